@@ -1,0 +1,1 @@
+# What cmake --install puts in place, and the .deb that cpack makes of it.

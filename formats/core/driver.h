@@ -1,0 +1,122 @@
+// FormatDriver: everything the rest of the engine knows about a format, in one struct. A null function means that the
+// format cannot.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "formats/core/chain.h"
+#include "formats/core/image.h"
+#include "formats/core/limits.h"
+#include "formats/core/options.h"
+#include "formats/core/reference.h"
+#include "formats/core/result.h"
+#include "formats/core/storage.h"
+#include "formats/core/writer.h"
+
+namespace platter {
+
+enum class Likeness : std::uint8_t { kNo, kMaybe, kCertain };
+
+// What a probe may look at. `head` holds the first bytes of the file (kProbeHead, fewer in a shorter file), `tail` the
+// last ones.
+struct ProbeInput {
+  static constexpr std::size_t kHead = 65536;
+  static constexpr std::size_t kTail = 1536;
+  std::span<const std::byte> head;
+  std::span<const std::byte> tail;
+  std::uint64_t file_size = 0;
+};
+
+struct OpenContext {
+  Limits limits;
+  ReferenceGate* gate = nullptr;  // not null; must outlive the open call, not the image
+  // False: describe the image without opening any other file (info); ReadAt and Map may then answer kUnsupported.
+  bool contents = true;
+  // Values of FormatDriver::open_options.
+  OptionValues options;
+};
+
+struct CreateRequest {
+  std::shared_ptr<Storage> storage;  // empty file, or a device; writable
+  std::uint64_t virtual_size = 0;    // guest bytes
+  OptionValues options;              // values of FormatDriver::create_options
+  bool compress = false;             // every batch is to be compressed; kUnsupported where the format cannot
+  // Makes or opens the other files that the options name (qcow2 data_file), relative to the new image. Not null.
+  std::function<Result<std::shared_ptr<Storage>>(const Reference&)> open_side_file;
+  // The size of the backing file that the options name, where the caller opened it.
+  std::optional<std::uint64_t> backing_size;
+};
+
+struct UpdateRequest {
+  std::shared_ptr<Storage> storage;  // an existing image, writable
+  OpenContext context;
+  bool compress = false;
+};
+
+// What a new image would take on the host, in bytes.
+struct Measurement {
+  std::uint64_t required = 0;            // for the data that is there
+  std::uint64_t fully_allocated = 0;     // when the guest has written everything
+  std::optional<std::uint64_t> bitmaps;  // on top, for the source's persistent bitmaps
+};
+
+struct MeasureRequest {
+  std::uint64_t virtual_size = 0;  // guest bytes
+  OptionValues options;            // values of FormatDriver::create_options
+  const Chain* source = nullptr;   // whose data counts; null: an empty disk
+};
+
+enum class Repair : std::uint8_t { kNothing, kLeaks, kAll };
+
+struct CheckReport {
+  std::uint64_t check_errors = 0;  // the check itself could not look everywhere
+  std::uint64_t corruptions = 0;   // found and still there
+  std::uint64_t leaks = 0;         // clusters marked as used that nothing refers to
+  std::uint64_t corruptions_fixed = 0;
+  std::uint64_t leaks_fixed = 0;
+  std::uint64_t image_end_offset = 0;  // host bytes: end of the last cluster in use
+  std::uint64_t total_clusters = 0;    // of the guest disk; 0: the format has no such figures
+  std::uint64_t allocated_clusters = 0;
+  std::uint64_t fragmented_clusters = 0;  // allocated ones that do not follow their predecessor on the host
+  std::uint64_t compressed_clusters = 0;
+};
+
+struct CheckRequest {
+  std::shared_ptr<Storage> storage;  // writable when `repair` asks for it
+  Repair repair = Repair::kNothing;
+  OpenContext context;
+  // Called for every finding with a line for a person, in the order of finding. Not null.
+  std::function<void(const std::string&)> log;
+};
+
+struct FormatDriver {
+  std::string_view name;                         // the command line's word, the folder, the namespace
+  std::string_view qemu_name;                    // qemu's word for it, "" where qemu has none
+  std::string_view title;                        // for people
+  std::span<const std::string_view> extensions;  // without the dot; only for what is shown, never for detection
+
+  // Pure: bytes in, verdict out.
+  Likeness (*probe)(const ProbeInput&) noexcept = nullptr;
+  // Reads headers and top-level tables. kNotThisFormat, kCorrupt, kUnsupported, kLimit, kIo, kDenied.
+  Result<std::shared_ptr<Image>> (*open)(std::shared_ptr<Storage>, const OpenContext&) = nullptr;
+  std::span<const OptionSpec> open_options;
+
+  Result<std::unique_ptr<ImageWriter>> (*create)(const CreateRequest&) = nullptr;
+  std::span<const OptionSpec> create_options;
+  bool can_compress = false;
+  bool can_have_backing = false;
+  // Opens an existing image for a conversion into it (convert -n).
+  Result<std::unique_ptr<ImageWriter>> (*update)(const UpdateRequest&) = nullptr;
+
+  Result<Measurement> (*measure)(const MeasureRequest&) = nullptr;
+  Result<CheckReport> (*check)(const CheckRequest&) = nullptr;
+};
+
+}  // namespace platter

@@ -1,0 +1,227 @@
+#include "formats/core/file_storage.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "formats/core/checked.h"
+#include "formats/core/file_lock.h"
+
+namespace platter {
+namespace {
+
+// The largest logical block that O_DIRECT wants requests aligned to on the hosts we know.
+constexpr std::uint64_t kDirectAlignment = 4096;
+constexpr mode_t kCreateMode = 0644;
+
+constexpr std::array<std::pair<std::string_view, CacheMode>, 6> kCacheModes = {{
+    {"writeback", CacheMode::kWriteback},
+    {"none", CacheMode::kNone},
+    {"off", CacheMode::kNone},
+    {"writethrough", CacheMode::kWritethrough},
+    {"directsync", CacheMode::kDirectSync},
+    {"unsafe", CacheMode::kUnsafe},
+}};
+
+bool BypassesPageCache(CacheMode cache) { return cache == CacheMode::kNone || cache == CacheMode::kDirectSync; }
+
+int OpenFlags(const FileMode& mode) {
+  int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;  // a FIFO is refused below, not waited for
+  flags |= mode.access == FileMode::Access::kRead ? O_RDONLY : O_RDWR;
+  if (mode.cache == CacheMode::kWritethrough || mode.cache == CacheMode::kDirectSync) flags |= O_DSYNC;
+  return flags;
+}
+
+}  // namespace
+
+Result<CacheMode> ParseCacheMode(std::string_view name) {
+  for (const auto& [spelling, mode] : kCacheModes) {
+    if (spelling == name) return mode;
+  }
+  return Error(ErrorKind::kInvalid, fmt::format("invalid cache mode '{}'", name))
+      .Allowed("none, writeback, writethrough, directsync, unsafe");
+}
+
+Result<std::shared_ptr<FileStorage>> FileStorage::Open(const std::string& path, const FileMode& mode) {
+  std::shared_ptr<FileStorage> storage(new FileStorage(path, mode));
+  auto opened = storage->OpenDescriptors();
+  if (!opened.ok()) return std::move(opened).error().In(path);
+  return storage;
+}
+
+Result<> FileStorage::OpenDescriptors() {
+  const bool create = mode_.access == FileMode::Access::kCreate;
+  const int flags = OpenFlags(mode_);
+  if (create) {
+    fd_ = open(name().c_str(), flags | O_CREAT | O_EXCL, kCreateMode);
+    created_ = fd_ >= 0;
+    if (fd_ < 0 && errno != EEXIST) return Error::FromErrno(errno, "cannot create the file");
+  }
+  if (fd_ < 0) fd_ = open(name().c_str(), create ? flags | O_CREAT : flags, kCreateMode);
+  if (fd_ < 0) return Error::FromErrno(errno, "cannot open the file");
+  PLATTER_CHECK(Identify());
+  if (mode_.lock) {
+    PLATTER_CHECK(LockImage(fd_, mode_.access == FileMode::Access::kRead ? LockIntent::kRead : LockIntent::kWrite));
+  }
+  if (create && !device_ && size() != 0) {
+    if (ftruncate(fd_, 0) != 0) return Error::FromErrno(errno, "cannot empty the file");
+    size_ = 0;
+  }
+  if (!BypassesPageCache(mode_.cache)) return Done{};
+  direct_fd_ = open(name().c_str(), flags | O_DIRECT);
+  if (direct_fd_ < 0) return Error::FromErrno(errno, "cannot open the file with O_DIRECT");
+  return Done{};
+}
+
+Result<> FileStorage::Identify() {
+  struct stat status {};
+  if (fstat(fd_, &status) != 0) return Error::FromErrno(errno, "cannot stat the file");
+  identity_ = StorageIdentity{status.st_dev, status.st_ino};
+  if (S_ISREG(status.st_mode)) {
+    size_ = static_cast<std::uint64_t>(status.st_size);
+    return Done{};
+  }
+  if (S_ISDIR(status.st_mode)) return Error::FromErrno(EISDIR, "cannot read as an image");
+  if (!S_ISBLK(status.st_mode)) {
+    return Error(ErrorKind::kUnsupported, "neither a regular file nor a block device");
+  }
+  device_ = true;
+  std::uint64_t bytes = 0;
+  if (ioctl(fd_, BLKGETSIZE64, &bytes) != 0) return Error::FromErrno(errno, "cannot tell the device's size");
+  size_ = bytes;
+  return Done{};
+}
+
+FileStorage::~FileStorage() {
+  if (direct_fd_ >= 0) close(direct_fd_);
+  if (fd_ >= 0) close(fd_);
+}
+
+std::uint64_t FileStorage::allocated_size() const noexcept {
+  struct stat status {};
+  if (fstat(fd_, &status) != 0) return size();
+  return static_cast<std::uint64_t>(status.st_blocks) * 512;
+}
+
+int FileStorage::DescriptorFor(std::uint64_t offset, const void* bytes, std::size_t length) const noexcept {
+  if (direct_fd_ < 0) return fd_;
+  const auto address = reinterpret_cast<std::uintptr_t>(bytes);
+  return IsAligned(offset | length | address, kDirectAlignment) ? direct_fd_ : fd_;
+}
+
+Error FileStorage::HostError(int os_error, const char* activity, std::uint64_t offset) const {
+  return Error::FromErrno(os_error, fmt::format("{} at offset {}", activity, offset)).In(name());
+}
+
+Result<> FileStorage::DoRead(std::uint64_t offset, std::span<std::byte> out) {
+  while (!out.empty()) {
+    const int fd = DescriptorFor(offset, out.data(), out.size());
+    const ssize_t got = pread(fd, out.data(), out.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return HostError(errno, "read failed", offset);
+    if (got == 0) {
+      return Error(ErrorKind::kIo, fmt::format("file ends at offset {}: it shrank while it was read", offset))
+          .In(name());
+    }
+    offset += static_cast<std::uint64_t>(got);
+    out = out.subspan(static_cast<std::size_t>(got));
+  }
+  return Done{};
+}
+
+void FileStorage::Grow(std::uint64_t end) noexcept {
+  std::uint64_t seen = size_.load(std::memory_order_relaxed);
+  while (seen < end && !size_.compare_exchange_weak(seen, end, std::memory_order_relaxed)) {
+  }
+}
+
+Result<> FileStorage::DoWrite(std::uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const int fd = DescriptorFor(offset, bytes.data(), bytes.size());
+    const ssize_t put = pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return HostError(errno, "write failed", offset);
+    offset += static_cast<std::uint64_t>(put);
+    bytes = bytes.subspan(static_cast<std::size_t>(put));
+    Grow(offset);
+  }
+  return Done{};
+}
+
+Result<> FileStorage::DoResize(std::uint64_t size) {
+  if (device_) {
+    if (size <= this->size()) return Done{};
+    return Error(ErrorKind::kInvalid, fmt::format("the device has {} bytes, {} are needed", this->size(), size))
+        .In(name());
+  }
+  if (ftruncate(fd_, static_cast<off_t>(size)) != 0) return HostError(errno, "cannot set the file's size", size);
+  size_ = size;
+  return Done{};
+}
+
+Result<> FileStorage::WriteZeros(std::uint64_t offset, std::uint64_t length) {
+  alignas(kDirectAlignment) static constexpr std::array<std::byte, 65536> kZeros{};
+  while (length > 0) {
+    const std::uint64_t part = std::min<std::uint64_t>(length, kZeros.size());
+    PLATTER_CHECK(DoWrite(offset, std::span(kZeros).first(part)));
+    offset += part;
+    length -= part;
+  }
+  return Done{};
+}
+
+Result<> FileStorage::DoPunch(std::uint64_t offset, std::uint64_t length) {
+  if (!device_ && offset + length > size()) {
+    const std::uint64_t old_end = size();
+    PLATTER_CHECK(DoResize(offset + length));
+    if (offset >= old_end) return Done{};
+    length = old_end - offset;
+  }
+  const int kept = FALLOC_FL_KEEP_SIZE;
+  if (fallocate(fd_, FALLOC_FL_PUNCH_HOLE | kept, static_cast<off_t>(offset), static_cast<off_t>(length)) == 0) {
+    return Done{};
+  }
+  if (fallocate(fd_, FALLOC_FL_ZERO_RANGE | kept, static_cast<off_t>(offset), static_cast<off_t>(length)) == 0) {
+    return Done{};
+  }
+  return WriteZeros(offset, length);
+}
+
+Result<> FileStorage::DoAllocate(std::uint64_t offset, std::uint64_t length) {
+  if (device_) return Done{};
+  const int failure = posix_fallocate(fd_, static_cast<off_t>(offset), static_cast<off_t>(length));
+  if (failure != 0) return HostError(failure, "cannot reserve space", offset);
+  Grow(offset + length);
+  return Done{};
+}
+
+Result<DataRun> FileStorage::DoDataMap(std::uint64_t offset) {
+  const std::uint64_t end = size();
+  if (device_) return DataRun{end - offset, true};
+  const off_t data = lseek(fd_, static_cast<off_t>(offset), SEEK_DATA);
+  if (data < 0 && errno == ENXIO) return DataRun{end - offset, false};
+  if (data < 0) return DataRun{end - offset, true};
+  if (static_cast<std::uint64_t>(data) > offset) {
+    return DataRun{std::min(static_cast<std::uint64_t>(data), end) - offset, false};
+  }
+  const off_t hole = lseek(fd_, static_cast<off_t>(offset), SEEK_HOLE);
+  if (hole < 0 || static_cast<std::uint64_t>(hole) <= offset) return DataRun{end - offset, true};
+  return DataRun{std::min(static_cast<std::uint64_t>(hole), end) - offset, true};
+}
+
+Result<> FileStorage::DoSync() {
+  if (mode_.cache == CacheMode::kUnsafe) return Done{};
+  if (fdatasync(fd_) != 0) return HostError(errno, "flush failed", 0);
+  return Done{};
+}
+
+}  // namespace platter

@@ -1,0 +1,84 @@
+// A host file or block device as Storage.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "formats/core/storage.h"
+
+namespace platter {
+
+// qemu's cache modes: which of the host's caches an image goes through, and whether a flush means anything.
+enum class CacheMode : std::uint8_t {
+  kWriteback,     // page cache; Sync flushes
+  kNone,          // O_DIRECT; Sync flushes
+  kWritethrough,  // page cache; every write is on the disk when it returns
+  kDirectSync,    // O_DIRECT; every write is on the disk when it returns
+  kUnsafe,        // page cache; Sync does nothing
+};
+
+// "writeback", "none", "writethrough", "directsync", "unsafe"; kInvalid for anything else.
+Result<CacheMode> ParseCacheMode(std::string_view name);
+
+struct FileMode {
+  enum class Access : std::uint8_t {
+    kRead,
+    kReadWrite,  // must exist
+    kCreate,     // made when missing, emptied when it exists (a device keeps its content)
+  };
+  Access access = Access::kRead;
+  CacheMode cache = CacheMode::kWriteback;
+  // Take the advisory locks by which qemu processes keep off each other's images (formats/core/file_lock.h).
+  bool lock = true;
+};
+
+// size() is read when the file is opened. Safe from many threads as Storage says.
+class FileStorage : public Storage {
+ public:
+  // kIo with the errno of open(2), kUnsupported for what is neither a regular file nor a block device, kDenied when
+  // another process has locked the file. The descriptor is close-on-exec.
+  static Result<std::shared_ptr<FileStorage>> Open(const std::string& path, const FileMode& mode);
+
+  ~FileStorage() override;
+
+  std::uint64_t size() const noexcept override { return size_.load(std::memory_order_relaxed); }
+  std::uint64_t allocated_size() const noexcept override;
+  int fd() const noexcept override { return fd_; }
+  bool writable() const noexcept override { return mode_.access != FileMode::Access::kRead; }
+  bool is_device() const noexcept override { return device_; }
+  std::optional<StorageIdentity> identity() const noexcept override { return identity_; }
+  // True when Open made the file: what fails later may remove it.
+  bool created() const noexcept { return created_; }
+
+ protected:
+  Result<> DoRead(std::uint64_t offset, std::span<std::byte> out) override;
+  Result<> DoWrite(std::uint64_t offset, std::span<const std::byte> bytes) override;
+  Result<> DoResize(std::uint64_t size) override;
+  Result<> DoPunch(std::uint64_t offset, std::uint64_t length) override;
+  Result<> DoAllocate(std::uint64_t offset, std::uint64_t length) override;
+  Result<DataRun> DoDataMap(std::uint64_t offset) override;
+  Result<> DoSync() override;
+
+ private:
+  FileStorage(std::string path, FileMode mode) : Storage(std::move(path)), mode_(mode) {}
+
+  Result<> OpenDescriptors();
+  Result<> Identify();
+  // The descriptor that may serve this request: O_DIRECT wants aligned offsets, lengths and addresses.
+  int DescriptorFor(std::uint64_t offset, const void* bytes, std::size_t length) const noexcept;
+  Error HostError(int os_error, const char* activity, std::uint64_t offset) const;
+  void Grow(std::uint64_t end) noexcept;
+  Result<> WriteZeros(std::uint64_t offset, std::uint64_t length);
+
+  FileMode mode_;
+  int fd_ = -1;
+  int direct_fd_ = -1;  // a second descriptor with O_DIRECT, for cache modes none and directsync
+  bool device_ = false;
+  bool created_ = false;
+  std::optional<StorageIdentity> identity_;
+  std::atomic<std::uint64_t> size_{0};
+};
+
+}  // namespace platter

@@ -1,0 +1,95 @@
+// Image: one layer of a guest disk, its read side.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "formats/core/checked.h"
+#include "formats/core/detail.h"
+#include "formats/core/extent.h"
+#include "formats/core/reference.h"
+#include "formats/core/result.h"
+
+namespace platter {
+
+struct ImageInfo {
+  std::uint64_t virtual_size = 0;     // guest bytes
+  std::uint64_t allocation_unit = 0;  // bytes of a cluster, block or grain; 0 where the format has none (raw)
+  std::optional<Reference> backing;   // as written in the image
+  bool encrypted = false;             // the guest bytes cannot be read: ReadAt answers kUnsupported
+  bool dirty = false;                 // the image was not closed properly
+  bool tracks_dirty = false;          // the format can say `dirty` at all
+  Detail specific;                    // what only this format says; empty where it says nothing
+};
+
+// An internal snapshot.
+struct SnapshotInfo {
+  std::string id;
+  std::string name;
+  std::uint64_t vm_state_size = 0;  // bytes
+  std::uint32_t date_seconds = 0;   // Unix time
+  std::uint32_t date_nanoseconds = 0;
+  std::uint64_t vm_clock_nanoseconds = 0;
+  std::optional<std::uint64_t> icount;  // instructions executed, where recorded
+  std::uint64_t virtual_size = 0;       // guest bytes; may differ from the active layer's
+};
+
+class Image;
+
+class Snapshots {
+ public:
+  virtual ~Snapshots() = default;
+  virtual const std::vector<SnapshotInfo>& snapshots() const noexcept = 0;
+  // The guest disk as snapshot number `index` of snapshots() saw it. Shares this image's files; outlives it.
+  virtual Result<std::shared_ptr<Image>> OpenSnapshot(std::size_t index) = 0;
+};
+
+// A persistent dirty bitmap: one bit per `granularity` guest bytes.
+struct BitmapInfo {
+  std::string name;
+  std::uint64_t granularity = 0;  // guest bytes, a power of two
+  bool in_use = false;            // inconsistent: the last writer did not close it
+  bool automatic = false;         // records from the moment the image is opened
+};
+
+class Bitmaps {
+ public:
+  virtual ~Bitmaps() = default;
+  virtual const std::vector<BitmapInfo>& bitmaps() const noexcept = 0;
+  // The bits of bitmap `index` from bit `first_bit` on, lowest bit of each byte first. Bits past the disk's end are 0.
+  virtual Result<> ReadBitmap(std::size_t index, std::uint64_t first_bit, std::span<std::byte> out) = 0;
+};
+
+// Thread-safe for Map and ReadAt once open. Covers one layer only and never follows its own backing reference.
+class Image {
+ public:
+  virtual ~Image() = default;
+  Image() = default;
+  Image(const Image&) = delete;
+  Image& operator=(const Image&) = delete;
+
+  virtual const ImageInfo& info() const noexcept = 0;
+
+  // The extent at range.offset(), not longer than the range. No I/O beyond the metadata that answers it. kOutOfRange
+  // unless the range is not empty and lies inside the guest disk; kCorrupt when the metadata lies.
+  Result<LayerExtent> Map(std::uint64_t guest_offset, std::uint64_t length);
+  // The layer's own bytes; where it is unallocated, zeros. All of `out` or an error.
+  Result<> ReadAt(std::uint64_t guest_offset, std::span<std::byte> out);
+
+  // Extra abilities; null where the format or the image has none. Owned by the image.
+  virtual Snapshots* snapshots() noexcept { return nullptr; }
+  virtual Bitmaps* bitmaps() noexcept { return nullptr; }
+  // The files that hold this layer, the image file first.
+  virtual std::vector<std::shared_ptr<Storage>> files() const = 0;
+
+ protected:
+  // Requires: range not empty, inside the guest disk.
+  virtual Result<LayerExtent> DoMap(ByteRange range) = 0;
+  virtual Result<> DoRead(ByteRange range, std::span<std::byte> out) = 0;
+};
+
+}  // namespace platter

@@ -1,0 +1,14 @@
+// What an image may cost us. The defaults are generous for legal images; a service that takes uploads lowers them.
+#pragma once
+
+#include <cstdint>
+
+namespace platter {
+
+struct Limits {
+  std::uint64_t table_cache = std::uint64_t{8} << 20;      // bytes of metadata tables held per open layer
+  std::uint64_t metadata_bytes = std::uint64_t{64} << 20;  // bytes of any one list that must be held whole
+  std::uint32_t chain_depth = 200;                         // layers of a backing chain
+};
+
+}  // namespace platter

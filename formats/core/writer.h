@@ -1,0 +1,107 @@
+// ImageWriter: builds a new image (or rewrites an existing one) out of guest bytes that arrive in batches.
+//
+// A batch goes through three stages, so that the work runs on many threads and the result is the same for any number
+// of them:
+//   Encode  any thread, any order   pure work on the batch's own bytes: compression
+//   Place   in guest order, one at a time   hands out host offsets and fills table entries
+//   Store   any thread, any order after its Place   moves the payload to the host
+// and Finish closes the image. Each table is written once, whole, when it is complete; the header that makes the file
+// valid is written last, by Finish, so that an interrupted conversion never looks like a finished image. Nothing that a
+// writer holds in memory grows with the guest disk's size or its number of extents, beyond the format's top-level
+// tables.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "formats/core/image.h"
+#include "formats/core/result.h"
+#include "formats/core/storage.h"
+
+namespace platter {
+
+// A stretch of the guest disk of one kind, inside a batch.
+struct Run {
+  enum class Kind : std::uint8_t {
+    kData,     // Batch::bytes holds it
+    kZero,     // reads as zero, whatever the backing file says
+    kBacking,  // leave it to the backing file; without one it reads as zero
+  };
+  Kind kind = Kind::kData;
+  std::uint64_t offset = 0;  // guest bytes
+  std::uint64_t length = 0;  // guest bytes
+
+  std::uint64_t end() const noexcept { return offset + length; }
+};
+
+// One write that Place decided on and Store carries out.
+struct HostWrite {
+  Storage* file = nullptr;           // owned by the writer
+  std::uint64_t offset = 0;          // host bytes
+  std::span<const std::byte> bytes;  // payload; empty: make `zeros` bytes read as zero
+  std::uint64_t zeros = 0;
+};
+
+// What Encode made of one allocation unit.
+struct EncodedUnit {
+  std::size_t offset = 0;  // in Batch::encoded
+  std::size_t length = 0;  // 0: did not shrink, stored as it is
+};
+
+// A contiguous part of the guest disk on its way into an image. The copy fills the first group and keeps it until Store
+// is done; the rest belongs to the writer. One batch is reused for many parts, its buffers keep their capacity.
+struct Batch {
+  std::uint64_t offset = 0;          // guest bytes, a multiple of WriterTraits::batch_alignment
+  std::uint64_t length = 0;          // a multiple of batch_alignment too, except at the end of the disk
+  std::vector<Run> runs;             // tile [offset, offset + length) in order; neighbours differ in kind
+  std::span<const std::byte> bytes;  // guest bytes from `offset` on; holds every kData run, empty when there is none
+
+  std::vector<std::byte> encoded;
+  std::vector<EncodedUnit> units;
+  std::vector<HostWrite> writes;
+};
+
+struct WriterTraits {
+  // Runs start and end at multiples of this many guest bytes (a power of two), except at the end of the disk: a
+  // cluster, a subcluster, or the granularity that zeros are looked for with.
+  std::uint64_t unit = 512;
+  // Batches start at multiples of this many guest bytes (a power of two, a multiple of `unit`): a whole cluster.
+  std::uint64_t batch_alignment = 512;
+  // A range that no run covered reads as zero: without a backing file kZero and kBacking cost nothing.
+  bool starts_zeroed = true;
+  // Encode does the heavy work and wants as much memory again as the batch has bytes.
+  bool compresses = false;
+};
+
+// Takes the content of dirty bitmaps for the new image; asked for before Finish.
+class BitmapTarget {
+ public:
+  virtual ~BitmapTarget() = default;
+  // Copies bitmap `index` of `source`. kInvalid for a name that is there already. Requires: same virtual size.
+  virtual Result<> CopyBitmap(Bitmaps& source, std::size_t index) = 0;
+};
+
+class ImageWriter {
+ public:
+  virtual ~ImageWriter() = default;
+  ImageWriter() = default;
+  ImageWriter(const ImageWriter&) = delete;
+  ImageWriter& operator=(const ImageWriter&) = delete;
+
+  virtual const WriterTraits& traits() const noexcept = 0;
+
+  virtual Result<> Encode(Batch& batch);
+  // Requires: batches come in ascending order and do not overlap; what is left out is as kBacking.
+  virtual Result<> Place(Batch& batch) = 0;
+  virtual Result<> Store(Batch& batch);
+  // Requires: every placed batch is stored. The image is valid, and flushed as the cache mode wants, once this
+  // succeeds.
+  virtual Result<> Finish() = 0;
+
+  virtual BitmapTarget* bitmap_target() noexcept { return nullptr; }
+};
+
+}  // namespace platter

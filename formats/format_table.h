@@ -1,0 +1,22 @@
+// The formats that this build knows, and recognition among them.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "formats/core/driver.h"
+#include "formats/core/result.h"
+#include "formats/core/storage.h"
+
+namespace platter {
+
+// Every driver, in the order of formats.def.
+std::span<const FormatDriver* const> AllFormats() noexcept;
+
+// By name or by qemu's name; null when unknown.
+const FormatDriver* FindFormat(std::string_view name) noexcept;
+
+// The format whose probe is surest about the file's bytes; raw where none is. kIo when the file cannot be read.
+Result<const FormatDriver*> ProbeFormat(Storage& storage);
+
+}  // namespace platter

@@ -1,0 +1,35 @@
+// Opening a guest disk by file name: recognition, the driver's open, and the backing chain below it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "formats/core/chain.h"
+#include "formats/core/driver.h"
+#include "formats/core/file_storage.h"
+#include "formats/core/result.h"
+
+namespace platter {
+
+// One layer of an opened chain, as it was found.
+struct OpenedLayer {
+  std::string path;            // of the image file, as resolved
+  const FormatDriver* driver;  // never null
+  std::shared_ptr<Storage> storage;
+  std::shared_ptr<Image> image;
+};
+
+struct OpenedChain {
+  std::vector<OpenedLayer> layers;  // top first, at least one
+  Chain chain() const;
+};
+
+// Opens one image from an open file. `driver` null: recognise by content.
+Result<OpenedLayer> OpenLayer(std::string path, std::shared_ptr<Storage> storage, const FormatDriver* driver,
+                              const OpenContext& context);
+
+// Opens `storage` and, through context.gate, everything below it. kCorrupt for a chain that comes back to a file it has
+// already been through, kLimit for one deeper than the limits allow; the other kinds as FormatDriver::open.
+Result<OpenedChain> OpenChain(OpenedLayer top, const OpenContext& context);
+
+}  // namespace platter

@@ -1,0 +1,39 @@
+#include "formats/raw/raw.h"
+
+#include <array>
+
+namespace platter::raw {
+namespace {
+
+constexpr std::array<std::string_view, 2> kExtensions = {"raw", "img"};
+
+constexpr std::array kOpenOptions = {
+    OptionSpec{"offset", OptionType::kSize, "where the disk starts in the file, in bytes"},
+    OptionSpec{"size", OptionType::kSize, "how much of the file is the disk, in bytes"},
+};
+
+constexpr std::array kCreateOptions = {
+    OptionSpec{"size", OptionType::kSize, "Virtual disk size"},
+    OptionSpec{"preallocation", OptionType::kText, "Preallocation mode (allowed values: off, falloc, full)"},
+};
+
+Likeness Probe(const ProbeInput& /*input*/) noexcept { return Likeness::kMaybe; }
+
+}  // namespace
+
+extern const FormatDriver kDriver;
+const FormatDriver kDriver = {
+    .name = "raw",
+    .qemu_name = "raw",
+    .title = "raw disk",
+    .extensions = kExtensions,
+    .probe = Probe,
+    .open = Open,
+    .open_options = kOpenOptions,
+    .create = Create,
+    .create_options = kCreateOptions,
+    .update = Update,
+    .measure = Measure,
+};
+
+}  // namespace platter::raw
