@@ -97,19 +97,19 @@ struct CheckRequest {
 };
 
 struct FormatDriver {
-  std::string_view name;                         // the command line's word, the folder, the namespace
-  std::string_view qemu_name;                    // qemu's word for it, "" where qemu has none
-  std::string_view title;                        // for people
-  std::span<const std::string_view> extensions;  // without the dot; only for what is shown, never for detection
+  std::string_view name;                              // the command line's word, the folder, the namespace
+  std::string_view qemu_name;                         // qemu's word for it, "" where qemu has none
+  std::string_view title;                             // for people
+  std::span<const std::string_view> extensions = {};  // without the dot; only for what is shown, never for detection
 
   // Pure: bytes in, verdict out.
   Likeness (*probe)(const ProbeInput&) noexcept = nullptr;
   // Reads headers and top-level tables. kNotThisFormat, kCorrupt, kUnsupported, kLimit, kIo, kDenied.
   Result<std::shared_ptr<Image>> (*open)(std::shared_ptr<Storage>, const OpenContext&) = nullptr;
-  std::span<const OptionSpec> open_options;
+  std::span<const OptionSpec> open_options = {};
 
   Result<std::unique_ptr<ImageWriter>> (*create)(const CreateRequest&) = nullptr;
-  std::span<const OptionSpec> create_options;
+  std::span<const OptionSpec> create_options = {};
   bool can_compress = false;
   bool can_have_backing = false;
   // Opens an existing image for a conversion into it (convert -n).

@@ -43,12 +43,12 @@ struct Header {
   std::uint32_t header_length = HeaderV3Extended::kSize;
   Compression compression = Compression::kZlib;
 
-  std::string backing_file;    // "" = none
-  std::string backing_format;  // "" = not said
+  std::string backing_file;              // "" = none
+  std::string backing_format;            // "" = not said
   std::optional<std::string> data_file;  // the name in the header, which may be missing or empty
   std::optional<BitmapsPointer> bitmaps;
   std::optional<std::pair<std::uint64_t, std::uint64_t>> luks_header;  // offset, length
-  bool feature_names = true;  // write the feature name table, as qemu does
+  bool feature_names = true;                                           // write the feature name table, as qemu does
   std::vector<UnknownExtension> unknown_extensions;
 
   std::uint64_t cluster_size() const noexcept { return std::uint64_t{1} << cluster_bits; }
@@ -63,7 +63,9 @@ struct Header {
   // Guest bytes that one L2 table covers.
   std::uint64_t l2_coverage() const noexcept { return l2_entries() << cluster_bits; }
   // Guest bytes that one allocation bit or entry covers: a subcluster with extended L2, otherwise a cluster.
-  std::uint64_t subcluster_size() const noexcept { return extended_l2() ? cluster_size() / kSubclusters : cluster_size(); }
+  std::uint64_t subcluster_size() const noexcept {
+    return extended_l2() ? cluster_size() / kSubclusters : cluster_size();
+  }
   // L1 entries that `bytes` of guest disk need.
   std::uint64_t l1_entries_for(std::uint64_t bytes) const noexcept;
   // Clusters that one refcount block counts.

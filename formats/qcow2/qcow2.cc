@@ -1,0 +1,28 @@
+#include "formats/qcow2/qcow2.h"
+
+#include <array>
+
+#include "formats/qcow2/header.h"
+
+namespace platter::qcow2 {
+namespace {
+
+constexpr std::array<std::string_view, 2> kExtensions = {"qcow2", "qcow"};
+
+Likeness Probe(const ProbeInput& input) noexcept {
+  if (input.head.size() < 8 || LoadBe<std::uint32_t>(input.head.data()) != kMagic) return Likeness::kNo;
+  return LoadBe<std::uint32_t>(input.head.data() + HeaderV2::kVersion.offset) >= 2 ? Likeness::kCertain : Likeness::kNo;
+}
+
+}  // namespace
+
+extern const FormatDriver kDriver;
+const FormatDriver kDriver = {
+    .name = "qcow2",
+    .qemu_name = "qcow2",
+    .title = "QEMU copy-on-write, version 2 and 3",
+    .extensions = kExtensions,
+    .probe = Probe,
+};
+
+}  // namespace platter::qcow2
