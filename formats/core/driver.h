@@ -35,41 +35,41 @@ struct ProbeInput {
 };
 
 struct OpenContext {
-  Limits limits;
+  Limits limits = {};
   ReferenceGate* gate = nullptr;  // not null; must outlive the open call, not the image
   // False: describe the image without opening any other file (info); ReadAt and Map may then answer kUnsupported.
   bool contents = true;
   // Values of FormatDriver::open_options.
-  OptionValues options;
+  OptionValues options = {};
 };
 
 struct CreateRequest {
-  std::shared_ptr<Storage> storage;  // empty file, or a device; writable
-  std::uint64_t virtual_size = 0;    // guest bytes
-  OptionValues options;              // values of FormatDriver::create_options
-  bool compress = false;             // every batch is to be compressed; kUnsupported where the format cannot
+  std::shared_ptr<Storage> storage = {};  // empty file, or a device; writable
+  std::uint64_t virtual_size = 0;         // guest bytes
+  OptionValues options = {};              // values of FormatDriver::create_options
+  bool compress = false;                  // every batch is to be compressed; kUnsupported where the format cannot
   // Makes or opens the other files that the options name (qcow2 data_file), relative to the new image. Not null.
-  std::function<Result<std::shared_ptr<Storage>>(const Reference&)> open_side_file;
+  std::function<Result<std::shared_ptr<Storage>>(const Reference&)> open_side_file = {};
   // The size of the backing file that the options name, where the caller opened it.
-  std::optional<std::uint64_t> backing_size;
+  std::optional<std::uint64_t> backing_size = {};
 };
 
 struct UpdateRequest {
-  std::shared_ptr<Storage> storage;  // an existing image, writable
-  OpenContext context;
+  std::shared_ptr<Storage> storage = {};  // an existing image, writable
+  OpenContext context = {};
   bool compress = false;
 };
 
 // What a new image would take on the host, in bytes.
 struct Measurement {
-  std::uint64_t required = 0;            // for the data that is there
-  std::uint64_t fully_allocated = 0;     // when the guest has written everything
-  std::optional<std::uint64_t> bitmaps;  // on top, for the source's persistent bitmaps
+  std::uint64_t required = 0;                 // for the data that is there
+  std::uint64_t fully_allocated = 0;          // when the guest has written everything
+  std::optional<std::uint64_t> bitmaps = {};  // on top, for the source's persistent bitmaps
 };
 
 struct MeasureRequest {
   std::uint64_t virtual_size = 0;  // guest bytes
-  OptionValues options;            // values of FormatDriver::create_options
+  OptionValues options = {};       // values of FormatDriver::create_options
   const Chain* source = nullptr;   // whose data counts; null: an empty disk
 };
 
@@ -89,11 +89,11 @@ struct CheckReport {
 };
 
 struct CheckRequest {
-  std::shared_ptr<Storage> storage;  // writable when `repair` asks for it
+  std::shared_ptr<Storage> storage = {};  // writable when `repair` asks for it
   Repair repair = Repair::kNothing;
-  OpenContext context;
+  OpenContext context = {};
   // Called for every finding with a line for a person, in the order of finding. Not null.
-  std::function<void(const std::string&)> log;
+  std::function<void(const std::string&)> log = {};
 };
 
 struct FormatDriver {
