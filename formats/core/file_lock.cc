@@ -24,7 +24,7 @@ constexpr Permission kResize{3, "resize"};
 constexpr std::array kReaderUses = {kConsistentRead};
 constexpr std::array kReaderRefuses = {kWrite, kResize};
 constexpr std::array kWriterUses = {kConsistentRead, kWrite, kResize};
-constexpr std::array kWriterRefuses = {kConsistentRead, kWrite, kResize};
+constexpr std::array kWriterRefuses = {kWrite, kResize};
 
 struct flock OneByte(short type, off_t byte) {
   struct flock lock {};

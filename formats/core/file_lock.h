@@ -12,7 +12,7 @@ namespace platter {
 
 enum class LockIntent : std::uint8_t {
   kRead,   // others may read, nobody may write
-  kWrite,  // others may neither read nor write
+  kWrite,  // nobody else may write; readers, who refuse writers, are in the way too
 };
 
 // Takes the locks on `fd`; they end with the last descriptor of this open file. kDenied when another process is in the
