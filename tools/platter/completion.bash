@@ -1,0 +1,53 @@
+# Bash completion for platter.
+
+_platter() {
+  local cur prev words cword
+  _init_completion || return
+
+  local verbs="info check create convert compare map measure"
+  if [[ $cword -eq 1 ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$verbs --help --version" -- "$cur")
+    return
+  fi
+
+  local verb=${words[1]}
+  case $prev in
+    -O | -F) mapfile -t COMPREPLY < <(compgen -W "raw qcow2" -- "$cur") && return ;;
+    -f) mapfile -t COMPREPLY < <(compgen -W "raw qcow2 qcow" -- "$cur") && return ;;
+    -t | -T) mapfile -t COMPREPLY < <(compgen -W "none writeback writethrough directsync unsafe" -- "$cur") && return ;;
+    --output) mapfile -t COMPREPLY < <(compgen -W "human json" -- "$cur") && return ;;
+    -r)
+      if [[ $verb == check ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "leaks all" -- "$cur")
+        return
+      fi
+      ;;
+    -o)
+      mapfile -t COMPREPLY < <(compgen -S = -W "backing_file backing_fmt cluster_size compat compression_type \
+        data_file data_file_raw extended_l2 lazy_refcounts preallocation refcount_bits size help" -- "$cur")
+      compopt -o nospace
+      return
+      ;;
+  esac
+
+  if [[ $cur != -* ]]; then
+    _filedir
+    return
+  fi
+  local options
+  case $verb in
+    info) options="-f --output --backing-chain -U --force-share --image-opts --help" ;;
+    check) options="-f --output -r -T -q -U --force-share --image-opts --help" ;;
+    create) options="-f -o -b -F -u -q --help" ;;
+    convert)
+      options="-f -O -o -B -F -c -C -p -q -n -t -T -S -m -W -l -U -r --target-is-zero --bitmaps
+        --skip-broken-bitmaps --salvage --image-opts --target-image-opts --help"
+      ;;
+    compare) options="-f -F -T -s -p -q -U --force-share --image-opts --help" ;;
+    map) options="-f --start-offset --max-length --output -U --force-share --image-opts --help" ;;
+    measure) options="-f -O -o -l --size --output -U --force-share --image-opts --help" ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+}
+
+complete -F _platter platter
