@@ -3,6 +3,7 @@
 #include <array>
 
 #include "formats/qcow2/header.h"
+#include "formats/qcow2/writer.h"
 
 namespace platter::qcow2 {
 namespace {
@@ -23,6 +24,10 @@ const FormatDriver kDriver = {
     .title = "QEMU copy-on-write, version 2 and 3",
     .extensions = kExtensions,
     .probe = Probe,
+    .create = Create,
+    .create_options = kCreateOptionSpecs,
+    .can_compress = true,
+    .can_have_backing = true,
 };
 
 }  // namespace platter::qcow2
