@@ -1,0 +1,131 @@
+#include <gtest/gtest.h>
+
+#include <array>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "formats/core/faulty_storage.h"
+#include "formats/core/memory_storage.h"
+#include "tests/qcow2/new_image.h"
+
+namespace platter::test {
+namespace {
+
+struct ImageCase {
+  const char* name;
+  const char* options;
+  bool compress = false;
+};
+
+void PrintTo(const ImageCase& image, std::ostream* out) { *out << image.name; }
+std::string NameOf(const testing::TestParamInfo<ImageCase>& info) { return info.param.name; }
+
+constexpr ImageCase kImages[] = {
+    {"Defaults", ""},
+    {"Cluster512", "cluster_size=512"},
+    {"Cluster512Wide", "cluster_size=512,refcount_bits=64"},
+    {"Cluster4k", "cluster_size=4k"},
+    {"Cluster2M", "cluster_size=2M"},
+    {"Version2", "compat=0.10"},
+    {"Refcount1", "refcount_bits=1"},
+    {"Refcount2", "refcount_bits=2,cluster_size=512"},
+    {"Refcount64", "refcount_bits=64"},
+    {"Lazy", "lazy_refcounts=on"},
+    {"Extended", "extended_l2=on"},
+    {"Extended16k", "extended_l2=on,cluster_size=16k"},
+    {"Metadata", "preallocation=metadata"},
+    {"Metadata512", "preallocation=metadata,cluster_size=512"},
+    {"MetadataVersion2", "preallocation=metadata,compat=0.10"},
+    {"MetadataExtended", "preallocation=metadata,extended_l2=on"},
+    {"Falloc", "preallocation=falloc"},
+    {"Full", "preallocation=full"},
+    {"FullExtended", "preallocation=full,extended_l2=on"},
+    {"DataFile", "data_file=DIR/side.img"},
+    {"DataFileExtended", "data_file=DIR/side.img,extended_l2=on"},
+    {"DataFileMetadata", "data_file=DIR/side.img,preallocation=metadata"},
+    {"DataFileRaw", "data_file=DIR/side.img,data_file_raw=on"},
+    {"Compressed", "", true},
+    {"Compressed512", "cluster_size=512", true},
+    {"Compressed4k", "cluster_size=4k", true},
+    {"Compressed2M", "cluster_size=2M", true},
+    {"CompressedVersion2", "compat=0.10", true},
+    {"CompressedRefcount1", "refcount_bits=1", true},
+    {"CompressedRefcount2", "refcount_bits=2,cluster_size=4k", true},
+    {"CompressedExtended", "extended_l2=on", true},
+    {"CompressedZstd", "compression_type=zstd", true},
+    {"CompressedZstd4k", "compression_type=zstd,cluster_size=4k", true},
+};
+
+class NewImage : public testing::TestWithParam<ImageCase> {
+ protected:
+  std::string Path(const char* name = "disk.qcow2") const { return folder_.File(name); }
+
+  TempDir folder_;
+};
+
+TEST_P(NewImage, HoldsWhatWasWritten) {
+  for (const std::uint64_t seed : {1, 2}) {
+    const GuestDisk disk = RandomGuest(seed, (std::uint64_t{5} << 20) + 512 * 77 * seed, seed == 1 ? 512 : 65536);
+    ExpectWritten(WriteImage(OpenFile(Path()), disk, GetParam().options, GetParam().compress));
+    ExpectClean(Path());
+    EXPECT_EQ(GuestSha256ByQemu(Path()), disk.Sha256());
+  }
+}
+
+std::vector<std::byte> FileBytes(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::vector<char> chars{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const auto bytes = std::as_bytes(std::span(chars));
+  return {bytes.begin(), bytes.end()};
+}
+
+TEST_P(NewImage, DoesNotDependOnHowItIsCut) {
+  const GuestDisk disk = RandomGuest(3, (std::uint64_t{4} << 20) + 512, 512);
+  ExpectWritten(WriteImage(OpenFile(Path("whole")), disk, GetParam().options, GetParam().compress, disk.size));
+  const auto whole = FileBytes(Path("whole"));
+  for (const std::uint64_t batch : {std::uint64_t{1}, std::uint64_t{100} << 10}) {
+    ExpectWritten(WriteImage(OpenFile(Path("cut")), disk, GetParam().options, GetParam().compress, batch));
+    EXPECT_TRUE(FileBytes(Path("cut")) == whole) << "batches of " << batch;
+  }
+}
+
+TEST_P(NewImage, IsValidWhenNothingIsWritten) {
+  for (const std::uint64_t size : {0, 512, 3 << 20}) {
+    const GuestDisk disk{.size = size, .ranges = {}};
+    ExpectWritten(WriteImage(OpenFile(Path()), disk, GetParam().options, GetParam().compress));
+    ExpectClean(Path());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, NewImage, testing::ValuesIn(kImages), NameOf);
+
+TEST(NewImageOnFaultyStorage, IsNeverValidBeforeItIsWhole) {
+  const GuestDisk disk = RandomGuest(4, std::uint64_t{1} << 20, 4096);
+  for (const bool compress : {false, true}) {
+    auto counted = std::make_shared<FaultyStorage>(std::make_shared<MemoryStorage>(), FaultPlan{});
+    ExpectWritten(WriteImage(counted, disk, "cluster_size=4k", compress));
+    const std::uint64_t writes = counted->write_count();
+    for (std::uint64_t crash = 0; crash < writes; ++crash) {
+      const auto memory = std::make_shared<MemoryStorage>();
+      const auto faulty = std::make_shared<FaultyStorage>(memory, FaultPlan{.crash_before_write = crash});
+      const auto outcome = WriteImage(faulty, disk, "cluster_size=4k", compress);
+      ASSERT_FALSE(outcome.ok());
+      EXPECT_EQ(outcome.error().kind(), ErrorKind::kIo);
+      const auto bytes = memory->Snapshot();
+      EXPECT_TRUE(bytes.size() < 4 || bytes[0] == std::byte{0}) << "crash before write " << crash;
+    }
+  }
+}
+
+TEST(NewImageOnFaultyStorage, ReportsAFullDisk) {
+  const GuestDisk disk = RandomGuest(4, std::uint64_t{1} << 20, 4096);
+  const auto faulty = std::make_shared<FaultyStorage>(std::make_shared<MemoryStorage>(), FaultPlan{.capacity = 300000});
+  const auto outcome = WriteImage(faulty, disk, "");
+  ASSERT_FALSE(outcome.ok());
+  EXPECT_EQ(outcome.error().os_error(), ENOSPC);
+}
+
+}  // namespace
+}  // namespace platter::test
