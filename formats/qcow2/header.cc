@@ -99,7 +99,7 @@ class Parser {
           .Allowed("0 (none), 1 (AES), 2 (LUKS)");
     }
     header_.crypt_method = static_cast<CryptMethod>(crypt_method);
-    if (header_.virtual_size > std::uint64_t{1} << 62) {
+    if (header_.virtual_size > kMaxVirtualSize) {
       return Corrupt("disk is too large", "size", HeaderV2::kVirtualSize.offset)
           .Found(header_.virtual_size)
           .Allowed("up to 2^62 bytes");

@@ -52,6 +52,7 @@ inline constexpr std::uint32_t kMaxClusterBits = 21;
 inline constexpr std::uint32_t kMinExtendedL2ClusterBits = 14;
 inline constexpr std::uint32_t kMaxRefcountOrder = 6;
 inline constexpr std::uint32_t kDefaultRefcountOrder = 4;
+inline constexpr std::uint64_t kMaxVirtualSize = std::uint64_t{1} << 62;
 inline constexpr std::uint64_t kMaxL1Bytes = std::uint64_t{32} << 20;
 inline constexpr std::uint64_t kMaxRefcountTableBytes = std::uint64_t{8} << 20;
 inline constexpr std::uint32_t kMaxSnapshots = 65536;

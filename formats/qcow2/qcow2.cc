@@ -3,12 +3,17 @@
 #include <array>
 
 #include "formats/qcow2/header.h"
+#include "formats/qcow2/reader.h"
 #include "formats/qcow2/writer.h"
 
 namespace platter::qcow2 {
 namespace {
 
 constexpr std::array<std::string_view, 2> kExtensions = {"qcow2", "qcow"};
+
+constexpr std::array kOpenOptions = {
+    OptionSpec{kDataFileOption, OptionType::kText, "file with the guest's data, in place of the one the image names"},
+};
 
 Likeness Probe(const ProbeInput& input) noexcept {
   if (input.head.size() < 8 || LoadBe<std::uint32_t>(input.head.data()) != kMagic) return Likeness::kNo;
@@ -24,6 +29,8 @@ const FormatDriver kDriver = {
     .title = "QEMU copy-on-write, version 2 and 3",
     .extensions = kExtensions,
     .probe = Probe,
+    .open = Open,
+    .open_options = kOpenOptions,
     .create = Create,
     .create_options = kCreateOptionSpecs,
     .can_compress = true,

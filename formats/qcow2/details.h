@@ -1,0 +1,19 @@
+// What `info` says about a qcow2 image beyond what every image has.
+#pragma once
+
+#include <span>
+
+#include "formats/core/detail.h"
+#include "formats/core/image.h"
+#include "formats/core/result.h"
+#include "formats/core/storage.h"
+#include "formats/qcow2/bitmaps.h"
+#include "formats/qcow2/header.h"
+
+namespace platter::qcow2 {
+
+// qemu's keys in qemu's order; and "unknown-extensions", which qemu does not print, where there are any. Reads the LUKS
+// header of an encrypted image: kCorrupt, kIo.
+Result<Detail> Describe(Storage& storage, const Header& header, std::span<const BitmapRecord> bitmaps);
+
+}  // namespace platter::qcow2

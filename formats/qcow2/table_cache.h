@@ -1,0 +1,59 @@
+// The pages of an image's L1 and L2 tables, cached within a fixed budget: nothing grows with the image.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "formats/core/result.h"
+#include "formats/core/storage.h"
+
+namespace platter::qcow2 {
+
+// A stretch of the file, decoded to the host's byte order. Immutable once it is in the cache.
+struct TablePage {
+  std::uint64_t offset = 0;  // host bytes, a multiple of the page size
+  std::vector<std::uint64_t> words;
+};
+
+// Thread-safe. A page that has been handed out stays valid whatever the cache does.
+class TableCache {
+ public:
+  // `capacity`: bytes of pages held at most (at least one page is).
+  TableCache(std::shared_ptr<Storage> storage, std::uint64_t cluster_size, std::uint64_t capacity);
+
+  // Bytes of a page, a power of two: a cluster, but no more than 64 KiB and no less than 4 KiB.
+  std::uint64_t page_bytes() const noexcept { return page_bytes_; }
+
+  // The page that holds host byte `offset`. Bytes past the end of the file read as zero. kIo.
+  Result<std::shared_ptr<const TablePage>> Get(std::uint64_t offset);
+
+ private:
+  static constexpr std::size_t kWays = 4;
+  struct Slot {
+    std::shared_ptr<const TablePage> page;
+    std::uint64_t last_use = 0;
+  };
+  // Pages compete for room only within their set, so that threads seldom wait for each other.
+  struct Set {
+    std::mutex mutex;
+    std::array<Slot, kWays> slots;
+    std::uint64_t uses = 0;
+  };
+
+  Set& SetFor(std::uint64_t offset) noexcept;
+  std::shared_ptr<const TablePage> Find(Set& set, std::uint64_t offset) const;
+  void Keep(Set& set, std::shared_ptr<const TablePage> page) const;
+  Result<std::shared_ptr<const TablePage>> Load(std::uint64_t offset) const;
+
+  std::shared_ptr<Storage> storage_;
+  std::uint64_t page_bytes_;
+  std::size_t ways_;  // of kWays; fewer when the budget is tiny
+  std::vector<Set> sets_;
+};
+
+}  // namespace platter::qcow2
