@@ -21,9 +21,9 @@ Result<Extent> Chain::MapAbove(std::size_t depth, std::uint64_t guest_offset, st
     const std::uint64_t inside = std::min(extent.length, layer_end - guest_offset);
     const LayerExtent answer = PLATTER_TRY(layers_[at]->Map(guest_offset, inside));
     extent.length = answer.length;
+    extent.host = answer.host;
     if (answer.status == BlockStatus::kUnallocated) continue;
     extent.status = answer.status;
-    extent.host = answer.host;
     extent.compressed = answer.compressed;
     extent.maybe_hole = answer.maybe_hole;
     return extent;

@@ -26,7 +26,8 @@ struct HostSpot {
 struct LayerExtent {
   std::uint64_t length = 0;  // guest bytes, 1..range.length; may stop early, never lies
   BlockStatus status = BlockStatus::kData;
-  // Set for kData whose bytes lie verbatim in a file, and for kZero where a place on the host is kept for the range.
+  // Set for kData whose bytes lie verbatim in a file, and for the others where a place on the host is kept for the
+  // range (of kUnallocated: a subcluster of an allocated cluster).
   std::optional<HostSpot> host = std::nullopt;
   bool compressed = false;  // kData that ReadAt has to inflate
   // kData whose host bytes may be a hole: the image preallocated clusters without writing them.
@@ -39,7 +40,7 @@ struct Extent {
   std::uint64_t length = 0;  // guest bytes
   BlockStatus status = BlockStatus::kData;
   std::uint16_t depth = 0;  // the layer that decided, 0 = top; the number of layers when nobody did
-  std::optional<HostSpot> host = std::nullopt;
+  std::optional<HostSpot> host = std::nullopt;  // of kUnallocated: in the last layer that was asked
   bool compressed = false;
   bool maybe_hole = false;
 
