@@ -181,7 +181,7 @@ class Parser {
               .Found(data.size())
               .Allowed("up to 15 bytes");
         }
-        header_.backing_format = text.c_str();
+        header_.backing_format = text.substr(0, text.find('\0'));
         return Done{};
       case kExtensionDataFile:
         header_.data_file = text;

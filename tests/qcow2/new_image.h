@@ -51,7 +51,7 @@ inline void ExpectWritten(const Result<>& outcome) { ASSERT_TRUE(outcome.ok()) <
 // What the guest reads, by qemu-img; empty after a failure that it added.
 inline std::string GuestSha256ByQemu(const std::string& path) {
   MustRun({"qemu-img", "convert", "-f", "qcow2", "-O", "raw", path, path + ".raw"});
-  const std::string digest = testing::Test::HasFailure() ? "" : Sha256OfFile(path + ".raw");
+  std::string digest = testing::Test::HasFailure() ? "" : Sha256OfFile(path + ".raw");
   std::filesystem::remove(path + ".raw");
   return digest;
 }

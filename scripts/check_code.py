@@ -1,0 +1,106 @@
+"""clang-tidy over every source file, and every header compiled alone, with clang's warnings as errors.
+
+A file that passed is not looked at again until it changes, a project header that it sees changes, or the rules do: the
+stamps are in build/style. Usage: check_code.py COMPILE_COMMANDS FILE...
+"""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+CLANG = "clang++-14"
+TIDY = "clang-tidy-14"
+STAMPS = pathlib.Path("build/style")
+WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wno-sign-conversion", "-Wshadow", "-Werror",
+            "-Wno-pragma-once-outside-header"]
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
+
+
+def seen_files(path, seen=None):
+    """`path` and the project's files that it includes, however deep."""
+    seen = {} if seen is None else seen
+    if path in seen:
+        return seen
+    text = pathlib.Path(path).read_text()
+    seen[path] = text
+    for included in INCLUDE.findall(text):
+        if pathlib.Path(included).exists():
+            seen_files(included, seen)
+    return seen
+
+
+class Check:
+    """One command on one file, and the stamp that says that it passed."""
+
+    def __init__(self, path, command, rules):
+        self.path = path
+        self.command = command
+        parts = [rules, shlex.join(command)]
+        for name, text in sorted(seen_files(path).items()):
+            parts += [name, text]
+        digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        self.stamp = STAMPS / f"{path.replace('/', '_')}.{digest[:32]}"
+
+    def run(self):
+        """What is wrong, as text; empty when nothing is."""
+        if self.stamp.exists():
+            return ""
+        done = subprocess.run(self.command, capture_output=True, text=True, check=False)
+        if done.returncode != 0 or "Error parsing" in done.stderr:  # clang-tidy ignores rules that it cannot read
+            return f"{done.stdout}{done.stderr}"
+        for old in STAMPS.glob(f"{self.path.replace('/', '_')}.*"):
+            old.unlink()
+        self.stamp.touch()
+        return ""
+
+
+def rules_text():
+    versions = [subprocess.run([tool, "--version"], capture_output=True, text=True, check=True).stdout
+                for tool in (CLANG, TIDY)]
+    return "\0".join(versions + [pathlib.Path(".clang-tidy").read_text()])
+
+
+def compile_flags(database):
+    """The flags of each source file, from CMake's compile_commands.json."""
+    flags = {}
+    for entry in json.loads(pathlib.Path(database).read_text()):
+        words = shlex.split(entry["command"])
+        words = words[words.index(next(w for w in words if "clang" in w)) + 1:]
+        path = os.path.relpath(os.path.join(entry["directory"], entry["file"]))
+        flags[path] = [w for i, w in enumerate(words)
+                       if w not in ("-c", "-o", "-MD", "-MT", "-MF") and words[i - 1] not in ("-o", "-c", "-MT", "-MF")]
+    return flags
+
+
+def checks_of(database, paths):
+    rules = rules_text()
+    flags = compile_flags(database)
+    for path in paths:
+        if path.endswith(".h"):
+            yield Check(path, [CLANG, "-std=c++20", "-fsyntax-only", "-I.", *WARNINGS, "-x", "c++", path], rules)
+        elif path in flags:
+            yield Check(path, [TIDY, "--quiet", path, "--", *flags[path]], rules)
+        else:
+            print(f"{path}: is not part of the build")
+            yield Check(path, ["false"], rules)
+
+
+def main():
+    STAMPS.mkdir(parents=True, exist_ok=True)
+    checks = list(checks_of(sys.argv[1], sys.argv[2:]))
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for check, text in zip(checks, pool.map(Check.run, checks)):
+            if text:
+                failed += 1
+                print(f"== {check.path}\n{text}")
+    return 1 if failed else 0
+
+
+sys.exit(main())
