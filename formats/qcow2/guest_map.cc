@@ -27,7 +27,7 @@ Result<std::uint64_t> GuestMap::Reserve() {
   const std::uint64_t clusters = DivideRoundingUp(l1_bytes_, std::uint64_t{l2_.size()});
   l1_offset_ = PLATTER_TRY(allocator_.Allocate(clusters));
   // Pages without entries are never written.
-  const std::uint64_t size = clusters * l2_.size();
+  const std::uint64_t size = storage_.is_device() ? clusters * l2_.size() : l1_bytes_;
   for (std::uint64_t at = 0; (dense_ || storage_.is_device()) && at < size; at += kL1PageBytes) {
     PLATTER_CHECK(storage_.WriteAt(l1_offset_ + at, std::span(l1_).first(std::min(kL1PageBytes, size - at))));
   }

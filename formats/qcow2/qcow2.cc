@@ -3,6 +3,7 @@
 #include <array>
 
 #include "formats/qcow2/header.h"
+#include "formats/qcow2/measure.h"
 #include "formats/qcow2/reader.h"
 #include "formats/qcow2/writer.h"
 
@@ -35,6 +36,7 @@ const FormatDriver kDriver = {
     .create_options = kCreateOptionSpecs,
     .can_compress = true,
     .can_have_backing = true,
+    .measure = Measure,
 };
 
 }  // namespace platter::qcow2

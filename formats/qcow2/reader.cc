@@ -199,13 +199,16 @@ class ActiveDisk : public Disk {
   ActiveDisk(std::shared_ptr<ImageFile> file, const ImageInfo& info, std::vector<SnapshotRecord> snapshots,
              std::vector<BitmapRecord> bitmaps)
       : Disk(file, info, {file->header().l1_table_offset, file->header().l1_size}),
+        version_(file->header().version),
         snapshots_(file, info, std::move(snapshots)),
         bitmaps_(file, std::move(bitmaps)) {}
 
   Snapshots* snapshots() noexcept override { return snapshots_.snapshots().empty() ? nullptr : &snapshots_; }
-  Bitmaps* bitmaps() noexcept override { return bitmaps_.bitmaps().empty() ? nullptr : &bitmaps_; }
+  // Version 3 has bitmaps, if only none yet.
+  Bitmaps* bitmaps() noexcept override { return version_ < 3 ? nullptr : &bitmaps_; }
 
  private:
+  std::uint32_t version_;
   SnapshotList snapshots_;
   BitmapList bitmaps_;
 };

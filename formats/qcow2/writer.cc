@@ -5,11 +5,13 @@
 #include <utility>
 
 #include "formats/core/checked.h"
+#include "formats/qcow2/measure.h"
 
 namespace platter::qcow2 {
 namespace {
 
 constexpr std::uint64_t kAllSubclusters = 0xFFFFFFFF;
+constexpr std::uint64_t kHostBlock = 4096;
 constexpr std::uint64_t kFillBytes = std::uint64_t{1} << 20;
 
 WriterTraits TraitsFor(const Header& header, bool compress) {
@@ -66,11 +68,20 @@ Result<> Writer::Start() {
     PLATTER_CHECK(storage_->WriteAt(0, std::vector<std::byte>(cluster_size_)));
   }
   if (data_file_) PLATTER_CHECK(StartDataFile());
-  if (options_.preallocation == Preallocation::kFalloc || options_.preallocation == Preallocation::kFull) {
-    PLATTER_CHECK(data_storage().Allocate(0, options_.header.virtual_size));
-  }
   options_.header.l1_table_offset = PLATTER_TRY(map_.Reserve());
-  return Done{};
+  return ReserveSpace();
+}
+
+Result<> Writer::ReserveSpace() {
+  if (options_.preallocation != Preallocation::kFalloc && options_.preallocation != Preallocation::kFull) return Done{};
+  const Header& header = options_.header;
+  if (data_file_) return data_file_->Allocate(0, header.virtual_size);
+  // Nothing is ever written behind the L1 table's last entry.
+  const std::uint64_t l1_end = header.l1_table_offset + header.l1_size * kL1EntrySize;
+  const std::uint64_t used_end = AlignUp(l1_end, kHostBlock);
+  const std::uint64_t rest = std::max(used_end, AlignUp(l1_end, cluster_size_));
+  PLATTER_CHECK(storage_->Allocate(0, used_end));
+  return storage_->Allocate(rest, AlignUp(header.virtual_size, cluster_size_) + MetadataBytes(header) - rest);
 }
 
 Result<> Writer::Encode(Batch& batch) {

@@ -44,6 +44,7 @@ class Writer : public ImageWriter {
   bool has_backing() const noexcept { return !options_.header.backing_file.empty(); }
 
   Result<> StartDataFile();
+  Result<> ReserveSpace();
   Result<> PlaceRun(Batch& batch, Run run);
   Result<> PlaceClusters(Batch& batch, Run::Kind kind, std::uint64_t first, std::uint64_t count);
   Result<> PlaceData(Batch& batch, std::uint64_t first, std::uint64_t count);

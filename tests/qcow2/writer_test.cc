@@ -101,6 +101,44 @@ TEST_P(NewImage, IsValidWhenNothingIsWritten) {
 
 INSTANTIATE_TEST_SUITE_P(All, NewImage, testing::ValuesIn(kImages), NameOf);
 
+constexpr ImageCase kOverlays[] = {
+    {"Defaults", ""},
+    {"Version2", "compat=0.10"},
+    {"Cluster4k", "cluster_size=4k"},
+    {"Cluster512Refcount1", "cluster_size=512,refcount_bits=1"},
+    {"Extended128k", "extended_l2=on,cluster_size=128k"},
+    {"Extended2M", "extended_l2=on,cluster_size=2M"},
+    {"ExtendedMetadata", "extended_l2=on,cluster_size=1M,preallocation=metadata"},
+    {"ExtendedFull", "extended_l2=on,cluster_size=1M,preallocation=full"},
+    {"DataFile", "data_file=DIR/side.img"},
+    {"Compressed", "", true},
+    {"CompressedVersion2", "compat=0.10", true},
+    {"CompressedExtended", "extended_l2=on", true},
+    {"CompressedZstd4k", "compression_type=zstd,cluster_size=4k", true},
+};
+
+class NewOverlay : public testing::TestWithParam<ImageCase> {};
+
+// Over a backing file zeros have to be said, and holes show what is below.
+TEST_P(NewOverlay, HidesItsBackingFileWhereItShould) {
+  const TempDir folder;
+  const GuestDisk base = RandomGuest(20, std::uint64_t{5} << 20, 4096);
+  WriteRawFile(base, folder.File("base.raw"));
+  const GuestDisk disk = RandomGuest(21, (std::uint64_t{5} << 20) + (300 << 10) + 512, 65536);
+  std::vector<std::byte> expected(disk.size);
+  base.Fill(0, std::span(expected).first(base.size));
+  for (const GuestRange& range : disk.ranges) {
+    if (range.kind == GuestRange::Kind::kHole) continue;
+    disk.Fill(range.offset, std::span(expected).subspan(range.offset, range.length));
+  }
+  const std::string options = std::string("backing_file=base.raw,backing_fmt=raw,") + GetParam().options;
+  ExpectWritten(WriteImage(OpenFile(folder.File("disk")), disk, options, GetParam().compress));
+  ExpectClean(folder.File("disk"));
+  EXPECT_EQ(GuestSha256ByQemu(folder.File("disk")), Sha256OfBytes(expected));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, NewOverlay, testing::ValuesIn(kOverlays), NameOf);
+
 TEST(NewImageOnFaultyStorage, IsNeverValidBeforeItIsWhole) {
   const GuestDisk disk = RandomGuest(4, std::uint64_t{1} << 20, 4096);
   for (const bool compress : {false, true}) {
