@@ -48,6 +48,7 @@ Writer::Writer(CreateOptions options, std::shared_ptr<Storage> storage, std::sha
       cluster_size_(options_.header.cluster_size()),
       allocator_(options_.header, *storage_, options_.preallocation == Preallocation::kFull),
       map_(options_.header, *storage_, allocator_, options_.preallocation == Preallocation::kFull),
+      bitmaps_(options_.header, *storage_, allocator_, options_.preallocation == Preallocation::kFull),
       compressors_(options_.header.compression),
       zeros_(options_.preallocation == Preallocation::kFull ? std::max(kFillBytes, cluster_size_) : 0) {}
 
@@ -306,6 +307,8 @@ Result<> Writer::Finish() {
   PLATTER_CHECK(AdvanceTo(rest, options_.header.virtual_size));
   PLATTER_CHECK(Store(rest));
   PLATTER_CHECK(map_.Finish());
+  options_.header.bitmaps = PLATTER_TRY(bitmaps_.Finish());
+  if (options_.header.bitmaps) options_.header.autoclear_features |= kAutoclearBitmaps;
   const auto refcount_table = PLATTER_TRY(allocator_.Finish());
   options_.header.refcount_table_offset = refcount_table.offset;
   options_.header.refcount_table_clusters = static_cast<std::uint32_t>(refcount_table.count);

@@ -10,6 +10,7 @@
 
 #include "formats/core/driver.h"
 #include "formats/core/writer.h"
+#include "formats/qcow2/bitmap_writer.h"
 #include "formats/qcow2/cluster_allocator.h"
 #include "formats/qcow2/create_options.h"
 #include "formats/qcow2/deflate.h"
@@ -29,6 +30,7 @@ class Writer : public ImageWriter {
   Result<> Encode(Batch& batch) override;
   Result<> Place(Batch& batch) override;
   Result<> Finish() override;
+  BitmapTarget* bitmap_target() noexcept override { return options_.header.version < 3 ? nullptr : &bitmaps_; }
 
  private:
   // A guest cluster of which only parts are spoken for so far (extended L2).
@@ -70,6 +72,7 @@ class Writer : public ImageWriter {
   std::uint64_t cluster_size_;
   ClusterAllocator allocator_;
   GuestMap map_;
+  BitmapWriter bitmaps_;
   CompressorPool compressors_;
   std::vector<std::byte> zeros_;  // for preallocation "full"; empty otherwise
   PartialCluster partial_;

@@ -32,6 +32,7 @@ void ExpectAsQemuSays(const Measurement& ours, const std::vector<std::string>& s
   argv.insert(argv.end(), source.begin(), source.end());
   const std::string json = MustRun(argv);
   EXPECT_EQ(ours.required, JsonNumber(json, "required")) << options << " " << source.back();
+  EXPECT_EQ(ours.bitmaps, JsonNumber(json, "bitmaps")) << options << " " << source.back();
   EXPECT_EQ(ours.fully_allocated, JsonNumber(json, "fully-allocated")) << options << " " << source.back();
 }
 
@@ -59,6 +60,36 @@ TEST(Measure, EqualsQemuAtTheEdges) {
       ASSERT_TRUE(ours.ok()) << ours.error().Describe();
       ExpectAsQemuSays(ours.value(), {"--size", std::to_string(size)}, options);
     }
+  }
+}
+
+// Data is counted by the target's clusters, whatever the source's are; bitmaps on top.
+TEST(Measure, EqualsQemuForASource) {
+  const TempDir folder;
+  const GuestDisk disk = RandomGuest(8, (std::uint64_t{6} << 20) + 1536, 4096);
+  for (const char* made_with : {"", "cluster_size=4k", "extended_l2=on,cluster_size=16k", "preallocation=metadata"}) {
+    const std::string source = folder.File("source.qcow2");
+    ExpectWritten(WriteImage(OpenFile(source), disk, made_with));
+    MustRun({"qemu-img", "bitmap", "--add", "-g", "512", source, "one"});
+    MustRun({"qemu-img", "bitmap", "--add", "-g", "64k", source, "two"});
+    DenyGate gate;
+    OpenContext context;
+    context.gate = &gate;
+    const auto image = FindFormat("qcow2")->open(OpenFile(source, FileMode::Access::kRead), context);
+    ASSERT_TRUE(image.ok()) << image.error().Describe();
+    const Chain chain({image.value()});
+    for (const char* options : {"", "cluster_size=512", "cluster_size=2M", "compat=0.10", "preallocation=full",
+                                "preallocation=metadata", "backing_file=x", "data_file=x"}) {
+      MeasureRequest request;
+      request.virtual_size = disk.size;
+      request.options = OptionValues::Parse(options, FindFormat("qcow2")->create_options).value();
+      request.source = &chain;
+      const auto ours = FindFormat("qcow2")->measure(request);
+      ASSERT_TRUE(ours.ok()) << ours.error().Describe();
+      SCOPED_TRACE(made_with);
+      ExpectAsQemuSays(ours.value(), {source}, options);
+    }
+    std::filesystem::remove(source);
   }
 }
 
