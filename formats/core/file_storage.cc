@@ -157,6 +157,20 @@ Result<> FileStorage::DoWrite(std::uint64_t offset, std::span<const std::byte> b
   return Done{};
 }
 
+bool FileStorage::CopyInHost(const Storage& source, std::uint64_t source_offset, std::uint64_t offset,
+                             std::uint64_t length) {
+  if (source.fd() < 0 || !FitsWithin(source_offset, length, source.size())) return false;
+  auto from = static_cast<off_t>(source_offset);
+  auto to = static_cast<off_t>(offset);
+  while (length > 0) {
+    const ssize_t copied = copy_file_range(source.fd(), &from, fd_, &to, length, 0);
+    if (copied <= 0) return false;
+    length -= static_cast<std::uint64_t>(copied);
+    Grow(static_cast<std::uint64_t>(to));
+  }
+  return true;
+}
+
 Result<> FileStorage::DoResize(std::uint64_t size) {
   if (device_) {
     if (size <= this->size()) return Done{};
@@ -208,7 +222,14 @@ Result<DataRun> FileStorage::DoDataMap(std::uint64_t offset) {
   const std::uint64_t end = size();
   if (device_) return DataRun{end - offset, true};
   const off_t data = lseek(fd_, static_cast<off_t>(offset), SEEK_DATA);
-  if (data < 0 && errno == ENXIO) return DataRun{end - offset, false};
+  if (data < 0 && errno == ENXIO) {
+    // No data up to the file's end, which may have moved since it was opened.
+    struct stat status {};
+    if (fstat(fd_, &status) != 0) return HostError(errno, "cannot stat the file", offset);
+    if (static_cast<std::uint64_t>(status.st_size) >= end) return DataRun{end - offset, false};
+    return Error(ErrorKind::kIo, fmt::format("file ends at offset {}: it shrank while it was read", status.st_size))
+        .In(name());
+  }
   if (data < 0) return DataRun{end - offset, true};
   if (static_cast<std::uint64_t>(data) > offset) {
     return DataRun{std::min(static_cast<std::uint64_t>(data), end) - offset, false};

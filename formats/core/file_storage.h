@@ -49,6 +49,8 @@ class FileStorage : public Storage {
   bool writable() const noexcept override { return mode_.access != FileMode::Access::kRead; }
   bool is_device() const noexcept override { return device_; }
   std::optional<StorageIdentity> identity() const noexcept override { return identity_; }
+  bool CopyInHost(const Storage& source, std::uint64_t source_offset, std::uint64_t offset,
+                  std::uint64_t length) override;
   // True when Open made the file: what fails later may remove it.
   bool created() const noexcept { return created_; }
 

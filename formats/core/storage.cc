@@ -66,6 +66,11 @@ Result<> Storage::Allocate(std::uint64_t offset, std::uint64_t length) {
   return DoAllocate(offset, length);
 }
 
+bool Storage::CopyInHost(const Storage& /*source*/, std::uint64_t /*source_offset*/, std::uint64_t /*offset*/,
+                         std::uint64_t /*length*/) {
+  return false;
+}
+
 Result<DataRun> Storage::DataMap(std::uint64_t offset) {
   PLATTER_CHECK(CheckRange(*this, offset, 1, size()));
   return DoDataMap(offset);

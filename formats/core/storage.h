@@ -60,6 +60,10 @@ class Storage {
   Result<> Allocate(std::uint64_t offset, std::uint64_t length);
   // The run at `offset`, which must lie below size(). Data where the host cannot tell.
   Result<DataRun> DataMap(std::uint64_t offset);
+  // Lets the host copy `length` bytes of `source` to `offset` without a trip through our memory. False when it cannot:
+  // what the range then holds is undefined until it is written. Thread rule: as WriteAt.
+  virtual bool CopyInHost(const Storage& source, std::uint64_t source_offset, std::uint64_t offset,
+                          std::uint64_t length);
   // Everything written so far survives a power failure once this succeeds.
   Result<> Sync();
 

@@ -1,5 +1,10 @@
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+
 #include <algorithm>
 #include <array>
+#include <mutex>
 #include <utility>
 
 #include "formats/core/checked.h"
@@ -9,6 +14,9 @@
 namespace platter::raw {
 namespace {
 
+// What the host's allocator is asked to hand out at least at once, as qemu asks.
+constexpr std::uint64_t kDefaultExtentSizeHint = std::uint64_t{1} << 20;
+
 enum class Preallocation : std::uint8_t { kOff, kFalloc, kFull };
 
 Result<Preallocation> ParsePreallocation(const OptionValues& options) {
@@ -16,7 +24,7 @@ Result<Preallocation> ParsePreallocation(const OptionValues& options) {
   if (mode == "off") return Preallocation::kOff;
   if (mode == "falloc") return Preallocation::kFalloc;
   if (mode == "full") return Preallocation::kFull;
-  return Error(ErrorKind::kInvalid, "invalid preallocation mode").Found(mode).Allowed("off, falloc, full");
+  return Error(ErrorKind::kInvalid, "Unsupported preallocation mode").Found(mode).Allowed("off, falloc, full");
 }
 
 class RawWriter : public ImageWriter {
@@ -34,8 +42,20 @@ class RawWriter : public ImageWriter {
     for (const Run& run : batch.runs) {
       if (run.kind == Run::Kind::kData) {
         PlaceData(batch, run);
-      } else if (!fresh_) {
-        batch.writes.push_back({storage_.get(), run.offset, {}, StoredEnd(run) - run.offset});
+      } else if (!fresh_ && run.kind == Run::Kind::kZero) {
+        batch.writes.push_back({storage_.get(), run.offset, {}, run.length});
+      }
+    }
+    return Done{};
+  }
+
+  Result<> Store(Batch& batch) override {
+    for (const HostWrite& write : batch.writes) {
+      if (write.bytes.empty()) {
+        const std::lock_guard lock(punch_mutex_);
+        PLATTER_CHECK(write.file->Punch(write.offset, write.zeros));
+      } else {
+        PLATTER_CHECK(write.file->WriteAt(write.offset, write.bytes));
       }
     }
     return Done{};
@@ -48,13 +68,10 @@ class RawWriter : public ImageWriter {
   }
 
  private:
-  std::uint64_t StoredEnd(const Run& run) const { return std::min(run.end(), virtual_size_); }
-
   // A fresh file reaches its full size only in Finish: the disk's last byte is held back until then.
   void PlaceData(Batch& batch, const Run& run) {
-    std::uint64_t end = StoredEnd(run);
-    auto bytes = batch.bytes.subspan(run.offset - batch.offset, end - run.offset);
-    if (fresh_ && end == virtual_size_) {
+    auto bytes = batch.bytes.subspan(run.offset - batch.offset, run.length);
+    if (fresh_ && run.end() == virtual_size_) {
       last_byte_.assign(1, bytes.back());
       bytes = bytes.first(bytes.size() - 1);
     }
@@ -66,6 +83,7 @@ class RawWriter : public ImageWriter {
   bool fresh_;
   WriterTraits traits_;
   std::vector<std::byte> last_byte_;
+  std::mutex punch_mutex_;
 };
 
 Result<> FillWithZeros(Storage& storage, std::uint64_t size) {
@@ -76,35 +94,66 @@ Result<> FillWithZeros(Storage& storage, std::uint64_t size) {
   return Done{};
 }
 
+// Wishes to the host's file system; one that does not know them ignores them, as qemu does. Both want an empty file.
+void ApplyFileHints(const Storage& storage, const OptionValues& options) {
+  if (storage.fd() < 0 || storage.is_device()) return;
+  const std::uint64_t hint = options.Size("extent_size_hint", kDefaultExtentSizeHint);
+  fsxattr attributes{};
+  if (hint != 0 && ioctl(storage.fd(), FS_IOC_FSGETXATTR, &attributes) == 0) {
+    attributes.fsx_xflags |= FS_XFLAG_EXTSIZE;
+    attributes.fsx_extsize = static_cast<std::uint32_t>(hint);
+    (void)ioctl(storage.fd(), FS_IOC_FSSETXATTR, &attributes);
+  }
+  int flags = 0;
+  if (options.Flag("nocow", false) && ioctl(storage.fd(), FS_IOC_GETFLAGS, &flags) == 0) {
+    flags |= FS_NOCOW_FL;
+    (void)ioctl(storage.fd(), FS_IOC_SETFLAGS, &flags);
+  }
+}
+
+Result<> Preallocate(Storage& storage, Preallocation mode, std::uint64_t size) {
+  // The last byte stays out until Finish, so that an interrupted image is too short to pass for a whole one.
+  const std::uint64_t reserved = size == 0 ? 0 : size - 1;
+  if (mode == Preallocation::kFalloc) return storage.Allocate(0, reserved);
+  if (mode == Preallocation::kFull) return FillWithZeros(storage, reserved);
+  return Done{};
+}
+
+Result<std::shared_ptr<Storage>> PartOf(std::shared_ptr<Storage> storage, const OptionValues& options) {
+  if (!options.Has("offset") && !options.Has("size")) return storage;
+  const std::uint64_t offset = options.Size("offset", 0);
+  const std::uint64_t rest = storage->size() - std::min(offset, storage->size());
+  return std::shared_ptr<Storage>(
+      PLATTER_TRY(SliceStorage::Make(std::move(storage), offset, options.Size("size", rest))));
+}
+
+Error RefuseCompression(const Storage& storage) {
+  return Error(ErrorKind::kUnsupported, "raw images cannot be compressed").In(storage.name());
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ImageWriter>> Create(const CreateRequest& request) {
   Storage& storage = *request.storage;
-  if (request.compress) {
-    return Error(ErrorKind::kUnsupported, "raw images cannot be compressed").In(storage.name());
-  }
+  if (request.compress) return RefuseCompression(storage);
   const auto preallocation = PLATTER_TRY(ParsePreallocation(request.options));
-  if (storage.is_device() && storage.size() < request.virtual_size) PLATTER_CHECK(storage.Resize(request.virtual_size));
-  // The last byte stays out until Finish, so that an interrupted image is too short to pass for a whole one.
-  const std::uint64_t reserved = request.virtual_size == 0 ? 0 : request.virtual_size - 1;
-  if (preallocation == Preallocation::kFalloc) PLATTER_CHECK(storage.Allocate(0, reserved));
-  if (preallocation == Preallocation::kFull) PLATTER_CHECK(FillWithZeros(storage, reserved));
-  return std::unique_ptr<ImageWriter>(
-      std::make_unique<RawWriter>(request.storage, request.virtual_size, !storage.is_device()));
+  const auto size = CheckedAlignUp(request.virtual_size, kSectorSize);
+  if (!size) return Error(ErrorKind::kOutOfRange, "the disk is too large").Found(request.virtual_size);
+  if (storage.is_device() && storage.size() < *size) {
+    return Error(ErrorKind::kInvalid, "the device is too small for the disk")
+        .In(storage.name())
+        .Found(storage.size())
+        .Allowed("at least " + std::to_string(*size) + " bytes");
+  }
+  ApplyFileHints(storage, request.options);
+  PLATTER_CHECK(Preallocate(storage, preallocation, *size));
+  return std::unique_ptr<ImageWriter>(std::make_unique<RawWriter>(request.storage, *size, !storage.is_device()));
 }
 
 Result<std::unique_ptr<ImageWriter>> Update(const UpdateRequest& request) {
-  if (request.compress) {
-    return Error(ErrorKind::kUnsupported, "raw images cannot be compressed").In(request.storage->name());
-  }
-  const OptionValues& options = request.context.options;
-  std::shared_ptr<Storage> storage = request.storage;
-  if (options.Has("offset") || options.Has("size")) {
-    const std::uint64_t offset = options.Size("offset", 0);
-    const std::uint64_t rest = storage->size() - std::min(offset, storage->size());
-    storage = PLATTER_TRY(SliceStorage::Make(storage, offset, options.Size("size", rest)));
-  }
-  const std::uint64_t size = storage->size();
+  if (request.compress) return RefuseCompression(*request.storage);
+  auto storage = PLATTER_TRY(PartOf(request.storage, request.context.options));
+  const std::uint64_t size = AlignUp(storage->size(), kSectorSize);
   return std::unique_ptr<ImageWriter>(std::make_unique<RawWriter>(std::move(storage), size, false));
 }
 

@@ -1,0 +1,27 @@
+// A page-aligned buffer, as O_DIRECT wants it, whose pages cost nothing until they are touched.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "formats/core/result.h"
+
+namespace platter::copy {
+
+class Buffer {
+ public:
+  Buffer() = default;
+  ~Buffer();
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  // The buffer's first `length` bytes, made on the first call. Requires: `length` <= `capacity`, the same every time.
+  // kIo (ENOMEM) when the host has no memory.
+  Result<std::span<std::byte>> Get(std::size_t length, std::size_t capacity);
+
+ private:
+  void* memory_ = nullptr;
+  std::size_t capacity_ = 0;
+};
+
+}  // namespace platter::copy
