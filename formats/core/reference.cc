@@ -39,7 +39,8 @@ Result<std::shared_ptr<Storage>> DenyGate::Open(const Reference& wanted, const s
 }
 
 Result<std::shared_ptr<Storage>> LocalGate::Open(const Reference& wanted, const std::string& referrer) {
-  const std::string path = PLATTER_TRY(ResolveReference(wanted.text, referrer));
+  const bool beside = wanted.role != Reference::Role::kDataFile;
+  const std::string path = PLATTER_TRY(beside ? ResolveReference(wanted.text, referrer) : LocalPath(wanted.text));
   FileMode mode = mode_;
   if (wanted.role == Reference::Role::kBacking) mode.access = FileMode::Access::kRead;
   return std::shared_ptr<Storage>(PLATTER_TRY(FileStorage::Open(path, mode)));

@@ -33,7 +33,8 @@ class DenyGate : public ReferenceGate {
   Result<std::shared_ptr<Storage>> Open(const Reference& wanted, const std::string& referrer) override;
 };
 
-// Opens local files, relative names from the folder of the file that refers to them. Names that ask for another driver
+// Opens local files, relative names from the folder of the file that refers to them; but a data file's from the current
+// folder, because that is how qemu makes and finds them. Names that ask for another driver
 // ("json:", "nbd:", any "protocol:") are kUnsupported, by name.
 class LocalGate : public ReferenceGate {
  public:

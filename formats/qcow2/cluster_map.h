@@ -10,7 +10,7 @@
 #include "formats/core/checked.h"
 #include "formats/core/result.h"
 #include "formats/qcow2/header.h"
-#include "formats/qcow2/table_cache.h"
+#include "formats/core/table_cache.h"
 
 namespace platter::qcow2 {
 

@@ -1,4 +1,4 @@
-// Opens qcow2 chains through the driver and prints what they say as qemu-img would.
+// Opens chains through the driver and prints what they say as qemu-img would.
 #pragma once
 
 #include <fmt/format.h>
@@ -18,25 +18,27 @@
 
 namespace platter::test {
 
-inline Result<OpenedChain> TryOpenChain(std::shared_ptr<Storage> storage, const std::string& open_options = "") {
+inline Result<OpenedChain> TryOpenChain(std::shared_ptr<Storage> storage, const std::string& open_options = "",
+                                        const std::string& format = "qcow2") {
   LocalGate gate(FileMode{.lock = false});
   OpenContext context;
   context.gate = &gate;
-  const FormatDriver* driver = FindFormat("qcow2");
+  const FormatDriver* driver = FindFormat(format);
   context.options = PLATTER_TRY(OptionValues::Parse(open_options, driver->open_options));
   const std::string path = storage->name();
   auto top = PLATTER_TRY(OpenLayer(path, std::move(storage), driver, context));
   return OpenChain(std::move(top), context);
 }
 
-inline Result<OpenedChain> TryOpenChain(const std::string& path, const std::string& open_options = "") {
+inline Result<OpenedChain> TryOpenChain(const std::string& path, const std::string& open_options = "",
+                                        const std::string& format = "qcow2") {
   auto storage = PLATTER_TRY(FileStorage::Open(path, FileMode{.lock = false}));
-  return TryOpenChain(std::shared_ptr<Storage>(std::move(storage)), open_options);
+  return TryOpenChain(std::shared_ptr<Storage>(std::move(storage)), open_options, format);
 }
 
 // Requires (as a test failure otherwise): the chain opens.
-inline OpenedChain OpenImageChain(const std::string& path, const std::string& open_options = "") {
-  auto chain = TryOpenChain(path, open_options);
+inline OpenedChain OpenImageChain(const std::string& path, const std::string& format = "qcow2") {
+  auto chain = TryOpenChain(path, "", format);
   EXPECT_TRUE(chain.ok()) << chain.error().Describe();
   return chain.ok() ? std::move(chain).value() : OpenedChain{};
 }

@@ -92,7 +92,7 @@ const ImageCase kImages[] = {
     {"BitmapsAdded", Create(""), "qemu-img bitmap --add disk.qcow2 b"},
 };
 
-class ReadsQemusImage : public testing::TestWithParam<ImageCase> {
+class QemusImage : public testing::Test {
  protected:
   void Make(const ImageCase& image) {
     const GuestDisk disk = RandomGuest(std::hash<std::string>{}(image.name) % 1000, kDiskSize);
@@ -113,6 +113,8 @@ class ReadsQemusImage : public testing::TestWithParam<ImageCase> {
   TempDir folder_;
 };
 
+class ReadsQemusImage : public QemusImage, public testing::WithParamInterface<ImageCase> {};
+
 TEST_P(ReadsQemusImage, WithItsContentAndMap) {
   Make(GetParam());
   const std::string path = folder_.File("disk.qcow2");
@@ -125,6 +127,16 @@ TEST_P(ReadsQemusImage, WithItsContentAndMap) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ReadsQemusImage, testing::ValuesIn(kImages), NameOf);
+
+TEST_F(QemusImage, DataFileIsFoundFromTheCurrentFolderAsByQemu) {
+  Shell("qemu-img create -q -f qcow2 -o data_file=platter-test-missing.raw disk.qcow2 1M");
+  const auto opened = TryOpenChain(folder_.File("disk.qcow2"));
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().kind(), ErrorKind::kIo);
+  EXPECT_EQ(opened.error().file(), "platter-test-missing.raw");
+  const std::string named = folder_.File("platter-test-missing.raw");
+  EXPECT_TRUE(TryOpenChain(folder_.File("disk.qcow2"), "data-file=" + named).ok());
+}
 
 }  // namespace
 }  // namespace platter::test

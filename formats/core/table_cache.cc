@@ -1,4 +1,4 @@
-#include "formats/qcow2/table_cache.h"
+#include "formats/core/table_cache.h"
 
 #include <algorithm>
 #include <bit>
@@ -7,7 +7,7 @@
 #include "formats/core/bytes.h"
 #include "formats/core/checked.h"
 
-namespace platter::qcow2 {
+namespace platter {
 namespace {
 
 constexpr std::uint64_t kMinPageBytes = 4096;
@@ -15,9 +15,9 @@ constexpr std::uint64_t kMaxPageBytes = 65536;
 
 }  // namespace
 
-TableCache::TableCache(std::shared_ptr<Storage> storage, std::uint64_t cluster_size, std::uint64_t capacity)
+TableCache::TableCache(std::shared_ptr<Storage> storage, std::uint64_t table_bytes, std::uint64_t capacity)
     : storage_(std::move(storage)),
-      page_bytes_(std::clamp(cluster_size, kMinPageBytes, kMaxPageBytes)),
+      page_bytes_(std::clamp(table_bytes, kMinPageBytes, kMaxPageBytes)),
       ways_(std::clamp<std::uint64_t>(capacity / page_bytes_, 1, kWays)),
       sets_(std::bit_floor(std::max<std::uint64_t>(capacity / page_bytes_ / kWays, 1))) {}
 
@@ -64,4 +64,4 @@ Result<std::shared_ptr<const TablePage>> TableCache::Get(std::uint64_t offset) {
   return page;
 }
 
-}  // namespace platter::qcow2
+}  // namespace platter

@@ -1,4 +1,5 @@
-// The pages of an image's L1 and L2 tables, cached within a fixed budget: nothing grows with the image.
+// The pages of an image's allocation tables (big-endian 64-bit entries), cached within a fixed budget: nothing grows
+// with the image.
 #pragma once
 
 #include <array>
@@ -12,7 +13,7 @@
 #include "formats/core/result.h"
 #include "formats/core/storage.h"
 
-namespace platter::qcow2 {
+namespace platter {
 
 // A stretch of the file, decoded to the host's byte order. Immutable once it is in the cache.
 struct TablePage {
@@ -23,10 +24,10 @@ struct TablePage {
 // Thread-safe. A page that has been handed out stays valid whatever the cache does.
 class TableCache {
  public:
-  // `capacity`: bytes of pages held at most (at least one page is).
-  TableCache(std::shared_ptr<Storage> storage, std::uint64_t cluster_size, std::uint64_t capacity);
+  // `table_bytes`: of a typical table, a power of two. `capacity`: bytes of pages held at most (at least one page is).
+  TableCache(std::shared_ptr<Storage> storage, std::uint64_t table_bytes, std::uint64_t capacity);
 
-  // Bytes of a page, a power of two: a cluster, but no more than 64 KiB and no less than 4 KiB.
+  // Bytes of a page, a power of two: a table, but no more than 64 KiB and no less than 4 KiB.
   std::uint64_t page_bytes() const noexcept { return page_bytes_; }
 
   // The page that holds host byte `offset`. Bytes past the end of the file read as zero. kIo.
@@ -56,4 +57,4 @@ class TableCache {
   std::vector<Set> sets_;
 };
 
-}  // namespace platter::qcow2
+}  // namespace platter
