@@ -1,0 +1,59 @@
+#include "tools/platter/argument_parser.h"
+
+#include <fmt/format.h>
+
+#include "tools/platter/message.h"
+
+namespace platter::cli {
+
+ArgumentParser::ArgumentParser(const Invocation& call, std::string_view letters, std::span<const option> long_options)
+    : call_(call), letters_(fmt::format(":h{}", letters)), long_options_(long_options.begin(), long_options.end()) {
+  long_options_.push_back({"help", no_argument, nullptr, 'h'});
+  long_options_.push_back({"object", required_argument, nullptr, kObject});
+  long_options_.push_back({nullptr, 0, nullptr, 0});
+  opterr = 0;
+  optind = 0;
+}
+
+std::optional<int> ArgumentParser::Stop(int exit_code) noexcept {
+  exit_code_ = exit_code;
+  return std::nullopt;
+}
+
+std::optional<int> ArgumentParser::Next() {
+  const int count = static_cast<int>(call_.words.size());
+  const int code = getopt_long(count, call_.words.data(), letters_.c_str(), long_options_.data(), nullptr);
+  const Persona& persona = call_.persona;
+  value_ = optarg == nullptr ? "" : optarg;
+  const auto word = [&] { return call_.words[static_cast<std::size_t>(optind) - 1]; };
+  switch (code) {
+    case -1:
+      return std::nullopt;
+    case ':':
+      return Stop(ComplainUsage(persona, fmt::format("missing argument for option '{}'", word())));
+    case '?':
+      return Stop(ComplainUsage(persona, fmt::format("unrecognized option '{}'", word())));
+    case 'h':
+      persona.as_qemu ? PrintHelp(persona) : PrintVerbHelp(persona, call_.verb);
+      return Stop(0);
+    case kObject:
+      Complain(persona, fmt::format("--object is not supported (got '{}'): secrets are of no use here", value_));
+      return Stop(1);
+    default:
+      return code;
+  }
+}
+
+std::vector<std::string> ArgumentParser::operands() const {
+  const auto rest = call_.words.subspan(static_cast<std::size_t>(optind));
+  return {rest.begin(), rest.end()};
+}
+
+std::optional<OutputFormat> ParseOutputFormat(const Persona& persona, std::string_view text) {
+  if (text == "human") return OutputFormat::kHuman;
+  if (text == "json") return OutputFormat::kJson;
+  Complain(persona, "--output must be used with human or json as argument.");
+  return std::nullopt;
+}
+
+}  // namespace platter::cli

@@ -1,0 +1,90 @@
+// platter info: what an image is.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <vector>
+
+#include "formats/open.h"
+#include "tools/platter/argument_parser.h"
+#include "tools/platter/image_report.h"
+#include "tools/platter/json_output.h"
+#include "tools/platter/message.h"
+#include "tools/platter/open_arguments.h"
+
+namespace platter::cli {
+namespace {
+
+struct InfoArguments {
+  ImageArgument image;
+  OutputFormat output = OutputFormat::kHuman;
+  bool backing_chain = false;
+};
+
+constexpr option kOptions[] = {
+    {"format", required_argument, nullptr, 'f'},
+    {"output", required_argument, nullptr, kOutput},
+    {"backing-chain", no_argument, nullptr, kBackingChain},
+    {"image-opts", no_argument, nullptr, kImageOpts},
+    {"force-share", no_argument, nullptr, 'U'},
+};
+
+// False when the call is over; parser.exit_code() or 1 is then its exit code.
+bool ParseArguments(const Invocation& call, ArgumentParser& parser, InfoArguments& arguments) {
+  std::string output = "human";
+  while (const auto code = parser.Next()) {
+    if (*code == 'f') arguments.image.format = parser.value();
+    if (*code == 'U') arguments.image.force_share = true;
+    if (*code == kImageOpts) arguments.image.image_opts = true;
+    if (*code == kBackingChain) arguments.backing_chain = true;
+    if (*code == kOutput) output = parser.value();
+  }
+  if (parser.exit_code()) return false;
+  const auto operands = parser.operands();
+  if (operands.size() != 1) {
+    ComplainUsage(call.persona, "Expecting one image file name");
+    return false;
+  }
+  arguments.image.text = operands[0];
+  const auto form = ParseOutputFormat(call.persona, output);
+  if (form) arguments.output = *form;
+  return form.has_value();
+}
+
+void PrintChain(const Persona& persona, const OpenedChain& chain, const ImageSource& source,
+                const InfoArguments& arguments) {
+  Detail::List reports;
+  for (std::size_t depth = 0; depth < chain.layers.size(); ++depth) {
+    const OpenedLayer& layer = chain.layers[depth];
+    ReportedLayer reported{layer, depth == 0 ? ImageName(source) : layer.path, depth == 0 && source.bare_file};
+    if (arguments.output == OutputFormat::kJson) {
+      reports.push_back(ReportAsDetail(persona, reported));
+    } else {
+      if (depth > 0) fmt::print("\n");
+      fmt::print("{}", ReportAsText(persona, reported));
+    }
+  }
+  if (arguments.output != OutputFormat::kJson) return;
+  fmt::print("{}\n", arguments.backing_chain ? ToJson(reports) : ToJson(reports.front()));
+}
+
+}  // namespace
+
+int RunInfo(const Invocation& call) {
+  ArgumentParser parser(call, "f:U", kOptions);
+  InfoArguments arguments;
+  if (!ParseArguments(call, parser, arguments)) return parser.exit_code().value_or(1);
+  const auto source = ParseImageArgument(arguments.image);
+  if (!source.ok()) {
+    ComplainOpen(call.persona, arguments.image.text, source.error());
+    return 1;
+  }
+  const auto chain = OpenImage(source.value(), {.whole_chain = arguments.backing_chain, .contents = false});
+  if (!chain.ok()) {
+    ComplainOpen(call.persona, arguments.image.text, chain.error());
+    return 1;
+  }
+  PrintChain(call.persona, chain.value(), source.value(), arguments);
+  return 0;
+}
+
+}  // namespace platter::cli

@@ -1,0 +1,65 @@
+// platter: disk images from the command line.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "tools/platter/argument_parser.h"
+#include "tools/platter/message.h"
+#include "tools/platter/persona.h"
+#include "tools/platter/verb.h"
+
+namespace platter::cli {
+namespace {
+
+constexpr option kStandardOptions[] = {
+    {"help", no_argument, nullptr, 'h'},
+    {"version", no_argument, nullptr, 'V'},
+    {"trace", required_argument, nullptr, 'T'},
+    {nullptr, 0, nullptr, 0},
+};
+
+int RunVerb(const Persona& persona, std::span<char*> words) {
+  if (words.empty()) return ComplainUsage(persona, "Not enough arguments");
+  const std::string_view name = words.front();
+  const auto verb = std::ranges::find(AllVerbs(), name, &Verb::name);
+  if (verb == AllVerbs().end()) return ComplainUsage(persona, fmt::format("Command not found: {}", name));
+  return verb->run(Invocation{persona, *verb, words});
+}
+
+int Run(const Persona& persona, int argc, char** argv) {
+  opterr = 0;
+  for (int code = 0; (code = getopt_long(argc, argv, "+:hVT:", kStandardOptions, nullptr)) != -1;) {
+    const char* word = argv[optind - 1];
+    switch (code) {
+      case 'h':
+        PrintHelp(persona);
+        return 0;
+      case 'V':
+        PrintVersion(persona);
+        return 0;
+      case 'T':
+        Complain(persona, fmt::format("--trace is not supported (got '{}')", optarg));
+        return 1;
+      case ':':
+        return ComplainUsage(persona, fmt::format("missing argument for option '{}'", word));
+      default:
+        return ComplainUsage(persona, fmt::format("unrecognized option '{}'", word));
+    }
+  }
+  return RunVerb(persona, std::span(argv, static_cast<std::size_t>(argc)).subspan(static_cast<std::size_t>(optind)));
+}
+
+}  // namespace
+}  // namespace platter::cli
+
+int main(int argc, char** argv) {
+  using namespace platter::cli;
+  const Persona persona = Persona::FromCommandName(argc > 0 ? argv[0] : "");
+  // A reader that goes away, or a file size limit, is an error to report, not an end without a word.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  const int exit_code = Run(persona, argc, argv);
+  if (!FlushOutput(persona) && exit_code == 0) return 1;
+  return exit_code;
+}

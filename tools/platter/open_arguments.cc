@@ -1,0 +1,162 @@
+#include "tools/platter/open_arguments.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "formats/core/reference.h"
+#include "formats/format_table.h"
+#include "tools/platter/json_output.h"
+#include "tools/platter/message.h"
+
+namespace platter::cli {
+namespace {
+
+// Opens the files that images refer to; one data file may be another than the image says.
+class ArgumentGate : public ReferenceGate {
+ public:
+  ArgumentGate(FileMode mode, std::optional<std::string> data_file)
+      : local_(mode), mode_(mode), data_file_(std::move(data_file)) {}
+
+  Result<std::shared_ptr<Storage>> Open(const Reference& wanted, const std::string& referrer) override {
+    if (wanted.role != Reference::Role::kDataFile || !data_file_) return local_.Open(wanted, referrer);
+    return std::shared_ptr<Storage>(PLATTER_TRY(FileStorage::Open(*data_file_, mode_)));
+  }
+
+ private:
+  LocalGate local_;
+  FileMode mode_;
+  std::optional<std::string> data_file_;
+};
+
+FileMode ModeOf(const ImageOptions& options, const ImageArgument& argument) {
+  FileMode mode{.access = argument.access,
+                .cache = options.cache.value_or(argument.cache),
+                .lock = !argument.force_share && !options.force_share && options.locking};
+  return mode;
+}
+
+Result<ImageSource> SourceOf(ImageOptions options, const ImageArgument& argument) {
+  const bool writes = argument.access != FileMode::Access::kRead;
+  if (writes && options.read_only.value_or(false)) {
+    return Error(ErrorKind::kInvalid, "the image is to be written, but its options say read-only=on");
+  }
+  ImageSource source;
+  source.path = options.filename;
+  source.driver = options.driver;
+  source.bare_file = options.bare_file;
+  source.open_options = options.open_options;
+  source.mode = ModeOf(options, argument);
+  source.options = std::move(options);
+  return source;
+}
+
+// Tells a driver that takes the data file's name as an option; what is opened is the gate's business.
+Result<> NameDataFile(const ImageSource& source, OptionValues& options) {
+  if (!source.options.data_file || source.driver == nullptr) return Done{};
+  const auto specs = source.driver->open_options;
+  if (std::ranges::find(specs, "data-file", &OptionSpec::name) == specs.end()) return Done{};
+  return options.Set("data-file", *source.options.data_file, specs);
+}
+
+Result<OpenedChain> OpenTree(const ImageSource& source, const OpenRequest& request);
+
+Result<OpenedChain> OpenOverriddenBacking(const ImageSource& source, const OpenRequest& request) {
+  const ImageOptions& backing = *source.options.backing;
+  ImageSource below;
+  below.path = backing.filename;
+  below.driver = backing.driver;
+  below.open_options = backing.open_options;
+  below.mode = source.mode;
+  below.mode.access = FileMode::Access::kRead;
+  below.mode.lock = source.mode.lock && backing.locking && !backing.force_share;
+  below.options.no_backing = backing.no_backing;
+  below.options.data_file = backing.data_file;
+  if (backing.backing != nullptr) {
+    return Error(ErrorKind::kInvalid, "the image option 'backing.backing' is not supported");
+  }
+  return OpenTree(below, request);
+}
+
+Result<OpenedChain> OpenTree(const ImageSource& source, const OpenRequest& request) {
+  ArgumentGate gate(source.mode, source.options.data_file);
+  OpenContext context;
+  context.gate = &gate;
+  context.contents = request.contents;
+  context.options = source.open_options;
+  PLATTER_CHECK(NameDataFile(source, context.options));
+  auto storage = PLATTER_TRY(FileStorage::Open(source.path, source.mode));
+  OpenedLayer top = PLATTER_TRY(OpenLayer(source.path, std::move(storage), source.driver, context));
+  if (!request.whole_chain || source.options.no_backing) {
+    OpenedChain chain;
+    chain.layers.push_back(std::move(top));
+    return chain;
+  }
+  if (source.options.backing == nullptr) return OpenChain(std::move(top), context);
+  if (!top.driver->can_have_backing) {
+    return Error(ErrorKind::kInvalid, fmt::format("format {} has no backing files", top.driver->name));
+  }
+  OpenedChain chain;
+  OpenedChain below = PLATTER_TRY(OpenOverriddenBacking(source, request));
+  chain.layers.push_back(std::move(top));
+  std::ranges::move(below.layers, std::back_inserter(chain.layers));
+  return chain;
+}
+
+}  // namespace
+
+Result<ImageSource> ParseImageArgument(const ImageArgument& argument) {
+  if (argument.image_opts) {
+    if (!argument.format.empty()) {
+      return Error(ErrorKind::kInvalid, "--image-opts and --format are mutually exclusive");
+    }
+    return SourceOf(PLATTER_TRY(ParseImageOptions(argument.text)), argument);
+  }
+  ImageSource source;
+  source.path = PLATTER_TRY(LocalPath(argument.text));
+  source.mode = ModeOf({}, argument);
+  if (!argument.format.empty()) {
+    source.driver = FindFormat(argument.format);
+    if (source.driver == nullptr) {
+      return Error(ErrorKind::kInvalid, fmt::format("Unknown driver '{}'", argument.format));
+    }
+  }
+  return source;
+}
+
+Result<OpenedChain> OpenImage(const ImageSource& source, const OpenRequest& request) {
+  return OpenTree(source, request);
+}
+
+Result<OpenedChain> OpenImage(const ImageArgument& argument, const OpenRequest& request) {
+  return OpenImage(PLATTER_TRY(ParseImageArgument(argument)), request);
+}
+
+std::string ImageName(const ImageSource& source) {
+  const bool partial = source.open_options.Has("offset") || source.open_options.Has("size");
+  if (!partial && source.options.backing == nullptr) return source.path;
+  Detail description;
+  Detail file;
+  for (const auto& [name, value] : source.options.written) {
+    if (name.find('.') == std::string::npos) description.Add(name, value);
+  }
+  file.Add("driver", "file").Add("filename", source.path);
+  description.Add("file", std::move(file));
+  return "json:" + ToCompactJson(description);
+}
+
+std::optional<std::uint64_t> ParseSizeArgument(const Persona& persona, std::string_view what, std::string_view text) {
+  const auto size = ParseSize(text);
+  constexpr std::uint64_t kLargest = std::numeric_limits<std::int64_t>::max();
+  if (size.ok() && size.value() <= kLargest) return size.value();
+  if (size.ok() || size.error().kind() == ErrorKind::kOutOfRange) {
+    Complain(persona, fmt::format("Invalid {} specified. Must be between 0 and {}.", what, kLargest));
+  } else {
+    Complain(persona, fmt::format("Invalid {} specified. You may use k, M, G, T, P or E suffixes for", what));
+    Complain(persona, "kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.");
+  }
+  return std::nullopt;
+}
+
+}  // namespace platter::cli

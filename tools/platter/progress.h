@@ -1,0 +1,36 @@
+// How far a long job has come, on the standard output.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+
+namespace platter::cli {
+
+// On a terminal a bar with percent, rate and time left; elsewhere qemu-img's lines, "    (12.00/100%)\r". Thread-safe.
+class Progress {
+ public:
+  // `enabled` false: says nothing at all. `total`: bytes of the whole job, 0 for none.
+  Progress(bool enabled, bool plain, std::uint64_t total);
+  // `plain`: qemu-img's lines even on a terminal.
+  void Update(std::uint64_t done);
+  // Ends the line; `complete` says 100 % first. To be called once, last.
+  void Finish(bool complete);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void Print(double percent);
+  void PrintBar(double percent);
+
+  const bool enabled_;
+  const bool bar_;
+  const std::uint64_t total_;
+  const Clock::time_point start_ = Clock::now();
+  std::mutex mutex_;
+  std::uint64_t done_ = 0;
+  double printed_ = -1;  // percent
+  Clock::time_point printed_at_{};
+};
+
+}  // namespace platter::cli
