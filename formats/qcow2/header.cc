@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "formats/core/checked.h"
@@ -30,6 +31,7 @@ constexpr std::array<NamedFeature, 8> kFeatureNames = {{
 }};
 
 constexpr std::size_t kExtensionAlignment = 8;
+constexpr std::uint64_t kLargestFile = std::numeric_limits<std::int64_t>::max();
 
 Error HeaderError(ErrorKind kind, std::string what, std::string field, std::size_t offset) {
   return Error(kind, std::move(what)).At("qcow2 header", std::move(field), offset);
@@ -39,16 +41,17 @@ Error Corrupt(std::string what, std::string field, std::size_t offset) {
   return HeaderError(ErrorKind::kCorrupt, std::move(what), std::move(field), offset);
 }
 
-// A table of `bytes` at `offset`: aligned to clusters and inside the file.
+// A table of `bytes` at `offset`: aligned to clusters and inside the file; a check tells itself what lies outside.
 Result<> CheckTable(const Header& header, std::uint64_t offset, std::uint64_t bytes, std::uint64_t file_size,
-                    std::string_view table, std::size_t field_offset) {
+                    Tolerance tolerance, std::string_view table, std::size_t field_offset) {
   const auto complain = [&](std::string_view problem) {
     return Corrupt(fmt::format("{} {}", table, problem), fmt::format("{} offset", table), field_offset)
         .Found(fmt::format("{:#x} for {} bytes", offset, bytes))
         .Allowed(fmt::format("a multiple of {} inside the file's {} bytes", header.cluster_size(), file_size));
   };
   if (!IsAligned(offset, header.cluster_size())) return complain("is not aligned to a cluster");
-  if (!FitsWithin(offset, bytes, file_size)) return complain("lies outside the file");
+  const std::uint64_t end = tolerance == Tolerance::kCheck ? kLargestFile : file_size;
+  if (!FitsWithin(offset, bytes, end)) return complain("lies outside the file");
   return Done{};
 }
 
@@ -214,8 +217,8 @@ class Parser {
     if (pointer.count == 0 || pointer.count > kMaxBitmaps) {
       return Corrupt("number of bitmaps is impossible", "nb_bitmaps", at).Found(pointer.count).Allowed("1 to 65535");
     }
-    PLATTER_CHECK(CheckTable(header_, pointer.directory_offset, pointer.directory_size, file_size_, "bitmap directory",
-                             at + BitmapsExtension::kDirectoryOffset.offset));
+    PLATTER_CHECK(CheckTable(header_, pointer.directory_offset, pointer.directory_size, file_size_, tolerance_,
+                             "bitmap directory", at + BitmapsExtension::kDirectoryOffset.offset));
     header_.bitmaps = pointer;
     return Done{};
   }
@@ -298,7 +301,7 @@ class Parser {
           .Found(header_.l1_size)
           .Allowed(fmt::format("at least {} for the disk's size", header_.l1_entries_for(header_.virtual_size)));
     }
-    PLATTER_CHECK(CheckTable(header_, header_.l1_table_offset, l1_bytes, file_size_, "L1 table",
+    PLATTER_CHECK(CheckTable(header_, header_.l1_table_offset, l1_bytes, file_size_, tolerance_, "L1 table",
                              HeaderV2::kL1TableOffset.offset));
     PLATTER_CHECK(CheckRefcountTable());
     if (header_.snapshot_count > kMaxSnapshots) {
@@ -308,7 +311,7 @@ class Parser {
     }
     if (header_.snapshot_count == 0) return Done{};
     return CheckTable(header_, header_.snapshots_offset, header_.snapshot_count * SnapshotEntry::kSize, file_size_,
-                      "snapshot table", HeaderV2::kSnapshotsOffset.offset);
+                      tolerance_, "snapshot table", HeaderV2::kSnapshotsOffset.offset);
   }
 
   Result<> CheckRefcountTable() {
@@ -326,7 +329,7 @@ class Parser {
           .Found(0)
           .Try("platter check -r all rebuilds it");
     }
-    return CheckTable(header_, header_.refcount_table_offset, bytes, file_size_, "refcount table",
+    return CheckTable(header_, header_.refcount_table_offset, bytes, file_size_, tolerance_, "refcount table",
                       HeaderV2::kRefcountTableOffset.offset);
   }
 

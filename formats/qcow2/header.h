@@ -86,7 +86,7 @@ std::uint64_t EncodeCompressed(const Header& header, std::uint64_t offset, std::
 // How strict the parse is about a damaged image.
 enum class Tolerance : std::uint8_t {
   kOpen,   // everything that reading needs is right
-  kCheck,  // a refcount table that is missing or outside the file is left to the check
+  kCheck,  // a missing refcount table, and tables outside the file, are left to the check
 };
 
 // Bytes of the file's head that ParseHeader needs for an image with this head: the first cluster. kNotThisFormat,

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "formats/qcow2/check.h"
 #include "formats/qcow2/header.h"
 #include "formats/qcow2/measure.h"
 #include "formats/qcow2/reader.h"
@@ -37,6 +38,7 @@ const FormatDriver kDriver = {
     .can_compress = true,
     .can_have_backing = true,
     .measure = Measure,
+    .check = Check,
 };
 
 }  // namespace platter::qcow2

@@ -1,0 +1,123 @@
+#include "formats/qcow2/copied_flags.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "formats/qcow2/l2_entry.h"
+#include "formats/qcow2/overlap.h"
+#include "formats/qcow2/seen_tables.h"
+
+namespace platter::qcow2 {
+namespace {
+
+class CopiedFlags {
+ public:
+  CopiedFlags(CheckState& state, bool repair) : state_(state), repair_(repair), seen_(state.header.cluster_bits) {}
+
+  Result<> Run() {
+    const Header& header = state_.header;
+    const std::uint64_t per_read = header.cluster_size() / kL1EntrySize;
+    std::vector<std::byte> part;
+    for (std::uint64_t first = 0; first < header.l1_size; first += per_read) {
+      const std::uint64_t count = std::min<std::uint64_t>(per_read, header.l1_size - first);
+      const std::uint64_t at = header.l1_table_offset + first * kL1EntrySize;
+      const auto bytes = PLATTER_TRY(state_.tables.Read(at, count * kL1EntrySize));
+      part.assign(bytes.begin(), bytes.end());
+      for (std::uint64_t i = 0; i < count; ++i) {
+        const auto entry = LoadBe<std::uint64_t>(part.data() + i * kL1EntrySize);
+        if ((entry & kOffsetMask) != 0) PLATTER_CHECK(CheckL1Entry(first + i, entry));
+      }
+    }
+    return Done{};
+  }
+
+ private:
+  // Whether the entry's flag contradicts the cluster's refcount. A refcount that cannot be known contradicts nothing:
+  // the comparison of refcounts has reported it.
+  Result<bool> Differs(std::uint64_t offset, std::uint64_t entry) {
+    auto refcount = state_.stored.Get(state_.cluster_of(offset));
+    if (!refcount.ok() && refcount.error().kind() == ErrorKind::kCorrupt) return false;
+    refcount_ = PLATTER_TRY(std::move(refcount));
+    return (refcount_ == 1) != ((entry & kCopied) != 0);
+  }
+
+  Result<> CheckL1Entry(std::uint64_t index, std::uint64_t entry) {
+    if (PLATTER_TRY(Differs(entry & kOffsetMask, entry))) {
+      state_.Corruption("{} OFLAG_COPIED L2 cluster: l1_index={} l1_entry={:x} refcount={}", Verb(), index, entry,
+                        refcount_);
+      if (repair_) PLATTER_CHECK(RepairL1Entry(index, entry ^ kCopied));
+    }
+    return CheckL2(entry & kOffsetMask);
+  }
+
+  Result<> RepairL1Entry(std::uint64_t index, std::uint64_t entry) {
+    std::byte bytes[kL1EntrySize];
+    StoreBe(bytes, entry);
+    PLATTER_CHECK(state_.tables.Write(state_.header.l1_table_offset + index * kL1EntrySize, bytes));
+    CountRepaired(1);
+    return Done{};
+  }
+
+  Result<> CheckL2(std::uint64_t offset) {
+    if (!seen_.FirstTime(offset)) {
+      if (const auto found = wrong_.find(offset); found != wrong_.end()) state_.report.corruptions += found->second;
+      return Done{};
+    }
+    if (PLATTER_TRY(state_.tables.KnownZero(offset, state_.header.cluster_size()))) return Done{};
+    const auto bytes = PLATTER_TRY(state_.tables.Read(offset, state_.header.cluster_size()));
+    table_.assign(bytes.begin(), bytes.end());
+    std::uint64_t wrong = 0;
+    for (std::uint64_t i = 0; i < state_.header.l2_entries(); ++i) PLATTER_CHECK(CheckL2Entry(i, wrong));
+    if (wrong == 0) return Done{};
+    if (repair_) return RepairL2(offset, wrong);
+    wrong_[offset] = wrong;
+    return Done{};
+  }
+
+  Result<> CheckL2Entry(std::uint64_t index, std::uint64_t& wrong) {
+    L2Entry entry = L2Entry::Decode(state_.header, table_, index);
+    if (entry.descriptor == 0 || entry.kind(state_.header) != L2Entry::Kind::kAllocated) return Done{};
+    if (state_.header.has_data_file()) {
+      refcount_ = 1;  // nobody else refers to an external data file
+      if (entry.copied()) return Done{};
+    } else if (!PLATTER_TRY(Differs(entry.host_offset(), entry.descriptor))) {
+      return Done{};
+    }
+    ++wrong;
+    state_.Corruption("{} OFLAG_COPIED data cluster: l2_entry={:x} refcount={}", Verb(), entry.descriptor, refcount_);
+    entry.descriptor ^= kCopied;
+    entry.Encode(state_.header, table_, index);
+    return Done{};
+  }
+
+  Result<> RepairL2(std::uint64_t offset, std::uint64_t count) {
+    if (const auto what = PLATTER_TRY(FindOverlap(state_, offset)); !what.empty()) {
+      state_.Log("ERROR: Could not write L2 table; metadata overlap check failed: it overlaps with the {}", what);
+      ++state_.report.check_errors;
+      return Done{};
+    }
+    PLATTER_CHECK(state_.tables.Write(offset, table_));
+    CountRepaired(count);
+    return Done{};
+  }
+
+  void CountRepaired(std::uint64_t count) {
+    state_.report.corruptions -= count;
+    state_.report.corruptions_fixed += count;
+  }
+
+  const char* Verb() const noexcept { return repair_ ? "Repairing" : "ERROR"; }
+
+  CheckState& state_;
+  bool repair_;
+  SeenTables seen_;
+  std::unordered_map<std::uint64_t, std::uint64_t> wrong_;  // flags by L2 table, where any were left
+  std::uint64_t refcount_ = 0;
+  std::vector<std::byte> table_;
+};
+
+}  // namespace
+
+Result<> CheckCopiedFlags(CheckState& state, bool repair) { return CopiedFlags(state, repair).Run(); }
+
+}  // namespace platter::qcow2

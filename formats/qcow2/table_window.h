@@ -1,0 +1,51 @@
+// TableWindow: reads an image's tables (L2 tables, refcount blocks) in pieces of useful size, keeps the latest ones,
+// and writes through them.
+//
+// Small clusters are read many at a time, so that walking neighbouring tables costs few system calls. What lies past
+// the end of the file reads as zero. One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "formats/core/result.h"
+#include "formats/core/storage.h"
+
+namespace platter::qcow2 {
+
+class TableWindow {
+ public:
+  // Borrows `storage`. Holds at most `memory` bytes, and at least one window.
+  TableWindow(Storage& storage, std::uint64_t cluster_size, std::uint64_t memory);
+
+  // The `length` bytes at `offset`, about a cluster; valid until the next call of any kind.
+  Result<std::span<const std::byte>> Read(std::uint64_t offset, std::uint64_t length);
+  // True when the range reads as zeros without a look at it: it lies past the end of the file or in a hole. Asks the
+  // host about holes only once more was read than the file has allocated, which tables that are stored never make.
+  Result<bool> KnownZero(std::uint64_t offset, std::uint64_t length);
+  // Writes through to the file.
+  Result<> Write(std::uint64_t offset, std::span<const std::byte> bytes);
+  // Forgets what was read: the file was changed by other means.
+  void Forget();
+
+ private:
+  struct Window {
+    std::uint64_t index;
+    std::vector<std::byte> bytes;
+  };
+
+  Result<const Window*> Fetch(std::uint64_t index);
+
+  Storage& storage_;
+  std::uint64_t window_size_;
+  std::size_t capacity_;
+  std::uint64_t bytes_read_ = 0;
+  std::list<Window> windows_;  // latest first
+  std::unordered_map<std::uint64_t, std::list<Window>::iterator> by_index_;
+  std::vector<std::byte> straddling_;
+};
+
+}  // namespace platter::qcow2
