@@ -62,18 +62,19 @@ class RawWriter : public ImageWriter {
   }
 
   Result<> Finish() override {
-    if (!last_byte_.empty()) PLATTER_CHECK(storage_->WriteAt(virtual_size_ - 1, last_byte_));
+    if (!tail_.empty()) PLATTER_CHECK(storage_->WriteAt(virtual_size_ - kSectorSize, tail_));
     if (fresh_ && storage_->size() != virtual_size_) PLATTER_CHECK(storage_->Resize(virtual_size_));
     return storage_->Sync();
   }
 
  private:
-  // A fresh file reaches its full size only in Finish: the disk's last byte is held back until then.
+  // A fresh file reaches its full size only in Finish: the disk's last sector is held back until then.
   void PlaceData(Batch& batch, const Run& run) {
     auto bytes = batch.bytes.subspan(run.offset - batch.offset, run.length);
     if (fresh_ && run.end() == virtual_size_) {
-      last_byte_.assign(1, bytes.back());
-      bytes = bytes.first(bytes.size() - 1);
+      const auto tail = bytes.last(kSectorSize);
+      tail_.assign(tail.begin(), tail.end());
+      bytes = bytes.first(bytes.size() - kSectorSize);
     }
     if (!bytes.empty()) batch.writes.push_back({storage_.get(), run.offset, bytes, 0});
   }
@@ -82,7 +83,7 @@ class RawWriter : public ImageWriter {
   std::uint64_t virtual_size_;
   bool fresh_;
   WriterTraits traits_;
-  std::vector<std::byte> last_byte_;
+  std::vector<std::byte> tail_;
   std::mutex punch_mutex_;
 };
 
@@ -112,8 +113,9 @@ void ApplyFileHints(const Storage& storage, const OptionValues& options) {
 }
 
 Result<> Preallocate(Storage& storage, Preallocation mode, std::uint64_t size) {
-  // The last byte stays out until Finish, so that an interrupted image is too short to pass for a whole one.
-  const std::uint64_t reserved = size == 0 ? 0 : size - 1;
+  // The last sector stays out until Finish, so that an interrupted image is too short to pass for a whole one: a file's
+  // size is rounded up to whole sectors when it is opened.
+  const std::uint64_t reserved = size == 0 ? 0 : size - kSectorSize;
   if (mode == Preallocation::kFalloc) return storage.Allocate(0, reserved);
   if (mode == Preallocation::kFull) return FillWithZeros(storage, reserved);
   return Done{};

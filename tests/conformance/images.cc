@@ -1,0 +1,135 @@
+#include "tests/conformance/images.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "formats/core/file_storage.h"
+#include "formats/core/memory_storage.h"
+#include "formats/format_table.h"
+#include "tests/support/command.h"
+#include "tests/support/digest.h"
+#include "tests/support/temp_dir.h"
+
+namespace platter::test {
+namespace {
+
+std::vector<Sample> SamplesOf(std::span<const Variant> ConformanceRow::*variants) {
+  std::vector<Sample> samples;
+  for (const ConformanceRow& row : ConformanceRows()) {
+    for (const Variant& variant : row.*variants) samples.push_back({&row, variant});
+  }
+  return samples;
+}
+
+std::shared_ptr<Storage> OpenFile(const std::string& path, FileMode::Access access) {
+  auto file = FileStorage::Open(path, {.access = access, .cache = CacheMode::kUnsafe});
+  EXPECT_TRUE(file.ok()) << file.error().Describe();
+  return std::move(file).value();
+}
+
+std::shared_ptr<Storage> LoadFile(const std::string& path) {
+  const auto file = OpenFile(path, FileMode::Access::kRead);
+  std::vector<std::byte> bytes(file->size());
+  EXPECT_TRUE(file->ReadAt(0, bytes).ok());
+  return std::make_shared<MemoryStorage>(path, std::move(bytes));
+}
+
+}  // namespace
+
+const FormatDriver& Sample::driver() const { return *FindFormat(row->format); }
+
+std::string Sample::Text() const {
+  return fmt::format("{}, {}{}", row->format, variant.options.empty() ? "defaults" : variant.options,
+                     variant.compress ? ", compressed" : "");
+}
+
+std::vector<Sample> OurSamples() { return SamplesOf(&ConformanceRow::ours); }
+std::vector<Sample> PeerSamples() { return SamplesOf(&ConformanceRow::peers); }
+
+std::vector<Sample> ReadableSamples() {
+  std::vector<Sample> samples = OurSamples();
+  for (const Sample& sample : PeerSamples()) {
+    if (sample.row->ours.empty()) samples.push_back(sample);
+  }
+  return samples;
+}
+
+Result<> WriteSample(const Sample& sample, std::shared_ptr<Storage> storage, const GuestDisk& disk) {
+  CreateRequest request{.storage = std::move(storage), .virtual_size = disk.size, .compress = sample.variant.compress};
+  request.options = PLATTER_TRY(OptionValues::Parse(sample.variant.options, sample.driver().create_options));
+  request.open_side_file = [](const Reference& wanted) -> Result<std::shared_ptr<Storage>> {
+    return Error(ErrorKind::kDenied, "no other files here").Found(wanted.text);
+  };
+  return WriteThroughDriver(sample.driver(), request, disk);
+}
+
+std::shared_ptr<Storage> SampleInMemory(const Sample& sample, const GuestDisk& disk) {
+  if (sample.row->ours.empty()) {
+    const TempDir folder;
+    MakePeerFile(sample, folder.File("image"), disk, 1);
+    return LoadFile(folder.File("image"));
+  }
+  auto storage = std::make_shared<MemoryStorage>();
+  const auto written = WriteSample(sample, storage, disk);
+  EXPECT_TRUE(written.ok()) << written.error().Describe();
+  return storage;
+}
+
+void WriteSampleFile(const Sample& sample, const std::string& path, const GuestDisk& disk) {
+  const auto written = WriteSample(sample, OpenFile(path, FileMode::Access::kCreate), disk);
+  EXPECT_TRUE(written.ok()) << written.error().Describe();
+}
+
+void MakePeerFile(const Sample& sample, const std::string& path, const GuestDisk& disk, std::uint64_t seed) {
+  const std::string format(sample.row->peer_format);
+  const std::string options(sample.variant.options);
+  if (sample.variant.compress) {
+    WriteRawFile(disk, path + ".raw");
+    std::vector<std::string> convert = {"qemu-img", "convert", "-c", "-f", "raw", "-O", format};
+    if (!options.empty()) convert.insert(convert.end(), {"-o", options});
+    convert.insert(convert.end(), {path + ".raw", path});
+    MustRun(convert);
+    return;
+  }
+  std::vector<std::string> create = {"qemu-img", "create", "-q", "-f", format};
+  if (!options.empty()) create.insert(create.end(), {"-o", options});
+  create.insert(create.end(), {path, std::to_string(disk.size)});
+  MustRun(create);
+  WriteWithQemuIo(disk, path, format, seed);
+}
+
+Result<Chain> OpenAlone(const FormatDriver& driver, std::shared_ptr<Storage> storage, const Limits& limits) {
+  DenyGate gate;
+  OpenContext context;
+  context.limits = limits;
+  context.gate = &gate;
+  auto image = PLATTER_TRY(driver.open(std::move(storage), context));
+  return Chain({std::move(image)});
+}
+
+Result<Chain> OpenFileAlone(const FormatDriver& driver, const std::string& path) {
+  return OpenAlone(driver, OpenFile(path, FileMode::Access::kRead));
+}
+
+Result<std::string> ReadWhole(const Chain& chain) {
+  Sha256 digest;
+  std::vector<std::byte> part(std::size_t{1} << 16);
+  for (std::uint64_t at = 0; at < chain.virtual_size();) {
+    const Extent extent = PLATTER_TRY(chain.Map(at, chain.virtual_size() - at));
+    if (extent.status != BlockStatus::kData) {
+      digest.AddZeros(extent.length);
+      at += extent.length;
+      continue;
+    }
+    const auto bytes = std::span(part).first(std::min<std::uint64_t>(part.size(), extent.length));
+    PLATTER_CHECK(chain.ReadAt(at, bytes));
+    digest.Add(bytes);
+    at += bytes.size();
+  }
+  return digest.Hex();
+}
+
+}  // namespace platter::test

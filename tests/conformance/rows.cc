@@ -1,0 +1,50 @@
+#include "tests/conformance/rows.h"
+
+#include <array>
+
+namespace platter::test {
+namespace {
+
+constexpr std::array kRaw = {Variant{}, Variant{"preallocation=falloc"}, Variant{"preallocation=full"}};
+
+constexpr std::array kQcow = {Variant{}};
+
+constexpr std::array kQcow2 = {
+    Variant{},
+    Variant{"compat=0.10"},
+    Variant{"cluster_size=512"},
+    Variant{"cluster_size=4k,refcount_bits=1"},
+    Variant{"cluster_size=16k,extended_l2=on,refcount_bits=64"},
+    Variant{"cluster_size=2M,lazy_refcounts=on"},
+    Variant{"preallocation=metadata"},
+    Variant{"cluster_size=4k,preallocation=falloc"},
+    Variant{"preallocation=full,refcount_bits=8"},
+    Variant{"extended_l2=on,preallocation=metadata"},
+    Variant{"", true},
+    Variant{"cluster_size=512", true},
+    Variant{"compression_type=zstd,cluster_size=8k", true},
+    Variant{"cluster_size=2M,refcount_bits=32", true},
+    Variant{"extended_l2=on", true},
+};
+
+constexpr std::array kRows = {
+    ConformanceRow{.format = "raw",
+                   .ours = kRaw,
+                   .peers = kRaw,
+                   .peer_format = "raw",
+                   .truncation_shows = false,
+                   .largest_virtual_size = std::uint64_t{1} << 42},
+    ConformanceRow{.format = "qcow", .peers = kQcow, .peer_format = "qcow"},
+    ConformanceRow{.format = "qcow2",
+                   .ours = kQcow2,
+                   .peers = kQcow2,
+                   .peer_format = "qcow2",
+                   .peer_checks = true,
+                   .largest_virtual_size = std::uint64_t{1} << 46},
+};
+
+}  // namespace
+
+std::span<const ConformanceRow> ConformanceRows() { return kRows; }
+
+}  // namespace platter::test
