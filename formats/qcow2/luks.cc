@@ -113,10 +113,10 @@ Result<Detail> DescribeLuks(Storage& storage, const Header& header) {
   const CipherMode mode = SplitMode(Text(bytes, LuksHeader::kCipherMode, LuksHeader::kNameSize));
   Detail detail;
   detail.Add("ivgen-alg", mode.ivgen);
-  if (!mode.ivgen_hash.empty()) detail.Add("ivgen-hash-alg", mode.ivgen_hash);
   detail.Add("hash-alg", Text(bytes, LuksHeader::kHash, LuksHeader::kNameSize));
   detail.Add("cipher-alg", CipherName(cipher, mode.mode, view.Get<LuksHeader::kKeyBytes>()));
   detail.Add("uuid", Text(bytes, LuksHeader::kUuid, LuksHeader::kUuidSize));
+  if (!mode.ivgen_hash.empty()) detail.Add("ivgen-hash-alg", mode.ivgen_hash);
   detail.Add("format", "luks");
   detail.Add("cipher-mode", mode.mode);
   detail.Add("slots", DescribeSlots(bytes));
