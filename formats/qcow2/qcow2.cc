@@ -6,6 +6,7 @@
 #include "formats/qcow2/header.h"
 #include "formats/qcow2/measure.h"
 #include "formats/qcow2/reader.h"
+#include "formats/qcow2/updater.h"
 #include "formats/qcow2/writer.h"
 
 namespace platter::qcow2 {
@@ -37,6 +38,7 @@ const FormatDriver kDriver = {
     .create_options = kCreateOptionSpecs,
     .can_compress = true,
     .can_have_backing = true,
+    .update = Update,
     .measure = Measure,
     .check = Check,
 };

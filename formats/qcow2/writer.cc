@@ -1,10 +1,10 @@
 #include "formats/qcow2/writer.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "formats/core/checked.h"
+#include "formats/qcow2/batch.h"
 #include "formats/qcow2/measure.h"
 
 namespace platter::qcow2 {
@@ -19,21 +19,6 @@ WriterTraits TraitsFor(const Header& header, bool compress) {
           .batch_alignment = header.cluster_size(),
           .starts_zeroed = header.backing_file.empty(),
           .compresses = compress};
-}
-
-// Appends a write, joined with the last one where both sides continue it.
-void AddWrite(Batch& batch, Storage& file, std::uint64_t offset, std::span<const std::byte> bytes) {
-  if (bytes.empty()) return;
-  if (!batch.writes.empty()) {
-    HostWrite& last = batch.writes.back();
-    const bool adjacent = last.file == &file && !last.bytes.empty() && last.offset + last.bytes.size() == offset &&
-                          last.bytes.data() + last.bytes.size() == bytes.data();
-    if (adjacent) {
-      last.bytes = {last.bytes.data(), last.bytes.size() + bytes.size()};
-      return;
-    }
-  }
-  batch.writes.push_back({&file, offset, bytes, 0});
 }
 
 }  // namespace
@@ -86,31 +71,7 @@ Result<> Writer::ReserveSpace() {
 }
 
 Result<> Writer::Encode(Batch& batch) {
-  if (!compress_) return Done{};
-  batch.units.clear();
-  auto compressor = compressors_.Take();
-  std::vector<std::byte> last_cluster;
-  std::size_t used = 0;
-  for (const Run& run : batch.runs) {
-    if (run.kind != Run::Kind::kData) continue;
-    for (std::uint64_t at = run.offset; at < run.end(); at += cluster_size_) {
-      auto cluster = batch.bytes.subspan(at - batch.offset, std::min(cluster_size_, run.end() - at));
-      if (cluster.size() < cluster_size_) {
-        last_cluster.assign(cluster.begin(), cluster.end());
-        last_cluster.resize(cluster_size_);
-        cluster = last_cluster;
-      }
-      if (batch.encoded.size() < used + cluster_size_) {
-        batch.encoded.resize(std::max<std::size_t>(used + cluster_size_, AlignUp(batch.bytes.size(), cluster_size_)));
-      }
-      const auto out = std::span(batch.encoded).subspan(used, cluster_size_ - 1);
-      const std::size_t length = PLATTER_TRY(compressor->Compress(cluster, out));
-      batch.units.push_back({used, length});
-      used += length;
-    }
-  }
-  compressors_.Give(std::move(compressor));
-  return Done{};
+  return compress_ ? CompressClusters(batch, compressors_, cluster_size_) : Done{};
 }
 
 Result<> Writer::Place(Batch& batch) {
@@ -209,7 +170,7 @@ Result<> Writer::PlaceCompressed(Batch& batch, std::uint64_t cluster) {
   }
   const std::uint64_t offset = PLATTER_TRY(allocator_.AllocateBytes(unit.length));
   map_.Set(cluster, EncodeCompressed(options_.header, offset, unit.length), 0);
-  AddWrite(batch, *storage_, offset, std::span(batch.encoded).subspan(unit.offset, unit.length));
+  AppendWrite(batch, *storage_, offset, std::span(batch.encoded).subspan(unit.offset, unit.length));
   return Done{};
 }
 
@@ -276,9 +237,9 @@ Result<> Writer::PlacePartial(Batch& batch) {
 void Writer::WriteGuestBytes(Batch& batch, std::uint64_t host_offset, std::uint64_t guest_offset,
                              std::uint64_t length) {
   const std::uint64_t stored = std::min(length, options_.header.virtual_size - guest_offset);
-  AddWrite(batch, data_storage(), host_offset, batch.bytes.subspan(guest_offset - batch.offset, stored));
+  AppendWrite(batch, data_storage(), host_offset, batch.bytes.subspan(guest_offset - batch.offset, stored));
   if (stored != length && !data_file_ && storage_->is_device()) {
-    batch.writes.push_back({storage_.get(), host_offset + stored, {}, length - stored});
+    AppendZeros(batch, *storage_, host_offset + stored, length - stored);
   }
 }
 
@@ -286,7 +247,7 @@ Result<> Writer::WriteZeros(Batch& batch, std::uint64_t host_offset, std::uint64
   Storage& storage = data_storage();
   if (data_file_) length = std::min(length, options_.header.virtual_size - host_offset);
   if (storage.is_device()) {
-    batch.writes.push_back({&storage, host_offset, {}, length});
+    AppendZeros(batch, storage, host_offset, length);
     return Done{};
   }
   for (std::uint64_t done = 0; !zeros_.empty() && done < length;) {

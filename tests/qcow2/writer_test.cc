@@ -67,7 +67,7 @@ class NewImage : public testing::TestWithParam<ImageCase> {
 
 TEST_P(NewImage, HoldsWhatWasWritten) {
   for (const std::uint64_t seed : {1, 2}) {
-    const GuestDisk disk = RandomGuest(seed, (std::uint64_t{5} << 20) + 512 * 77 * seed, seed == 1 ? 512 : 65536);
+    const GuestDisk disk = RandomGuest(seed, (std::uint64_t{3} << 20) + 512 * 77 * seed, seed == 1 ? 512 : 65536);
     ExpectWritten(WriteImage(OpenFile(Path()), disk, GetParam().options, GetParam().compress));
     ExpectClean(Path());
     EXPECT_EQ(GuestSha256ByQemu(Path()), disk.Sha256());
@@ -82,7 +82,7 @@ std::vector<std::byte> FileBytes(const std::string& path) {
 }
 
 TEST_P(NewImage, DoesNotDependOnHowItIsCut) {
-  const GuestDisk disk = RandomGuest(3, (std::uint64_t{4} << 20) + 512, 512);
+  const GuestDisk disk = RandomGuest(3, (std::uint64_t{2} << 20) + 512, 512);
   ExpectWritten(WriteImage(OpenFile(Path("whole")), disk, GetParam().options, GetParam().compress, disk.size));
   const auto whole = FileBytes(Path("whole"));
   for (const std::uint64_t batch : {std::uint64_t{1}, std::uint64_t{100} << 10}) {

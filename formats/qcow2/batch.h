@@ -1,0 +1,22 @@
+// What the writer of a new image and that of an existing one both do with a batch.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "formats/core/writer.h"
+#include "formats/qcow2/deflate.h"
+
+namespace platter::qcow2 {
+
+// Compresses every cluster of the batch's data runs: batch.units holds one unit for each, in guest order. The disk's
+// last cluster is filled up with zeros. Thread-safe for different batches.
+Result<> CompressClusters(Batch& batch, CompressorPool& compressors, std::uint64_t cluster_size);
+
+// Appends a write, joined with the last one where it continues that both in the file and in memory.
+void AppendWrite(Batch& batch, Storage& file, std::uint64_t offset, std::span<const std::byte> bytes);
+// Appends the making of `length` zeros.
+void AppendZeros(Batch& batch, Storage& file, std::uint64_t offset, std::uint64_t length);
+
+}  // namespace platter::qcow2
