@@ -207,10 +207,9 @@ void Job::Work() {
   while (NextPiece(piece)) {
     auto compared = ComparePiece(piece, buffers);
     if (!compared.ok()) {
-      Conclude(piece.ticket, std::move(compared).error());
-    } else if (compared.value()) {
-      Conclude(piece.ticket, *std::move(compared).value());
+      return Conclude(piece.ticket, std::move(compared).error());
     }
+    if (compared.value()) return Conclude(piece.ticket, *std::move(compared).value());
     const std::lock_guard lock(mutex_);
     progress_ = std::max(progress_, piece.end);
     if (options_.progress) options_.progress(progress_, walker_.total());

@@ -1,5 +1,7 @@
 #include "convert/copy/copy.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <mutex>
@@ -52,6 +54,7 @@ class Job {
   void Work();
   bool NextWindow(Window& window);
   Result<> Process(Desk& desk);
+  static Result<> During(const char* activity, const Desk& desk, Result<> result);
   Result<> Load(Desk& desk);
   Result<> ReadSegments(const Window& window, std::span<std::byte> bytes);
   Result<> ReadSegment(const Segment& segment, std::span<std::byte> out);
@@ -132,7 +135,8 @@ bool Job::NextWindow(Window& window) {
   if (sequencer_.failed()) return false;
   auto more = walker_.Next(window);
   if (!more.ok()) {
-    sequencer_.Fail(window.ticket, std::move(more).error());
+    sequencer_.Fail(window.ticket, std::move(more).error().While(
+                                       fmt::format("error while reading block status at offset {}", window.end())));
     return false;
   }
   if (more.value() && Cancelled()) {
@@ -152,14 +156,20 @@ void Job::Work() {
 
 Result<> Job::Process(Desk& desk) {
   const std::uint64_t ticket = desk.window.ticket;
-  PLATTER_CHECK(Load(desk));
+  PLATTER_CHECK(During("reading", desk, Load(desk)));
   if (sequencer_.Abandoned(ticket)) return Done{};
-  if (!desk.batch.bytes.empty()) PLATTER_CHECK(writer_.Encode(desk.batch));
+  if (!desk.batch.bytes.empty()) PLATTER_CHECK(During("writing", desk, writer_.Encode(desk.batch)));
   if (!sequencer_.WaitForTurn(ticket)) return Done{};
-  PLATTER_CHECK(writer_.Place(desk.batch));
+  PLATTER_CHECK(During("writing", desk, writer_.Place(desk.batch)));
   Account(desk);
   sequencer_.EndTurn(ticket);
-  return StoreBatch(desk);
+  return During("writing", desk, StoreBatch(desk));
+}
+
+// Adds to an error what was being done and where.
+Result<> Job::During(const char* activity, const Desk& desk, Result<> result) {
+  if (result.ok()) return result;
+  return std::move(result).error().While(fmt::format("error while {} at byte {}", activity, desk.window.offset));
 }
 
 // Reads and scans the window: batch.runs and batch.bytes are complete.

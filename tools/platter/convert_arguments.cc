@@ -1,0 +1,225 @@
+#include "tools/platter/convert_arguments.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "formats/format_table.h"
+#include "tools/platter/message.h"
+#include "tools/platter/open_arguments.h"
+
+namespace platter::cli {
+namespace {
+
+constexpr std::uint64_t kLargestSparse = std::uint64_t{16} << 20;
+constexpr std::uint64_t kSectorSize = 512;
+constexpr unsigned kMostWorkers = 16;
+
+constexpr option kLongOptions[] = {
+    {"image-opts", no_argument, nullptr, kImageOpts},
+    {"force-share", no_argument, nullptr, 'U'},
+    {"target-image-opts", no_argument, nullptr, kTargetImageOpts},
+    {"salvage", no_argument, nullptr, kSalvage},
+    {"target-is-zero", no_argument, nullptr, kTargetIsZero},
+    {"bitmaps", no_argument, nullptr, kBitmaps},
+    {"skip-broken-bitmaps", no_argument, nullptr, kSkipBrokenBitmaps},
+};
+
+// The flags: options without an argument.
+bool* FlagOf(ConvertArguments& arguments, int code) {
+  switch (code) {
+    case 'c':
+      return &arguments.compress;
+    case 'C':
+      return &arguments.in_kernel;
+    case 'p':
+      return &arguments.progress;
+    case 'q':
+      return &arguments.quiet;
+    case 'n':
+      return &arguments.into_existing;
+    case 'U':
+      return &arguments.force_share;
+    case kImageOpts:
+      return &arguments.source_image_opts;
+    case kTargetImageOpts:
+      return &arguments.target_image_opts;
+    case kTargetIsZero:
+      return &arguments.target_is_zero;
+    case kBitmaps:
+      return &arguments.bitmaps;
+    case kSkipBrokenBitmaps:
+      return &arguments.skip_broken_bitmaps;
+    case kSalvage:
+      return &arguments.salvage;
+    default:
+      return nullptr;
+  }
+}
+
+bool ParseSparse(const Persona& persona, std::string_view text, ConvertArguments& arguments) {
+  arguments.sparse = ParseSizeArgument(persona, "buffer size for sparse output", text);
+  if (!arguments.sparse) return false;
+  if (*arguments.sparse % kSectorSize == 0 && *arguments.sparse <= kLargestSparse) return true;
+  Complain(persona,
+           fmt::format("Invalid buffer size for sparse output specified. Valid sizes are multiples of {} up to "
+                       "{}. Select 0 to disable sparse detection (fully allocates output).",
+                       kSectorSize, kLargestSparse));
+  return false;
+}
+
+bool ParseWorkers(const Persona& persona, std::string_view text, ConvertArguments& arguments) {
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), arguments.workers);
+  const bool number = failure == std::errc() && end == text.data() + text.size();
+  if (number && arguments.workers >= 1 && arguments.workers <= kMostWorkers) return true;
+  Complain(persona,
+           fmt::format("Invalid number of coroutines. Allowed number of coroutines is between 1 and {}", kMostWorkers));
+  return false;
+}
+
+bool ParseRate(const Persona& persona, std::string_view text, ConvertArguments& arguments) {
+  const auto rate = ParseSizeArgument(persona, "rate limit", text);
+  arguments.rate_limit = rate.value_or(0);
+  return rate.has_value();
+}
+
+// Cache modes are looked at after everything else, as qemu-img does.
+struct CacheWords {
+  std::string source = "writeback";
+  std::string target = "unsafe";
+};
+
+// One option that takes an argument. False after a message.
+bool TakeValue(const Persona& persona, int code, std::string_view value, ConvertArguments& arguments,
+               CacheWords& caches) {
+  switch (code) {
+    case 'f':
+      arguments.source_format = value;
+      return true;
+    case 'O':
+      arguments.target_format = value;
+      return true;
+    case 'B':
+      arguments.backing = value;
+      return true;
+    case 'F':
+      arguments.backing_format = value;
+      return true;
+    case 'o':
+      arguments.create_options.emplace_back(value);
+      return true;
+    case 'l':
+      arguments.snapshot = value;
+      return true;
+    case 't':
+      caches.target = value;
+      return true;
+    case 'T':
+      caches.source = value;
+      return true;
+    case 'S':
+      return ParseSparse(persona, value, arguments);
+    case 'm':
+      return ParseWorkers(persona, value, arguments);
+    case 'r':
+      return ParseRate(persona, value, arguments);
+    default:
+      return true;  // -W: our writes need no order anyway
+  }
+}
+
+// What is wrong with the combination of options; "" when nothing is.
+std::string_view Contradiction(const ConvertArguments& arguments) {
+  if (arguments.into_existing && !arguments.create_options.empty()) {
+    return "-o has no effect when skipping image creation";
+  }
+  if (arguments.target_is_zero && !arguments.into_existing) return "--target-is-zero requires use of -n flag";
+  if (arguments.in_kernel && arguments.compress) return "Cannot enable copy offloading when -c is used";
+  if (arguments.in_kernel && arguments.sparse) return "Cannot enable copy offloading when -S is used";
+  if (arguments.in_kernel && arguments.salvage) return "Cannot use copy offloading in salvaging mode";
+  if (arguments.target_image_opts && !arguments.into_existing) return "--target-image-opts requires use of -n flag";
+  if (arguments.target_image_opts && !arguments.target_format.empty()) {
+    return "--image-opts and --format are mutually exclusive";
+  }
+  if (arguments.skip_broken_bitmaps && !arguments.bitmaps) return "Use of --skip-broken-bitmaps requires --bitmaps";
+  if (arguments.source_image_opts && !arguments.source_format.empty()) {
+    return "--image-opts and --format are mutually exclusive";
+  }
+  return "";
+}
+
+bool ParseCaches(const Persona& persona, const CacheWords& words, ConvertArguments& arguments) {
+  const auto source = ParseCacheMode(words.source);
+  const auto target = ParseCacheMode(words.target);
+  if (!source.ok()) Complain(persona, fmt::format("Invalid source cache option: {}", words.source));
+  if (source.ok() && !target.ok()) Complain(persona, fmt::format("Invalid cache option: {}", words.target));
+  if (!source.ok() || !target.ok()) return false;
+  arguments.source_cache = source.value();
+  arguments.target_cache = target.value();
+  return true;
+}
+
+bool TakeOperands(const Persona& persona, std::vector<std::string> operands, ConvertArguments& arguments) {
+  // `-o help` needs no files.
+  if (operands.size() < 2 && !AsksForOptionHelp(arguments.create_options)) {
+    Complain(persona, "Must specify image file name");
+    return false;
+  }
+  if (operands.empty()) return true;
+  arguments.target = std::move(operands.back());
+  operands.pop_back();
+  arguments.sources = std::move(operands);
+  return true;
+}
+
+}  // namespace
+
+const std::string_view kConvertLetters = "f:O:B:CcF:o:l:S:pt:T:qnm:WUr:";
+
+std::span<const option> ConvertLongOptions() noexcept { return kLongOptions; }
+
+std::optional<ConvertArguments> ParseConvertArguments(const Invocation& call, ArgumentParser& parser) {
+  ConvertArguments arguments;
+  CacheWords caches;
+  while (const auto code = parser.Next()) {
+    if (bool* flag = FlagOf(arguments, *code)) {
+      *flag = true;
+    } else if (!TakeValue(call.persona, *code, parser.value(), arguments, caches)) {
+      return std::nullopt;
+    }
+  }
+  if (parser.exit_code()) return std::nullopt;
+  if (const std::string_view wrong = Contradiction(arguments); !wrong.empty()) {
+    Complain(call.persona, wrong);
+    return std::nullopt;
+  }
+  if (arguments.target_format.empty() && !arguments.target_image_opts) arguments.target_format = "raw";
+  if (!TakeOperands(call.persona, parser.operands(), arguments)) return std::nullopt;
+  if (!ParseCaches(call.persona, caches, arguments)) return std::nullopt;
+  return arguments;
+}
+
+bool AsksForOptionHelp(const std::vector<std::string>& create_options) {
+  return std::ranges::any_of(create_options, [](const std::string& text) {
+    return std::ranges::any_of(SplitOptionList(text), [](const auto& option) {
+      return !option.second && (option.first == "help" || option.first == "?");
+    });
+  });
+}
+
+void PrintCreateOptions(const Persona& persona, const FormatDriver& driver, bool with_file_name) {
+  constexpr std::string_view kTypes[] = {"str", "size", "num", "bool (on/off)"};
+  fmt::print("Supported {}options:\n", with_file_name ? "" : fmt::format("{} ", persona.FormatName(driver)));
+  std::vector<OptionSpec> specs(driver.create_options.begin(), driver.create_options.end());
+  std::ranges::sort(specs, {}, &OptionSpec::name);
+  for (const OptionSpec& spec : specs) {
+    const std::string left = fmt::format("{}=<{}>", spec.name, kTypes[static_cast<std::size_t>(spec.type)]);
+    fmt::print("  {:<22} - {}\n", left, spec.help);
+  }
+  if (with_file_name) return;
+  fmt::print(
+      "\nThe protocol level may support further options.\nSpecify the target filename to include those options.\n");
+}
+
+}  // namespace platter::cli

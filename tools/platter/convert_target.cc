@@ -1,0 +1,243 @@
+#include "tools/platter/convert_target.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "formats/core/reference.h"
+#include "formats/format_table.h"
+#include "tools/platter/message.h"
+#include "tools/platter/open_arguments.h"
+
+namespace platter::cli {
+namespace {
+
+// True, after a message, when writing to `path` would destroy what is being read. Locks say so too, but -U takes none.
+// `before`: what the message starts with.
+bool IsSource(const Persona& persona, const std::string& path, const std::vector<OpenedChain>& sources,
+              std::string_view before) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) return false;
+  const StorageIdentity target{status.st_dev, status.st_ino};
+  for (const OpenedChain& source : sources) {
+    for (const OpenedLayer& layer : source.layers) {
+      const auto files = layer.image->files();
+      const auto same = [&](const std::shared_ptr<Storage>& file) { return file->identity() == target; };
+      if (std::ranges::none_of(files, same)) continue;
+      Complain(persona,
+               fmt::format("{}: Failed to get \"write\" lock\nIs another process using the image [{}]?", before, path));
+      return true;
+    }
+  }
+  return false;
+}
+
+// The options of -o, -B and -F in one. Empty after a message.
+std::optional<OptionValues> CreateOptionsOf(const Persona& persona, const ConvertArguments& arguments,
+                                            const FormatDriver& driver) {
+  OptionValues options;
+  for (const std::string& text : arguments.create_options) {
+    const auto parsed = options.ParseMore(text, driver.create_options);
+    if (parsed.ok()) continue;
+    Complain(persona, ReasonOf(parsed.error()));
+    return std::nullopt;
+  }
+  if (!arguments.backing.empty() && !options.Set("backing_file", arguments.backing, driver.create_options).ok()) {
+    Complain(persona, fmt::format("Backing file not supported for file format '{}'", persona.FormatName(driver)));
+    return std::nullopt;
+  }
+  if (!arguments.backing_format.empty() &&
+      !options.Set("backing_fmt", arguments.backing_format, driver.create_options).ok()) {
+    Complain(persona, fmt::format("Backing format not supported for file format '{}'", persona.FormatName(driver)));
+    return std::nullopt;
+  }
+  return options;
+}
+
+const FormatDriver* FindTargetDriver(const Persona& persona, const ConvertArguments& arguments) {
+  const FormatDriver* driver = FindFormat(arguments.target_format);
+  if (driver == nullptr) Complain(persona, fmt::format("Unknown file format '{}'", arguments.target_format));
+  return driver;
+}
+
+// What the target's format cannot do; "" when it can do everything that was asked for.
+std::string Inability(const Persona& persona, const ConvertArguments& arguments, const FormatDriver& driver,
+                      const OptionValues& options) {
+  const std::string_view name = persona.FormatName(driver);
+  if (driver.create == nullptr) return fmt::format("Format driver '{}' does not support image creation", name);
+  const auto backing = options.Text("backing_file");
+  if (backing && arguments.sources.size() > 1) {
+    return "Having a backing file for the target makes no sense when concatenating multiple input images";
+  }
+  if (backing && !options.Has("backing_fmt")) return "Use of backing file requires explicit backing format";
+  if (arguments.compress && !driver.can_compress) return "Compression not supported for this file format";
+  if (arguments.compress && options.Text("preallocation").value_or("off") != "off") {
+    return "Compression and preallocation not supported at the same time";
+  }
+  return "";
+}
+
+Result<Chain> OpenBackingChain(const std::string& name, const std::string& format, const std::string& target,
+                               const ConvertArguments& arguments) {
+  ImageArgument argument;
+  argument.text = PLATTER_TRY(ResolveReference(name, target));
+  argument.format = format;
+  argument.cache = arguments.source_cache;
+  argument.force_share = arguments.force_share;
+  return PLATTER_TRY(OpenImage(argument, {})).chain();
+}
+
+}  // namespace
+
+ConvertTarget::~ConvertTarget() {
+  writer_.reset();
+  for (const File& file : files_) {
+    if (file.created) {
+      unlink(file.storage->name().c_str());
+    } else if (!file.storage->is_device()) {
+      // It was there before us, and is emptied already: nothing must look like an image.
+      (void)file.storage->Resize(0).ok();
+    }
+  }
+}
+
+Result<std::shared_ptr<Storage>> ConvertTarget::MakeFile(const std::string& path, CacheMode cache) {
+  FileMode mode;
+  mode.access = FileMode::Access::kCreate;
+  mode.cache = cache;
+  auto storage = PLATTER_TRY(FileStorage::Open(path, mode));
+  files_.push_back({storage, storage->created()});
+  return std::shared_ptr<Storage>(std::move(storage));
+}
+
+bool ConvertTarget::OpenBacking(const Persona& persona, const ConvertArguments& arguments) {
+  const std::string name = options_.Text("backing_file").value_or(arguments.backing);
+  if (name.empty()) return true;
+  const std::string format = options_.Text("backing_fmt").value_or(arguments.backing_format);
+  auto chain = OpenBackingChain(name, format, arguments.target, arguments);
+  if (chain.ok()) {
+    backing_ = std::move(chain).value();
+    return true;
+  }
+  const std::string reason = fmt::format("Could not open backing file: {}", ReasonOf(chain.error()));
+  Complain(persona, fmt::format("Could not open '{}': {}", arguments.target, reason));
+  return false;
+}
+
+bool ConvertTarget::MakeWriter(const Persona& persona, const ConvertArguments& arguments, std::uint64_t size) {
+  const auto make = [&]() -> Result<std::unique_ptr<ImageWriter>> {
+    const std::string path = PLATTER_TRY(LocalPath(arguments.target));
+    CreateRequest request;
+    request.storage = PLATTER_TRY(MakeFile(path, arguments.target_cache));
+    request.virtual_size = size;
+    request.options = options_;
+    request.compress = arguments.compress;
+    request.open_side_file = [&](const Reference& wanted) -> Result<std::shared_ptr<Storage>> {
+      return MakeFile(PLATTER_TRY(LocalPath(wanted.text)), arguments.target_cache);
+    };
+    if (backing_) request.backing_size = backing_->virtual_size();
+    return driver_->create(request);
+  };
+  auto writer = make();
+  if (writer.ok()) {
+    writer_ = std::move(writer).value();
+    return true;
+  }
+  Complain(persona, fmt::format("{}: error while converting {}: {}", arguments.target, persona.FormatName(*driver_),
+                                ReasonOf(writer.error())));
+  return false;
+}
+
+std::optional<ConvertTarget> ConvertTarget::Create(const Persona& persona, const ConvertArguments& arguments,
+                                                   const std::vector<OpenedChain>& sources, std::uint64_t size) {
+  ConvertTarget target;
+  target.driver_ = FindTargetDriver(persona, arguments);
+  if (target.driver_ == nullptr) return std::nullopt;
+  auto options = CreateOptionsOf(persona, arguments, *target.driver_);
+  if (!options) return std::nullopt;
+  target.options_ = *std::move(options);
+  if (const std::string cannot = Inability(persona, arguments, *target.driver_, target.options_); !cannot.empty()) {
+    Complain(persona, cannot);
+    return std::nullopt;
+  }
+  const std::string before =
+      fmt::format("{}: error while converting {}", arguments.target, persona.FormatName(*target.driver_));
+  if (IsSource(persona, arguments.target, sources, before)) return std::nullopt;
+  const auto data_file = target.options_.Text("data_file");
+  if (data_file && IsSource(persona, *data_file, sources, before)) return std::nullopt;
+  if (!target.OpenBacking(persona, arguments) || !target.MakeWriter(persona, arguments, size)) return std::nullopt;
+  return target;
+}
+
+namespace {
+
+struct ExistingImage {
+  const FormatDriver* driver;
+  std::unique_ptr<ImageWriter> writer;
+  Chain content;
+};
+
+// `driver` null: recognise.
+Result<ExistingImage> OpenForUpdate(const ImageSource& source, const ConvertArguments& arguments) {
+  if (source.options.data_file || source.options.backing != nullptr || source.options.no_backing) {
+    return Error(ErrorKind::kUnsupported, "the target's backing and data files are the ones that it names");
+  }
+  std::shared_ptr<Storage> storage = PLATTER_TRY(FileStorage::Open(source.path, source.mode));
+  LocalGate gate(source.mode);
+  UpdateRequest request;
+  request.storage = storage;
+  request.context.gate = &gate;
+  request.context.options = source.open_options;
+  request.compress = arguments.compress;
+  OpenedLayer layer = PLATTER_TRY(OpenLayer(source.path, storage, source.driver, request.context));
+  if (layer.driver->update == nullptr) {
+    return Error(ErrorKind::kUnsupported, fmt::format("an existing {} image cannot be written", layer.driver->name));
+  }
+  const FormatDriver* driver = layer.driver;
+  OpenedChain chain = PLATTER_TRY(OpenChain(std::move(layer), request.context));
+  auto writer = PLATTER_TRY(driver->update(request));
+  return ExistingImage{driver, std::move(writer), chain.chain()};
+}
+
+}  // namespace
+
+std::optional<ConvertTarget> ConvertTarget::OpenExisting(const Persona& persona, const ConvertArguments& arguments,
+                                                         const std::vector<OpenedChain>& sources, std::uint64_t size) {
+  ImageArgument argument;
+  argument.text = arguments.target;
+  argument.image_opts = arguments.target_image_opts;
+  argument.format = arguments.target_format;
+  argument.cache = arguments.target_cache;
+  argument.access = FileMode::Access::kReadWrite;
+  if (!argument.image_opts && FindTargetDriver(persona, arguments) == nullptr) return std::nullopt;
+  const auto source = ParseImageArgument(argument);
+  if (!source.ok()) {
+    ComplainOpen(persona, arguments.target, source.error());
+    return std::nullopt;
+  }
+  const std::string before = fmt::format("Could not open '{}'", arguments.target);
+  if (IsSource(persona, source.value().path, sources, before)) return std::nullopt;
+  auto image = OpenForUpdate(source.value(), arguments);
+  if (!image.ok()) {
+    ComplainOpen(persona, arguments.target, image.error());
+    return std::nullopt;
+  }
+  ConvertTarget target;
+  target.driver_ = image.value().driver;
+  target.writer_ = std::move(image.value().writer);
+  target.content_ = image.value().content;
+  if (arguments.compress && !target.driver_->can_compress) {
+    Complain(persona, "Compression not supported for this file format");
+    return std::nullopt;
+  }
+  if (!target.OpenBacking(persona, arguments)) return std::nullopt;
+  if (target.content_->virtual_size() < size) {
+    Complain(persona, "output file is smaller than input file");
+    return std::nullopt;
+  }
+  return target;
+}
+
+}  // namespace platter::cli

@@ -1,0 +1,55 @@
+// The image that `platter convert` writes: made or opened, and taken away again when the conversion fails.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "formats/core/chain.h"
+#include "formats/core/writer.h"
+#include "formats/open.h"
+#include "tools/platter/convert_arguments.h"
+
+namespace platter::cli {
+
+class ConvertTarget {
+ public:
+  // Both empty after a message. `sources`: what must not be written on; `size`: guest bytes.
+  static std::optional<ConvertTarget> Create(const Persona& persona, const ConvertArguments& arguments,
+                                             const std::vector<OpenedChain>& sources, std::uint64_t size);
+  static std::optional<ConvertTarget> OpenExisting(const Persona& persona, const ConvertArguments& arguments,
+                                                   const std::vector<OpenedChain>& sources, std::uint64_t size);
+
+  ~ConvertTarget();
+  ConvertTarget(ConvertTarget&&) = default;
+
+  const FormatDriver& driver() const noexcept { return *driver_; }
+  ImageWriter& writer() noexcept { return *writer_; }
+  // The backing file that the command line named; null without one.
+  const Chain* backing() const noexcept { return backing_ ? &*backing_ : nullptr; }
+  // What an existing target holds; null for a new one.
+  const Chain* content() const noexcept { return content_ ? &*content_ : nullptr; }
+  // The conversion succeeded: the files stay.
+  void Keep() noexcept { files_.clear(); }
+
+ private:
+  struct File {
+    std::shared_ptr<FileStorage> storage;
+    bool created;
+  };
+
+  ConvertTarget() = default;
+  bool MakeWriter(const Persona& persona, const ConvertArguments& arguments, std::uint64_t size);
+  bool OpenBacking(const Persona& persona, const ConvertArguments& arguments);
+  Result<std::shared_ptr<Storage>> MakeFile(const std::string& path, CacheMode cache);
+
+  const FormatDriver* driver_ = nullptr;
+  OptionValues options_;
+  std::optional<Chain> backing_;
+  std::optional<Chain> content_;
+  std::unique_ptr<ImageWriter> writer_;
+  std::vector<File> files_;  // new ones, emptied or removed unless Keep is called
+};
+
+}  // namespace platter::cli

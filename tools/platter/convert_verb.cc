@@ -1,0 +1,254 @@
+// platter convert: moves a guest disk from one image to another.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "convert/copy/copy.h"
+#include "formats/format_table.h"
+#include "tools/platter/convert_arguments.h"
+#include "tools/platter/convert_target.h"
+#include "tools/platter/interrupt.h"
+#include "tools/platter/message.h"
+#include "tools/platter/open_arguments.h"
+#include "tools/platter/progress.h"
+
+namespace platter::cli {
+namespace {
+
+// Empty after a message.
+std::optional<std::vector<OpenedChain>> OpenSources(const Persona& persona, const ConvertArguments& arguments) {
+  std::vector<OpenedChain> chains;
+  for (const std::string& name : arguments.sources) {
+    ImageArgument argument;
+    argument.text = name;
+    argument.image_opts = arguments.source_image_opts;
+    argument.format = arguments.source_format;
+    argument.cache = arguments.source_cache;
+    argument.force_share = arguments.force_share;
+    auto chain = OpenImage(argument, {});
+    if (!chain.ok()) {
+      ComplainOpen(persona, name, chain.error());
+      return std::nullopt;
+    }
+    chains.push_back(std::move(chain).value());
+  }
+  return chains;
+}
+
+// Which snapshot -l means: "snapshot.id=1,snapshot.name=daily", or an id or a name alone.
+struct SnapshotChoice {
+  std::optional<std::string> id;
+  std::optional<std::string> name;
+  bool either = false;  // `id` is an id or else a name
+
+  std::optional<std::size_t> Among(const std::vector<SnapshotInfo>& snapshots) const {
+    const auto fits = [&](const SnapshotInfo& info) {
+      return (!id || info.id == *id) && (!name || info.name == *name);
+    };
+    auto found = std::ranges::find_if(snapshots, fits);
+    if (found == snapshots.end() && either) found = std::ranges::find(snapshots, *id, &SnapshotInfo::name);
+    if (found == snapshots.end()) return std::nullopt;
+    return static_cast<std::size_t>(found - snapshots.begin());
+  }
+};
+
+std::optional<SnapshotChoice> ParseSnapshotChoice(const Persona& persona, const std::string& text) {
+  SnapshotChoice choice;
+  if (!text.starts_with("snapshot.")) {
+    choice.id = text;
+    choice.either = true;
+    return choice;
+  }
+  for (const auto& [key, value] : SplitOptionList(text)) {
+    if (key == "snapshot.id") {
+      choice.id = value.value_or("on");
+    } else if (key == "snapshot.name") {
+      choice.name = value.value_or("on");
+    } else {
+      Complain(persona, fmt::format("Invalid parameter '{}'", key));
+      Complain(persona, fmt::format("Failed in parsing snapshot param '{}'", text));
+      return std::nullopt;
+    }
+  }
+  return choice;
+}
+
+// Puts the snapshot in the place of the source's top layer.
+Result<Chain> ChainOfSnapshot(const OpenedChain& source, const SnapshotChoice& choice) {
+  const OpenedLayer& top = source.layers.front();
+  Snapshots* snapshots = top.image->snapshots();
+  if (snapshots == nullptr) {
+    return Error(ErrorKind::kUnsupported,
+                 fmt::format("Block format '{}' used by device '' does not support temporarily loading internal "
+                             "snapshots",
+                             top.driver->qemu_name));
+  }
+  const auto index = choice.Among(snapshots->snapshots());
+  if (!index) return Error(ErrorKind::kInvalid, "Can't find snapshot");
+  std::vector<std::shared_ptr<Image>> layers{PLATTER_TRY(snapshots->OpenSnapshot(*index))};
+  for (std::size_t i = 1; i < source.layers.size(); ++i) layers.push_back(source.layers[i].image);
+  return Chain(std::move(layers));
+}
+
+// What is to be read. Empty after a message.
+std::optional<std::vector<Chain>> ChooseChains(const Persona& persona, const ConvertArguments& arguments,
+                                               const std::vector<OpenedChain>& sources) {
+  std::vector<Chain> chains;
+  if (!arguments.snapshot) {
+    for (const OpenedChain& source : sources) chains.push_back(source.chain());
+    return chains;
+  }
+  if (sources.size() > 1) {
+    Complain(persona, "No support for concatenating multiple snapshot");
+    return std::nullopt;
+  }
+  const auto choice = ParseSnapshotChoice(persona, *arguments.snapshot);
+  if (!choice) return std::nullopt;
+  auto chain = ChainOfSnapshot(sources.front(), *choice);
+  if (!chain.ok()) {
+    Complain(persona, fmt::format("Failed to load snapshot: {}", ReasonOf(chain.error())));
+    return std::nullopt;
+  }
+  chains.push_back(std::move(chain).value());
+  return chains;
+}
+
+// False after a message: --bitmaps cannot be done.
+bool CheckBitmaps(const Persona& persona, const ConvertArguments& arguments, const std::vector<OpenedChain>& sources) {
+  if (!arguments.bitmaps) return true;
+  if (sources.size() > 1) {
+    Complain(persona, "Copying bitmaps only possible with single source");
+    return false;
+  }
+  Bitmaps* bitmaps = sources.front().layers.front().image->bitmaps();
+  if (bitmaps == nullptr) {
+    Complain(persona, "Source lacks bitmap support");
+    return false;
+  }
+  if (arguments.skip_broken_bitmaps) return true;
+  const auto broken = std::ranges::find(bitmaps->bitmaps(), true, &BitmapInfo::in_use);
+  if (broken == bitmaps->bitmaps().end()) return true;
+  Complain(persona, fmt::format("Cannot copy inconsistent bitmap '{}'", broken->name));
+  fmt::print(stderr, "Try --skip-broken-bitmaps, or use '{} bitmap --remove'\n", persona.program);
+  return false;
+}
+
+Result<> CopyBitmaps(const Persona& persona, Bitmaps& source, BitmapTarget& target) {
+  for (std::size_t index = 0; index < source.bitmaps().size(); ++index) {
+    const BitmapInfo& bitmap = source.bitmaps()[index];
+    if (bitmap.in_use) {
+      Complain(persona, fmt::format("warning: Skipping inconsistent bitmap '{}'", bitmap.name));
+      continue;
+    }
+    auto copied = target.CopyBitmap(source, index);
+    if (!copied.ok()) {
+      return std::move(copied).error().While(fmt::format("Failed to populate bitmap {}", bitmap.name));
+    }
+  }
+  return Done{};
+}
+
+class Conversion {
+ public:
+  Conversion(const Persona& persona, const ConvertArguments& arguments, const std::vector<OpenedChain>& sources,
+             const std::vector<Chain>& chains)
+      : persona_(persona), arguments_(arguments), sources_(sources), chains_(chains) {
+    for (const Chain& chain : chains_) size_ += chain.virtual_size();
+  }
+
+  int Run();
+
+ private:
+  CopyOptions MakeCopyOptions(const ConvertTarget& target, Progress& progress);
+  Result<> Write(ConvertTarget& target, Progress& progress);
+
+  const Persona& persona_;
+  const ConvertArguments& arguments_;
+  const std::vector<OpenedChain>& sources_;
+  const std::vector<Chain>& chains_;
+  std::uint64_t size_ = 0;
+};
+
+CopyOptions Conversion::MakeCopyOptions(const ConvertTarget& target, Progress& progress) {
+  CopyOptions options;
+  options.workers = arguments_.workers;
+  options.sparse_granularity = arguments_.sparse.value_or(options.sparse_granularity);
+  options.rate_limit = arguments_.rate_limit;
+  options.in_kernel = arguments_.in_kernel;
+  options.salvage = arguments_.salvage;
+  if (!arguments_.quiet) {
+    options.on_read_error = [this](std::uint64_t offset, const Error& error) {
+      Complain(persona_, fmt::format("warning: error while reading offset {}: {}", offset, ReasonOf(error)));
+    };
+  }
+  options.target_backing = target.backing();
+  options.target_is_zero = arguments_.target_is_zero;
+  options.target_content = target.content();
+  if (target.content() != nullptr) options.target_size = target.content()->virtual_size();
+  options.progress = [&progress](std::uint64_t done, std::uint64_t /*total*/) { progress.Update(done); };
+  options.cancel = &CatchInterrupts();
+  return options;
+}
+
+Result<> Conversion::Write(ConvertTarget& target, Progress& progress) {
+  std::vector<const Chain*> chains;
+  for (const Chain& chain : chains_) chains.push_back(&chain);
+  PLATTER_CHECK(Copy(chains, target.writer(), MakeCopyOptions(target, progress)));
+  if (arguments_.bitmaps) {
+    Bitmaps& bitmaps = *sources_.front().layers.front().image->bitmaps();
+    PLATTER_CHECK(CopyBitmaps(persona_, bitmaps, *target.writer().bitmap_target()));
+  }
+  return target.writer().Finish();
+}
+
+int Conversion::Run() {
+  auto target = arguments_.into_existing ? ConvertTarget::OpenExisting(persona_, arguments_, sources_, size_)
+                                         : ConvertTarget::Create(persona_, arguments_, sources_, size_);
+  if (!target) return 1;
+  if (arguments_.bitmaps && target->writer().bitmap_target() == nullptr) {
+    const std::string_view name = persona_.FormatName(target->driver());
+    Complain(persona_, fmt::format("Format driver '{}' does not support bitmaps", name));
+    return 1;
+  }
+  if (arguments_.target_is_zero && target->backing() != nullptr) {
+    Complain(persona_, "Cannot use --target-is-zero when the destination image has a backing file");
+    return 1;
+  }
+  Progress progress(arguments_.progress && !arguments_.quiet, persona_.as_qemu, size_);
+  const auto written = Write(*target, progress);
+  progress.Finish(written.ok());
+  if (!written.ok()) {
+    Complain(persona_, ReasonOf(written.error()));
+    return 1;
+  }
+  target->Keep();
+  return 0;
+}
+
+// `convert -O qcow2 -o help`.
+int ShowCreateOptions(const Persona& persona, const ConvertArguments& arguments) {
+  const FormatDriver* driver = FindFormat(arguments.target_format);
+  if (driver == nullptr) {
+    Complain(persona, fmt::format("Unknown file format '{}'", arguments.target_format));
+    return 1;
+  }
+  PrintCreateOptions(persona, *driver, !arguments.target.empty());
+  return 0;
+}
+
+}  // namespace
+
+int RunConvert(const Invocation& call) {
+  ArgumentParser parser(call, kConvertLetters, ConvertLongOptions());
+  const auto arguments = ParseConvertArguments(call, parser);
+  if (!arguments) return parser.exit_code().value_or(1);
+  const Persona& persona = call.persona;
+  if (AsksForOptionHelp(arguments->create_options)) return ShowCreateOptions(persona, *arguments);
+  const auto sources = OpenSources(persona, *arguments);
+  if (!sources) return 1;
+  const auto chains = ChooseChains(persona, *arguments, *sources);
+  if (!chains || !CheckBitmaps(persona, *arguments, *sources)) return 1;
+  return Conversion(persona, *arguments, *sources, *chains).Run();
+}
+
+}  // namespace platter::cli
