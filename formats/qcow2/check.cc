@@ -28,8 +28,8 @@ RefcountMap MakeCounts(const CheckState& state) {
   return RefcountMap(MaxRefcount(state.header.refcount_order), memory);
 }
 
-// Counts everything but the refcount structure without a word, for a structure that is to replace it.
-Result<> Rebuild(CheckState& state) {
+// Everything but the refcount structure counted without a word, for a structure that is to replace it.
+Result<RefcountMap> CountForRebuild(CheckState& state) {
   const CheckReport report = state.report;
   const Repair repair = std::exchange(state.repair, Repair::kNothing);
   state.quiet = true;
@@ -38,7 +38,7 @@ Result<> Rebuild(CheckState& state) {
   state.quiet = false;
   state.repair = repair;
   state.report = report;
-  return RebuildRefcounts(state, counts);
+  return counts;
 }
 
 void ClearFigures(CheckReport& report) {
@@ -47,7 +47,8 @@ void ClearFigures(CheckReport& report) {
 
 Result<> RebuildAndCheckAgain(CheckState& state) {
   state.Log("Rebuilding refcount structure");
-  PLATTER_CHECK(Rebuild(state));
+  const RefcountMap for_rebuild = PLATTER_TRY(CountForRebuild(state));
+  PLATTER_CHECK(RebuildRefcounts(state, for_rebuild));
   CheckReport& report = state.report;
   const CheckReport before = report;
   report.corruptions = report.leaks = 0;
@@ -88,12 +89,14 @@ Result<> CheckRefcounts(CheckState& state) {
 
 // Writes the snapshot table anew; like the refcount structure that has to count it, it becomes valid with the header.
 Result<> RepairSnapshotTable(CheckState& state) {
-  RefcountMap counts = MakeCounts(state);
-  PLATTER_CHECK(counts.Cover(DivideRoundingUp(state.storage.size(), state.header.cluster_size())));
-  const std::uint64_t offset = FreeTail(state, counts);
-  state.snapshot_table_size = PLATTER_TRY(WriteSnapshotTable(state, offset));
+  const RefcountMap counts = PLATTER_TRY(CountForRebuild(state));
+  const std::vector<std::byte> table = PLATTER_TRY(MendSnapshotTable(state));
+  const std::uint64_t clusters = DivideRoundingUp<std::uint64_t>(table.size(), state.header.cluster_size());
+  const std::uint64_t offset = FindFreeTail(state, counts, clusters) << state.header.cluster_bits;
+  PLATTER_CHECK(state.tables.Write(offset, table));
+  state.snapshot_table_size = table.size();
   state.header.snapshots_offset = offset;
-  return Rebuild(state);
+  return RebuildRefcounts(state, PLATTER_TRY(CountForRebuild(state)));
 }
 
 Result<CheckReport> RunPass(const CheckRequest& request, Repair repair) {
@@ -106,9 +109,9 @@ Result<CheckReport> RunPass(const CheckRequest& request, Repair repair) {
   PLATTER_CHECK(CheckRefcounts(state));
   CheckReport& report = state.report;
   const bool sound = report.check_errors == 0 && report.corruptions == 0 && report.leaks == 0;
-  // Flags follow the refcounts, so those have to be right first.
-  PLATTER_CHECK(CheckCopiedFlags(state, state.repairs_all() && sound));
-  if (in_snapshot_table != 0 && state.repairs_all() && sound) {
+  // Flags follow the refcounts: to correct them is no risk where those are right, even when only leaks are to be fixed.
+  PLATTER_CHECK(CheckCopiedFlags(state, state.repairs_all() || (state.repairs_leaks() && sound)));
+  if (in_snapshot_table != 0 && state.repairs_all()) {
     PLATTER_CHECK(RepairSnapshotTable(state));
     report.corruptions_fixed += in_snapshot_table;
   } else {

@@ -9,6 +9,7 @@
 
 #include "formats/core/checked.h"
 #include "formats/core/driver.h"
+#include "formats/qcow2/dangling_clusters.h"
 #include "formats/qcow2/header.h"
 #include "formats/qcow2/refcount_map.h"
 #include "formats/qcow2/stored_refcounts.h"
@@ -34,7 +35,8 @@ struct CheckState {
         storage(*check_request.storage),
         header(image_header),
         tables(storage, header.cluster_size(), request.context.limits.table_cache),
-        stored(header, tables) {}
+        stored(header, tables),
+        dangling(DivideRoundingUp(storage.size(), header.cluster_size())) {}
 
   bool repairs_leaks() const noexcept { return repair != Repair::kNothing; }
   bool repairs_all() const noexcept { return repair == Repair::kAll; }
@@ -62,6 +64,7 @@ struct CheckState {
   Repair repair = Repair::kNothing;
   TableWindow tables;
   StoredRefcounts stored;
+  DanglingClusters dangling;
   std::vector<CheckedSnapshot> snapshots;
   std::uint64_t snapshot_table_size = 0;  // bytes
   CheckReport report;

@@ -1,6 +1,7 @@
 #include "formats/qcow2/copied_flags.h"
 
 #include <algorithm>
+#include <optional>
 #include <unordered_map>
 
 #include "formats/qcow2/l2_entry.h"
@@ -51,9 +52,12 @@ class CopiedFlags {
   }
 
   Result<> RepairL1Entry(std::uint64_t index, std::uint64_t entry) {
+    const Header& header = state_.header;
+    if (!l1_is_safe_) PLATTER_CHECK(CheckL1Write(state_));
+    l1_is_safe_ = true;
     std::byte bytes[kL1EntrySize];
     StoreBe(bytes, entry);
-    PLATTER_CHECK(state_.tables.Write(state_.header.l1_table_offset + index * kL1EntrySize, bytes));
+    PLATTER_CHECK(state_.tables.Write(header.l1_table_offset + index * kL1EntrySize, bytes));
     CountRepaired(1);
     return Done{};
   }
@@ -91,11 +95,8 @@ class CopiedFlags {
   }
 
   Result<> RepairL2(std::uint64_t offset, std::uint64_t count) {
-    if (const auto what = PLATTER_TRY(FindOverlap(state_, offset)); !what.empty()) {
-      state_.Log("ERROR: Could not write L2 table; metadata overlap check failed: it overlaps with the {}", what);
-      ++state_.report.check_errors;
-      return Done{};
-    }
+    if (!metadata_) metadata_.emplace(state_);
+    PLATTER_CHECK(metadata_->CheckWrite("L2 table", offset, state_.header.cluster_size()));
     PLATTER_CHECK(state_.tables.Write(offset, table_));
     CountRepaired(count);
     return Done{};
@@ -111,6 +112,8 @@ class CopiedFlags {
   CheckState& state_;
   bool repair_;
   SeenTables seen_;
+  bool l1_is_safe_ = false;
+  std::optional<MetadataRanges> metadata_;
   std::unordered_map<std::uint64_t, std::uint64_t> wrong_;  // flags by L2 table, where any were left
   std::uint64_t refcount_ = 0;
   std::vector<std::byte> table_;

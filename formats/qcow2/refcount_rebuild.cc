@@ -41,14 +41,13 @@ Result<Plan> MakePlan(CheckState& state, const RefcountMap& counts) {
   const std::uint64_t per_block = state.stored.clusters_per_block();
   const std::uint64_t cluster = state.header.cluster_size();
   Plan plan;
-  plan.first_cluster = state.cluster_of(FreeTail(state, counts));
   NeedCounted(counts, per_block, plan);
   // The structure counts itself, which may take more blocks, which have to be counted.
   for (std::uint64_t before = 0; plan.cluster_count() != before;) {
     before = plan.cluster_count();
-    for (std::uint64_t at = plan.first_cluster; at < plan.first_cluster + std::max<std::uint64_t>(before, 1); ++at) {
-      plan.Need(at / per_block);
-    }
+    const std::uint64_t count = std::max<std::uint64_t>(before, 1);
+    plan.first_cluster = FindFreeTail(state, counts, count);
+    for (std::uint64_t at = plan.first_cluster; at < plan.first_cluster + count; ++at) plan.Need(at / per_block);
     plan.table_clusters = DivideRoundingUp(plan.blocks.size() * kRefcountTableEntrySize, cluster);
   }
   if (plan.table_clusters << state.header.cluster_bits > kMaxRefcountTableBytes) {
@@ -86,10 +85,10 @@ Result<> WriteTablePointers(CheckState& state) {
 
 }  // namespace
 
-std::uint64_t FreeTail(CheckState& state, const RefcountMap& counts) {
-  const std::uint32_t bits = state.header.cluster_bits;
+std::uint64_t FindFreeTail(CheckState& state, const RefcountMap& counts, std::uint64_t count) {
   if (!state.storage.is_device()) {
-    return std::max(DivideRoundingUp(state.storage.size(), state.header.cluster_size()), counts.size()) << bits;
+    const std::uint64_t end = DivideRoundingUp(state.storage.size(), state.header.cluster_size());
+    return state.dangling.FindRun(std::max(end, counts.size()), count);
   }
   // A device cannot grow: behind the last cluster in use, the old refcount structure included.
   std::uint64_t end = state.cluster_of(state.header.refcount_table_offset) + state.header.refcount_table_clusters;
@@ -100,7 +99,7 @@ std::uint64_t FreeTail(CheckState& state, const RefcountMap& counts) {
   for (std::uint64_t at = counts.size(); at > end; --at) {
     if (counts.Get(at - 1) != 0) end = at;
   }
-  return end << bits;
+  return end;
 }
 
 Result<> RebuildRefcounts(CheckState& state, const RefcountMap& counts) {

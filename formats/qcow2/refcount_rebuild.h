@@ -5,8 +5,8 @@
 
 namespace platter::qcow2 {
 
-// Host offset from which nothing is in use, so that new structures can be written there.
-std::uint64_t FreeTail(CheckState& state, const RefcountMap& counts);
+// The first of `count` clusters behind everything that is in use, so that new structures can be written there.
+std::uint64_t FindFreeTail(CheckState& state, const RefcountMap& counts, std::uint64_t count);
 
 // Writes refcount blocks and a refcount table for `counts` behind everything else, then points the header to them: the
 // one write that makes them valid. `counts` leaves the old structure out, which is free from then on. Fields that the

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "formats/core/checked.h"
-#include "formats/qcow2/overlap.h"
 
 namespace platter::qcow2 {
 namespace {
@@ -46,6 +45,7 @@ Result<> ReferenceWalk::Count(std::uint64_t offset, std::uint64_t length) {
         "ERROR: counting reference for region exceeding the end of the file by one cluster or more: offset {:#x} size "
         "{:#x}",
         offset, length);
+    if (end) state_.dangling.Add(state_.cluster_of(offset), state_.cluster_of(*end - 1));
     return Done{};
   }
   const std::uint64_t last = state_.cluster_of(*end - 1);
@@ -196,11 +196,8 @@ Result<bool> ReferenceWalk::CheckAlignment(std::uint64_t index, L2Entry entry) {
   if (!state_.repairs_all()) return false;
   const std::uint64_t size = state_.header.l2_entry_size();
   const std::uint64_t at = table_.offset + index * size;
-  if (const auto what = PLATTER_TRY(FindOverlap(state_, table_.offset)); !what.empty()) {
-    state_.Log("ERROR: Overlap check failed: the L2 table overlaps with the {}", what);
-    ++state_.report.check_errors;
-    return false;
-  }
+  if (!metadata_) metadata_.emplace(state_);
+  PLATTER_CHECK(metadata_->CheckWrite("L2 table", table_.offset, state_.header.cluster_size()));
   const L2Entry zero =
       state_.header.extended_l2() ? L2Entry{0, std::uint64_t{0xFFFFFFFF} << kSubclusters} : L2Entry{kAllZero, 0};
   zero.Encode(state_.header, table_.bytes, index);

@@ -4,12 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "formats/qcow2/bitmap_directory.h"
 #include "formats/qcow2/check_state.h"
 #include "formats/qcow2/l2_entry.h"
+#include "formats/qcow2/overlap.h"
 #include "formats/qcow2/seen_tables.h"
 
 namespace platter::qcow2 {
@@ -61,6 +63,7 @@ class ReferenceWalk {
   CheckState& state_;
   RefcountMap& counts_;
   SeenTables seen_;
+  std::optional<MetadataRanges> metadata_;
   std::unordered_map<std::uint64_t, Sharing> shared_;
   L2Table table_;  // the one being walked
   std::uint64_t entries_spent_ = 0;

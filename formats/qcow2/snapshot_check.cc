@@ -93,7 +93,7 @@ Result<std::uint64_t> ReadSnapshotTable(CheckState& state) {
   return corruptions;
 }
 
-Result<std::uint64_t> WriteSnapshotTable(CheckState& state, std::uint64_t offset) {
+Result<std::vector<std::byte>> MendSnapshotTable(CheckState& state) {
   std::uint64_t from = state.header.snapshots_offset;
   std::vector<std::byte> table;
   for (std::uint32_t i = 0; i < state.header.snapshot_count; ++i) {
@@ -104,8 +104,7 @@ Result<std::uint64_t> WriteSnapshotTable(CheckState& state, std::uint64_t offset
     table.resize(AlignUp<std::size_t>(table.size(), kEntryAlignment));
     from += entry.size;
   }
-  PLATTER_CHECK(state.tables.Write(offset, table));
-  return table.size();
+  return table;
 }
 
 }  // namespace platter::qcow2

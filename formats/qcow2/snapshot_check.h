@@ -5,13 +5,12 @@
 
 namespace platter::qcow2 {
 
-// Fills state.snapshots and state.snapshot_table_size. The value counts the corruptions that WriteSnapshotTable mends:
+// Fills state.snapshots and state.snapshot_table_size. The value counts the corruptions that MendSnapshotTable mends:
 // version 3 entries without the extra data that they must have, and, with Repair::kAll, extra data over the limit (an
 // error otherwise). kCorrupt when the table cannot be understood.
 Result<std::uint64_t> ReadSnapshotTable(CheckState& state);
 
-// Writes the table in its proper form to `offset`, in free space. The value is its size in bytes; the header is left to
-// the caller.
-Result<std::uint64_t> WriteSnapshotTable(CheckState& state, std::uint64_t offset);
+// The table in its proper form.
+Result<std::vector<std::byte>> MendSnapshotTable(CheckState& state);
 
 }  // namespace platter::qcow2

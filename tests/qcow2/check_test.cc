@@ -31,7 +31,7 @@ TEST_P(ChecksAsQemu, BrokenImage) {
     ImageBytes broken = intact;
     damage.apply(broken);
     broken.Save(path);
-    EXPECT_EQ(Differences(CheckByQemu(path), CheckByUs(path)), damage.differs);
+    EXPECT_EQ(Differences(CheckByQemu(path), CheckByUs(path)), "");
   }
 }
 

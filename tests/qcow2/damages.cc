@@ -6,6 +6,10 @@ namespace {
 
 using namespace qcow2;
 
+// Why repairs differ.
+constexpr const char* kNotRebuilt = "qemu fails to rebuild a refcount structure with such an entry";
+constexpr const char* kFileGrows = "qemu grows the file to wherever the entry points";
+
 constexpr std::uint64_t kFarAway = std::uint64_t{1} << 40;
 const std::vector<std::string> kUsual = {"plain", "snapshots", "extended"};
 const std::vector<std::string> kWidths = {"refcounts1", "refcounts2",  "refcounts4",  "refcounts8",
@@ -80,7 +84,9 @@ void SnapshotWithoutExtraData(ImageBytes& image) {
 std::vector<Damage> EntryDamages() {
   return {
       {"entry_dropped", kWidths, Entry(2, [](auto&, std::uint64_t) { return 0; })},
-      {"entry_twice", kWidths, Entry(2, [](auto& i, std::uint64_t) { return i.U64(i.StandardEntry(3)); })},
+      {"entry_twice",
+       {"refcounts2", "plain", "refcounts64", "clusters512", "extended", "refcounts1"},
+       Entry(2, [](auto& i, std::uint64_t) { return i.U64(i.StandardEntry(3)); })},
       {"entry_unaligned", {"plain", "extended", "data_file"}, EntryXor(2, 512)},
       {"zero_entry_unaligned", {"plain", "version2", "snapshots"}, EntryXor(2, 512 | kAllZero)},
       {"entry_made_zero", kUsual, EntryXor(2, kAllZero)},
@@ -91,7 +97,7 @@ std::vector<Damage> EntryDamages() {
       {"entry_copied_flag", {"plain", "snapshots", "extended", "data_file"}, EntryXor(2, kCopied)},
       {"entry_at_header", kUsual, Entry(2, [](auto&, std::uint64_t) { return kCopied; })},
       {"entry_at_l1", kUsual, Entry(2, [](auto& i, std::uint64_t) { return kCopied | i.header.l1_table_offset; })},
-      {"entry_at_l2", kUsual, Entry(2, [](auto& i, std::uint64_t) { return kCopied | i.FirstL2(); })},
+      {"entry_at_l2", kUsual, Entry(2, [](auto& i, std::uint64_t) { return kCopied | i.FirstL2(); }), {}, true},
       {"entry_at_refcount_block", kUsual,
        Entry(2, [](auto& i, std::uint64_t) { return kCopied | i.FirstRefcountBlock(); })},
       {"entry_made_compressed", {"plain", "data_file"}, EntryXor(2, kCompressed | kCopied)},
@@ -117,7 +123,9 @@ std::vector<Damage> EntryDamages() {
 std::vector<Damage> TableDamages() {
   return {
       {"l1_dropped", kUsual, L1([](auto&, auto) { return 0; })},
-      {"l1_copied_flag", kUsual, L1([](auto&, auto old) { return old ^ kCopied; })},
+      {"l1_copied_flag", {"plain", "snapshots", "extended", "version2"}, L1([](auto&, auto old) {
+         return old ^ kCopied;
+       })},
       {"l1_reserved_bits", kUsual, L1([](auto&, auto old) { return old | (std::uint64_t{1} << 58 | 2); })},
       {"l1_unaligned", {"plain", "clusters4k"}, L1([](auto&, auto old) { return old + 512; })},
       {"l1_far_away", kUsual, L1([](auto&, auto) { return kCopied | kFarAway; })},
@@ -163,10 +171,10 @@ std::vector<Damage> RefcountDamages() {
          i.SetRefcount(i.size() / i.header.cluster_size() % (i.header.cluster_size() * 8 / i.header.refcount_bits()),
                        1);
        }},
-      {"block_reserved_bits", {"plain"}, RefcountTable(0, [](auto&, auto old) { return old | 2; })},
-      {"block_unaligned", {"plain"}, RefcountTable(0, [](auto&, auto old) { return old + 512; })},
-      {"block_outside", {"plain", "snapshots"}, RefcountTable(0, [](auto&, auto) { return kFarAway; })},
-      {"spare_block_outside", {"plain"}, RefcountTable(3, [](auto&, auto) { return kFarAway; })},
+      {"block_reserved_bits", {"plain"}, RefcountTable(0, [](auto&, auto old) { return old | 2; }), kNotRebuilt},
+      {"block_unaligned", {"plain"}, RefcountTable(0, [](auto&, auto old) { return old + 512; }), kNotRebuilt},
+      {"block_outside", {"plain", "snapshots"}, RefcountTable(0, [](auto&, auto) { return kFarAway; }), kFileGrows},
+      {"spare_block_outside", {"plain"}, RefcountTable(3, [](auto&, auto) { return kFarAway; }), kFileGrows},
       {"block_beyond_everything", {"plain"}, RefcountTable(0, [](auto&, auto) { return ~std::uint64_t{0xFFFF}; })},
       {"block_missing", kUsual, RefcountTable(0, [](auto&, auto) { return 0; })},
       {"block_twice", {"plain"}, RefcountTable(1, [](auto& i, auto) { return i.FirstRefcountBlock(); })},
