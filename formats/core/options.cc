@@ -122,8 +122,14 @@ Result<> OptionValues::ParseMore(std::string_view text, std::span<const OptionSp
 Result<> OptionValues::Set(std::string_view name, std::string_view value, std::span<const OptionSpec> specs) {
   const OptionSpec* spec = FindSpec(name, specs);
   if (spec == nullptr) return Error(ErrorKind::kInvalid, fmt::format("Invalid parameter '{}'", name));
-  if (spec->type == OptionType::kSize) PLATTER_CHECK(ParseSize(value));
-  if (spec->type == OptionType::kNumber) PLATTER_CHECK(ParseNumber(value));
+  if (spec->type == OptionType::kSize && !ParseSize(value).ok()) {
+    return Error(ErrorKind::kInvalid, fmt::format("Parameter '{}' expects a non-negative number below 2^64", name))
+        .Found(std::string(value))
+        .Allowed("a number of bytes, or one with a suffix k, M, G, T, P or E");
+  }
+  if (spec->type == OptionType::kNumber && !ParseNumber(value).ok()) {
+    return Error(ErrorKind::kInvalid, fmt::format("Parameter '{}' expects a number", name)).Found(std::string(value));
+  }
   if (spec->type == OptionType::kFlag && !ParseFlag(value)) {
     return Error(ErrorKind::kInvalid, fmt::format("Parameter '{}' expects 'on' or 'off'", name))
         .Found(std::string(value));

@@ -13,10 +13,10 @@ constexpr std::array kOpenOptions = {
 };
 
 constexpr std::array kCreateOptions = {
-    OptionSpec{"extent_size_hint", OptionType::kSize, "Extent size hint for the image file, 0 to disable"},
+    OptionSpec{"size", OptionType::kSize, "Virtual disk size"},
     OptionSpec{"nocow", OptionType::kFlag, "Turn off copy-on-write (valid only on btrfs)"},
     OptionSpec{"preallocation", OptionType::kText, "Preallocation mode (allowed values: off, falloc, full)"},
-    OptionSpec{"size", OptionType::kSize, "Virtual disk size"},
+    OptionSpec{"extent_size_hint", OptionType::kSize, "Extent size hint for the image file, 0 to disable"},
 };
 
 Likeness Probe(const ProbeInput& /*input*/) noexcept { return Likeness::kMaybe; }

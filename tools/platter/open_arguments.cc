@@ -107,6 +107,9 @@ Result<OpenedChain> OpenTree(const ImageSource& source, const OpenRequest& reque
 }  // namespace
 
 Result<ImageSource> ParseImageArgument(const ImageArgument& argument) {
+  if (argument.force_share && argument.access != FileMode::Access::kRead) {
+    return Error(ErrorKind::kInvalid, "force-share=on can only be used with read-only images");
+  }
   if (argument.image_opts) {
     if (!argument.format.empty()) {
       return Error(ErrorKind::kInvalid, "--image-opts and --format are mutually exclusive");

@@ -7,6 +7,22 @@ namespace {
 
 constexpr std::array kVerbs = {
     Verb{
+        .name = "check",
+        .summary = "whether an image's metadata is sound; repairs it",
+        .usage = "[--image-opts] [-q] [-f fmt] [--output=ofmt] [-r [leaks | all]] [-T src_cache] [-U] filename",
+        .options =
+            "  -f FORMAT           the image's format; recognised by content unless said\n"
+            "  --image-opts        FILENAME is a list of options: driver=qcow2,file.filename=a.qcow2\n"
+            "  --output FORM       human or json\n"
+            "  -r leaks|all        repair leaked clusters only, or everything\n"
+            "  -q                  print nothing but errors\n"
+            "  -T CACHE            cache mode\n"
+            "  -U, --force-share   read it even though another process has it locked\n"
+            "Exit code: 0 sound, 1 the check failed, 2 corruptions, 3 leaked clusters only, 63 no check for this "
+            "format.\n",
+        .run = RunCheck,
+    },
+    Verb{
         .name = "compare",
         .summary = "do two images hold the same guest disk?",
         .usage = "[--image-opts] [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2",
@@ -50,6 +66,18 @@ constexpr std::array kVerbs = {
         .run = RunConvert,
     },
     Verb{
+        .name = "create",
+        .summary = "an empty image",
+        .usage = "[-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size]",
+        .options = "  -f FORMAT           the new image's format (raw)\n"
+                   "  -o OPTIONS          the format's options: name=value,...; -o help lists them\n"
+                   "  -b FILE, -F FORMAT  the backing file and its format\n"
+                   "  -u                  do not open the backing file; SIZE is then needed\n"
+                   "  -q                  print nothing but errors\n"
+                   "Without SIZE the backing file's size is taken.\n",
+        .run = RunCreate,
+    },
+    Verb{
         .name = "info",
         .summary = "what an image is: format, sizes, backing file, snapshots",
         .usage = "[--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename",
@@ -59,6 +87,33 @@ constexpr std::array kVerbs = {
                    "  --backing-chain     the same for every image below\n"
                    "  -U, --force-share   read it even though another process has it locked\n",
         .run = RunInfo,
+    },
+    Verb{
+        .name = "map",
+        .summary = "which parts of the guest disk are stored, and where",
+        .usage = "[--image-opts] [-f fmt] [--start-offset=offset] [--max-length=len] [--output=ofmt] [-U] filename",
+        .options = "  -f FORMAT           the image's format; recognised by content unless said\n"
+                   "  --image-opts        FILENAME is a list of options: driver=qcow2,file.filename=a.qcow2\n"
+                   "  --output FORM       human or json\n"
+                   "  -s, --start-offset OFFSET, -l, --max-length LENGTH\n"
+                   "                      a part of the guest disk only\n"
+                   "  -U, --force-share   read it even though another process has it locked\n",
+        .run = RunMap,
+    },
+    Verb{
+        .name = "measure",
+        .summary = "how large a converted image would be",
+        .usage = "[--output=ofmt] [-O output_fmt] [-o options] [--size N | [--image-opts] [-f fmt] [-l snapshot_param] "
+                 "[-U] filename]",
+        .options = "  -f FORMAT           the image's format; recognised by content unless said\n"
+                   "  --image-opts        FILENAME is a list of options: driver=qcow2,file.filename=a.qcow2\n"
+                   "  --output FORM       human or json\n"
+                   "  -O FORMAT           the format to convert to (raw)\n"
+                   "  -o OPTIONS          its options\n"
+                   "  --size SIZE         measure an empty disk of that size; takes no FILENAME\n"
+                   "  -l SNAPSHOT         measure an internal snapshot, by id or name\n"
+                   "  -U, --force-share   read it even though another process has it locked\n",
+        .run = RunMeasure,
     },
 };
 

@@ -1,0 +1,153 @@
+"""Wrong and unusual command lines: exit code, what the message says, and that nothing is printed or left behind.
+
+usage: wrong_usage.py PLATTER FOLDER
+
+A row is: exit code, a part of the message, the words. qemu-img has to agree on the exit code, unless the row says that
+it does not.
+"""
+
+import os
+import shutil
+import sys
+
+from compare_with_qemu import call
+import qemu_images
+
+ROWS = [
+    (1, "Not enough arguments", []),
+    (1, "Command not found: frobnicate", ["frobnicate"]),
+    (1, "unrecognized option '--bogus'", ["--bogus"]),
+    (1, "unrecognized option '-x'", ["-x", "info", "a.raw"]),
+    (1, "missing argument for option '-T'", ["-T"]),
+    # One image, and options that exist and have their values.
+    (1, "Expecting one image file name", ["info"]),
+    (1, "Expecting one image file name", ["info", "a.raw", "b.raw"]),
+    (1, "Expecting one image file name", ["check"]),
+    (1, "Expecting one image file name", ["map", "a.raw", "b.raw"]),
+    (1, "unrecognized option '--bogus'", ["info", "--bogus", "a.raw"]),
+    (1, "unrecognized option '-x'", ["check", "-x", "a.raw"]),
+    (1, "unrecognized option '--o'", ["info", "--o", "a.raw"]),
+    (1, "missing argument for option '-f'", ["info", "a.raw", "-f"]),
+    (1, "missing argument for option '--output'", ["map", "a.raw", "--output"]),
+    (1, "--output must be used with human or json", ["info", "--output=xml", "a.raw"]),
+    (1, "--output must be used with human or json", ["check", "--output=", "a.raw"]),
+    (1, "--output must be used with human or json", ["measure", "--output=HUMAN", "--size", "1"]),
+    (1, "Unknown driver 'nonsense'", ["info", "-f", "nonsense", "a.raw"]),
+    (1, "No such file or directory", ["info", "nowhere.raw"]),
+    (1, "No such file or directory", ["check", "nowhere.raw"]),
+    (1, "No such file or directory", ["map", "nowhere.raw"]),
+    (1, "No such file or directory", ["measure", "nowhere.raw"]),
+    (1, "", ["info", "."]),
+    (1, "empty file name", ["info", ""]),
+    (1, "in qcow2 format", ["info", "-f", "qcow2", "a.raw"]),
+    (1, "in qcow2 format", ["check", "-f", "qcow2", "a.raw"]),
+    # Refused by name.
+    (1, "--object is not supported", ["info", "--object", "secret", "a.raw"]),
+    (1, "json:", ["info", "json:{}"]),
+    (1, "nbd:", ["info", "nbd:nowhere.invalid"]),
+    (1, "nosuch:", ["info", "nosuch:a.raw"]),
+    (1, "encrypt", ["create", "-q", "-f", "qcow2", "-o", "encrypt.format=luks", "new.qcow2", "1M"]),
+    (1, "encrypt", ["create", "-q", "-f", "qcow2", "-o", "encryption=on", "new.qcow2", "1M"]),
+    # --image-opts
+    (1, "mutually exclusive", ["info", "--image-opts", "-f", "raw", "driver=raw,file.filename=a.raw"]),
+    (1, "nonsense", ["info", "--image-opts", "driver=qcow2,file.filename=a.qcow2,nonsense=1"]),
+    (1, "file.nonsense", ["info", "--image-opts", "driver=qcow2,file.filename=a.qcow2,file.nonsense=1"]),
+    (1, "Unknown driver 'foo'", ["info", "--image-opts", "driver=foo,file.filename=a.raw"]),
+    (1, "'filename'", ["info", "--image-opts", "filename=a.raw"]),
+    (1, "", ["info", "--image-opts", "driver=raw"]),
+    (1, "", ["info", "--image-opts", "a.raw"]),
+    (1, "read-only", ["check", "-r", "all", "--image-opts", "driver=qcow2,file.filename=a.qcow2,read-only=on"]),
+    (1, "expects 'on' or 'off'", ["info", "--image-opts", "driver=raw,file.filename=a.raw,read-only=maybe"]),
+    # check
+    (63, "does not support checks", ["check", "a.raw"]),
+    (63, "does not support checks", ["check", "--output=json", "-f", "raw", "a.qcow2"]),
+    (1, "expecting 'leaks' or 'all'", ["check", "-r", "some", "a.qcow2"]),
+    (1, "Invalid source cache option: foo", ["check", "-T", "foo", "a.qcow2"]),
+    (1, "force-share", ["check", "-U", "-r", "all", "a.qcow2"]),
+    # map
+    (1, "Invalid start offset specified", ["map", "--start-offset=x", "a.raw"]),
+    (1, "Must be between 0 and 9223372036854775807", ["map", "--max-length=9E", "a.raw"]),
+    # measure
+    (1, "Either --size N or one filename", ["measure"]),
+    (1, "--size N cannot be used together", ["measure", "--size", "1M", "a.raw"]),
+    (1, "At most one filename", ["measure", "a.raw", "a.qcow2"]),
+    (1, "require a filename", ["measure", "-f", "raw", "--size", "1M"]),
+    (1, "require a filename", ["measure", "-l", "x", "--size", "1M"]),
+    (1, "Unknown file format 'foo'", ["measure", "-O", "foo", "--size", "1M"]),
+    (1, "Invalid parameter 'foo'", ["measure", "-O", "qcow2", "-o", "foo=1", "--size", "1M"]),
+    (1, "Invalid parameter 'foo'", ["measure", "-l", "snapshot.id=1,foo=1", "a.qcow2"]),
+    (1, "Can't find snapshot", ["measure", "-l", "none", "a.qcow2"]),
+    (1, "Failed to load snapshot", ["measure", "-f", "raw", "-l", "none", "a.raw"]),
+    (1, "Invalid image size", ["measure", "--size", "1x"]),
+    (1, "does not support size measurement", ["measure", "-O", "qcow", "--size", "1M"]),
+    # create
+    (1, "Expecting image file name", ["create"]),
+    (1, "needs a size parameter", ["create", "new.raw"]),
+    (1, "Unexpected argument: 20", ["create", "new.raw", "10", "20"]),
+    (1, "Unknown file format 'foo'", ["create", "-f", "foo", "new.raw", "1"]),
+    (1, "Unknown file format 'foo'", ["create", "-f", "foo", "-o", "help"]),
+    (1, "You may use k, M, G, T, P or E", ["create", "new.raw", "1x"]),
+    (1, "You may use k, M, G, T, P or E", ["create", "new.raw", "--", "-1"]),
+    (1, "You may use k, M, G, T, P or E", ["create", "new.raw", ""]),
+    (1, "Must be between 0 and", ["create", "new.raw", "8E"]),
+    (1, "Must be between 0 and", ["create", "new.raw", "99999999999999999999"]),
+    (1, "specified only once", ["create", "-o", "size=1M", "new.raw", "1M"]),
+    (1, "Invalid option list: ,a", ["create", "-o", ",a", "new.raw", "1M"]),
+    (1, "Invalid option list: compat=v3,", ["create", "-f", "qcow2", "-o", "compat=v3,", "new.qcow2", "1M"]),
+    (1, "Invalid parameter 'foo'", ["create", "-o", "foo=bar", "new.raw", "1M"]),
+    (1, "'size'", ["create", "-o", "size=foo", "new.raw"]),
+    (1, "expects 'on' or 'off'", ["create", "-f", "qcow2", "-o", "lazy_refcounts=maybe", "new.qcow2", "1M"]),
+    (1, "'refcount_bits'", ["create", "-f", "qcow2", "-o", "refcount_bits=foo", "new.qcow2", "1M"]),
+    (1, "power of two", ["create", "-q", "-f", "qcow2", "-o", "cluster_size=3k", "new.qcow2", "1M"]),
+    (1, "power of two", ["create", "-q", "-f", "qcow2", "-o", "refcount_bits=3", "new.qcow2", "1M"]),
+    (1, "foo", ["create", "-q", "-f", "qcow2", "-o", "compat=foo", "new.qcow2", "1M"]),
+    (1, "foo", ["create", "-q", "-o", "preallocation=foo", "new.raw", "1M"]),
+    (1, "Backing file not supported", ["create", "-b", "a.raw", "new.raw"]),
+    (1, "Backing format not supported", ["create", "-F", "raw", "new.raw", "1M"]),
+    (1, "without backing format", ["create", "-f", "qcow2", "-b", "a.raw", "new.qcow2"]),
+    (1, "Could not open backing image", ["create", "-f", "qcow2", "-b", "nowhere.raw", "-F", "raw", "new.qcow2"]),
+    (1, "Could not open backing image", ["create", "-f", "qcow2", "-b", "a.raw", "-F", "foo", "new.qcow2"]),
+    (1, "same filename as the backing file", ["create", "-f", "qcow2", "-b", "new.qcow2", "-F", "raw", "new.qcow2"]),
+    (1, "empty string", ["create", "-f", "qcow2", "-b", "", "new.qcow2", "1M"]),
+    (1, "needs a size parameter", ["create", "-f", "qcow2", "-u", "-b", "a.raw", "-F", "raw", "new.qcow2"]),
+    (1, "ithout backing file", ["create", "-q", "-f", "qcow2", "-F", "raw", "new.qcow2", "1M"]),
+    (1, "data-file", ["create", "-q", "-f", "qcow2", "-o", "data_file_raw=on", "new.qcow2", "1M"]),
+    (1, "too large", ["create", "-q", "-f", "qcow2", "new.qcow2", "100P"]),
+    (1, "No such file or directory", ["create", "-q", "nowhere/new.raw", "1M"]),
+    (1, "No such file or directory", ["create", "-q", "-f", "qcow2", "-o", "data_file=nowhere/x", "new.qcow2", "1M"]),
+    (1, "Is a directory", ["create", "-q", ".", "1M"]),
+]
+
+# qemu-img takes these.
+OURS_ALONE = ["--object is not supported"]
+
+
+def main():
+    platter, folder = os.path.abspath(sys.argv[1]), sys.argv[2]
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    os.chdir(folder)
+    qemu_images.run("qemu-img", "create", "-q", "a.raw", "1M")
+    qemu_images.create("a.qcow2")
+    before = sorted(os.listdir("."))
+    failures = 0
+    for code, message, words in ROWS:
+        ours, theirs = call(platter, words), call("qemu-img", words)
+        for name in set(os.listdir(".")) - set(before):
+            os.remove(name)
+        ours = call(platter, words)
+        left = sorted(set(os.listdir(".")) - set(before))
+        agreed = theirs[0] == code or message in OURS_ALONE
+        text = ours[2].decode()
+        if ours[0] != code or message not in text or not text.startswith("platter: ") or ours[1] or left or not agreed:
+            failures += 1
+            print(f"{words}: exit {ours[0]} (qemu-img {theirs[0]}), expected {code} with '{message}'\n  {text}"
+                  f"  printed {ours[1]!r}, left {left}")
+    print(f"{len(ROWS)} command lines, {failures} failures")
+    os.chdir("/")
+    shutil.rmtree(folder)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+// platter create: an empty image.
+#include <fmt/format.h>
+
+#include <optional>
+#include <string>
+
+#include "formats/core/reference.h"
+#include "formats/format_table.h"
+#include "tools/platter/argument_parser.h"
+#include "tools/platter/message.h"
+#include "tools/platter/new_image.h"
+#include "tools/platter/open_arguments.h"
+#include "tools/platter/option_list.h"
+
+namespace platter::cli {
+namespace {
+
+struct CreateArguments {
+  std::string format = "raw";
+  std::string options;  // every -o, joined
+  std::optional<std::string> backing;
+  std::optional<std::string> backing_format;
+  bool unsafe = false;  // -u: the backing file is not opened
+  bool quiet = false;
+  std::string filename;
+  std::optional<std::uint64_t> size;  // guest bytes
+};
+
+// Reads the options. False, after a message, when the value of one is wrong.
+bool TakeOptions(const Invocation& call, ArgumentParser& parser, CreateArguments& arguments) {
+  while (const auto code = parser.Next()) {
+    if (*code == 'f') arguments.format = parser.value();
+    if (*code == 'b') arguments.backing = parser.value();
+    if (*code == 'F') arguments.backing_format = parser.value();
+    if (*code == 'u') arguments.unsafe = true;
+    if (*code == 'q') arguments.quiet = true;
+    if (*code == 'o' && !AddOptionList(call.persona, arguments.options, parser.value())) return false;
+  }
+  return !parser.exit_code();
+}
+
+bool TakeOperands(const Invocation& call, const std::vector<std::string>& operands, CreateArguments& arguments) {
+  if (!operands.empty()) arguments.filename = operands[0];
+  if (AsksForHelp(arguments.options)) return true;
+  if (operands.empty()) {
+    ComplainUsage(call.persona, "Expecting image file name");
+    return false;
+  }
+  if (operands.size() > 1) {
+    arguments.size = ParseSizeArgument(call.persona, "image size", operands[1]);
+    if (!arguments.size) return false;
+  }
+  if (operands.size() > 2) {
+    ComplainUsage(call.persona, fmt::format("Unexpected argument: {}", operands[2]));
+    return false;
+  }
+  return true;
+}
+
+// Makes one image; every step returns an error whose text goes behind the file's name.
+class Creation {
+ public:
+  Creation(const Persona& persona, const CreateArguments& arguments) : persona_(persona), arguments_(arguments) {}
+
+  Result<> Run() {
+    PLATTER_CHECK(FindDriver());
+    PLATTER_CHECK(CollectOptions());
+    PLATTER_CHECK(SettleBacking());
+    PLATTER_CHECK(SettleSize());
+    if (!arguments_.quiet) {
+      fmt::print("Formatting '{}', fmt={}{}\n", arguments_.filename, persona_.FormatName(*driver_),
+                 DescribeOptions(*driver_, options_));
+    }
+    return Make();
+  }
+
+ private:
+  static Error Refusal(std::string text) { return Error(ErrorKind::kInvalid, std::move(text)); }
+
+  Result<> FindDriver() {
+    driver_ = FindFormat(arguments_.format);
+    if (driver_ == nullptr) return Refusal(fmt::format("Unknown file format '{}'", arguments_.format));
+    if (driver_->create != nullptr) return Done{};
+    return Refusal(fmt::format("Format driver '{}' does not support image creation", persona_.FormatName(*driver_)));
+  }
+
+  Result<> CollectOptions() {
+    const auto specs = driver_->create_options;
+    PLATTER_CHECK(options_.ParseMore(arguments_.options, specs));
+    if (arguments_.size && options_.Has("size")) return Refusal("The image size must be specified only once");
+    if (arguments_.backing && !options_.Set("backing_file", *arguments_.backing, specs).ok()) {
+      return Refusal(fmt::format("Backing file not supported for file format '{}'", arguments_.format));
+    }
+    if (arguments_.backing_format && !options_.Set("backing_fmt", *arguments_.backing_format, specs).ok()) {
+      return Refusal(fmt::format("Backing format not supported for file format '{}'", arguments_.format));
+    }
+    if (options_.Has("size")) {
+      size_ = options_.Size("size", 0);
+    } else {
+      size_ = arguments_.size;
+    }
+    return Done{};
+  }
+
+  Result<> SettleBacking() {
+    const auto backing = options_.Text("backing_file");
+    if (!backing) return Done{};
+    if (backing->empty()) return Refusal("Expected backing file name, got empty string");
+    if (*backing == arguments_.filename) {
+      return Refusal("Error: Trying to create an image with the same filename as the backing file");
+    }
+    if (!arguments_.unsafe) PLATTER_CHECK(OpenBacking(*backing));
+    if (options_.Has("backing_fmt")) return Done{};
+    return Refusal("Backing file specified without backing format" + detected_);
+  }
+
+  Result<> OpenBacking(const std::string& backing) {
+    ImageArgument argument;
+    argument.text = PLATTER_TRY(ResolveReference(backing, arguments_.filename));
+    argument.format = options_.Text("backing_fmt").value_or("");
+    const auto chain = OpenImage(argument, {});
+    if (!chain.ok()) {
+      std::string reason = ReasonOf(chain.error());
+      return Refusal(fmt::format("Could not open '{}': {}\nCould not open backing image.", argument.text, reason));
+    }
+    backing_size_ = chain.value().layers.front().image->info().virtual_size;
+    if (!size_) size_ = backing_size_;
+    detected_ = fmt::format("\nDetected format of {}.", persona_.FormatName(*chain.value().layers.front().driver));
+    return Done{};
+  }
+
+  Result<> SettleSize() {
+    if (!size_) return Refusal("Image creation needs a size parameter");
+    return options_.Set("size", std::to_string(*size_), driver_->create_options);
+  }
+
+  Result<> Make() {
+    NewImageFiles files(CacheMode::kWriteback);
+    CreateRequest request;
+    request.storage = PLATTER_TRY(files.Make(arguments_.filename));
+    request.virtual_size = *size_;
+    request.options = options_;
+    request.open_side_file = [&files](const Reference& wanted) { return files.Make(wanted.text); };
+    request.backing_size = backing_size_;
+    auto writer = PLATTER_TRY(driver_->create(request));
+    PLATTER_CHECK(writer->Finish());
+    files.Keep();
+    return Done{};
+  }
+
+  const Persona& persona_;
+  const CreateArguments& arguments_;
+  const FormatDriver* driver_ = nullptr;
+  OptionValues options_;
+  std::optional<std::uint64_t> size_;          // guest bytes
+  std::optional<std::uint64_t> backing_size_;  // guest bytes
+  std::string detected_;
+};
+
+int PrintHelpOnOptions(const Persona& persona, const CreateArguments& arguments) {
+  const FormatDriver* driver = FindFormat(arguments.format);
+  if (driver == nullptr) {
+    Complain(persona, fmt::format("Unknown file format '{}'", arguments.format));
+    return 1;
+  }
+  if (driver->create == nullptr) {
+    Complain(persona, fmt::format("Format driver '{}' does not support image creation", persona.FormatName(*driver)));
+    return 1;
+  }
+  PrintOptionHelp(persona, *driver, !arguments.filename.empty());
+  return 0;
+}
+
+}  // namespace
+
+int RunCreate(const Invocation& call) {
+  ArgumentParser parser(call, "F:b:f:o:qu", {});
+  CreateArguments arguments;
+  if (!TakeOptions(call, parser, arguments)) return parser.exit_code().value_or(1);
+  if (!TakeOperands(call, parser.operands(), arguments)) return 1;
+  if (AsksForHelp(arguments.options)) return PrintHelpOnOptions(call.persona, arguments);
+  const auto made = Creation(call.persona, arguments).Run();
+  if (made.ok()) return 0;
+  Complain(call.persona, fmt::format("{}: {}", arguments.filename, ReasonOf(made.error())));
+  return 1;
+}
+
+}  // namespace platter::cli

@@ -1,0 +1,105 @@
+#include "tools/platter/option_list.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <vector>
+
+#include "tools/platter/message.h"
+
+namespace platter::cli {
+namespace {
+
+// What creating the file on the host is about, not the format in it.
+constexpr std::array<std::string_view, 3> kHostOptions = {"extent_size_hint", "nocow", "preallocation"};
+
+bool IsHostOption(const FormatDriver& driver, const OptionSpec& spec) {
+  return driver.name == "raw" && std::ranges::find(kHostOptions, spec.name) != kHostOptions.end();
+}
+
+std::string_view TypeName(OptionType type) {
+  switch (type) {
+    case OptionType::kText:
+      return "str";
+    case OptionType::kSize:
+      return "size";
+    case OptionType::kNumber:
+      return "num";
+    case OptionType::kFlag:
+      return "bool (on/off)";
+  }
+  return "";
+}
+
+std::string DoubleCommas(std::string_view text) {
+  std::string doubled;
+  for (const char letter : text) doubled.append(letter == ',' ? 2 : 1, letter);
+  return doubled;
+}
+
+std::string ValueText(const OptionSpec& spec, const OptionValues& options) {
+  switch (spec.type) {
+    case OptionType::kSize:
+      return std::to_string(options.Size(spec.name, 0));
+    case OptionType::kNumber:
+      return std::to_string(options.Number(spec.name, 0));
+    case OptionType::kFlag:
+      return options.Flag(spec.name, false) ? "on" : "off";
+    case OptionType::kText:
+      break;
+  }
+  return DoubleCommas(options.Text(spec.name).value_or(""));
+}
+
+}  // namespace
+
+bool AddOptionList(const Persona& persona, std::string& list, std::string_view text) {
+  const std::size_t last = text.find_last_not_of(',');
+  const bool empty = last == std::string_view::npos;
+  const std::size_t trailing = empty ? text.size() : text.size() - last - 1;
+  const std::size_t leading = empty ? text.size() : text.find_first_not_of(',');
+  if (text.empty() || trailing % 2 != 0 || leading % 2 != 0) {
+    Complain(persona, fmt::format("Invalid option list: {}", text));
+    return false;
+  }
+  if (!list.empty()) list += ',';
+  list += text;
+  return true;
+}
+
+bool AsksForHelp(std::string_view list) {
+  const auto options = SplitOptionList(list);
+  return std::ranges::any_of(
+      options, [](const auto& option) { return !option.second && (option.first == "help" || option.first == "?"); });
+}
+
+void PrintOptionHelp(const Persona& persona, const FormatDriver& driver, bool with_file_name) {
+  std::vector<OptionSpec> specs;
+  std::ranges::copy_if(driver.create_options, std::back_inserter(specs),
+                       [&](const OptionSpec& spec) { return with_file_name || !IsHostOption(driver, spec); });
+  std::ranges::sort(specs, {}, &OptionSpec::name);
+  if (with_file_name) {
+    fmt::print("Supported options:\n");
+  } else {
+    fmt::print("Supported {} options:\n", persona.FormatName(driver));
+  }
+  for (const OptionSpec& spec : specs) {
+    fmt::print("  {:<22} - {}\n", fmt::format("{}=<{}>", spec.name, TypeName(spec.type)), spec.help);
+  }
+  if (with_file_name) return;
+  fmt::print("\nThe protocol level may support further options.\n");
+  fmt::print("Specify the target filename to include those options.\n");
+}
+
+std::string DescribeOptions(const FormatDriver& driver, const OptionValues& options) {
+  std::string text;
+  for (const OptionSpec& spec : driver.create_options) {
+    const std::string value = options.Has(spec.name) ? ValueText(spec, options) : std::string(spec.default_text);
+    if (!value.empty() || options.Has(spec.name)) text += fmt::format(" {}={}", spec.name, value);
+  }
+  return text;
+}
+
+}  // namespace platter::cli

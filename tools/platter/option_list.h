@@ -1,0 +1,25 @@
+// The texts of -o, and what `-o help` says.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "formats/core/driver.h"
+#include "tools/platter/persona.h"
+
+namespace platter::cli {
+
+// Adds the text of one more -o to `list`. False, after a message, for an empty text and for one that starts or ends
+// with a single comma: joined with its neighbours it would mean something else.
+bool AddOptionList(const Persona& persona, std::string& list, std::string_view text);
+
+// True when "help" or "?" is one of the options.
+bool AsksForHelp(std::string_view list);
+
+// "name=<type>  - what it does", sorted by name. Without a file name the host's own options stay out.
+void PrintOptionHelp(const Persona& persona, const FormatDriver& driver, bool with_file_name);
+
+// " name=value" for every option that was set or has a default, in the table's order: what `create` says it makes.
+std::string DescribeOptions(const FormatDriver& driver, const OptionValues& options);
+
+}  // namespace platter::cli
