@@ -30,13 +30,17 @@ class Detail {
   Detail(List value) : value_(std::move(value)) {}
   Detail(Object value) : value_(std::move(value)) {}
 
+  // Out of line: GCC 12 takes the inlined moves of the variant for uses of uninitialized memory.
+  Detail(const Detail&);
+  Detail& operator=(const Detail&);
+  Detail(Detail&&) noexcept;
+  Detail& operator=(Detail&&) noexcept;
+  ~Detail();
+
   const auto& value() const noexcept { return value_; }
 
   // Requires: this is an object, as a default-made Detail is.
-  Detail& Add(std::string key, Detail value) {
-    std::get<Object>(value_).emplace_back(std::move(key), std::move(value));
-    return *this;
-  }
+  Detail& Add(std::string key, Detail value);
   // The member of that name, or null. Requires: this is an object.
   const Detail* Find(std::string_view key) const {
     for (const auto& [name, value] : std::get<Object>(value_)) {

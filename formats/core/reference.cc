@@ -25,11 +25,10 @@ Result<std::string> LocalPath(std::string_view name) {
 }
 
 Result<std::string> ResolveReference(std::string_view reference, std::string_view referrer) {
-  std::string path = PLATTER_TRY(LocalPath(reference));
-  if (path.starts_with('/')) return path;
+  auto path = LocalPath(reference);
   const std::size_t slash = referrer.rfind('/');
-  if (slash == std::string_view::npos) return path;
-  return fmt::format("{}{}", referrer.substr(0, slash + 1), path);
+  if (!path.ok() || path.value().starts_with('/') || slash == std::string_view::npos) return path;
+  return fmt::format("{}{}", referrer.substr(0, slash + 1), path.value());
 }
 
 Result<std::shared_ptr<Storage>> DenyGate::Open(const Reference& wanted, const std::string& referrer) {

@@ -93,7 +93,8 @@ Detail DescribeSlots(std::span<const std::byte> header) {
 }  // namespace
 
 Result<Detail> DescribeLuks(Storage& storage, const Header& header) {
-  const auto [offset, length] = *header.luks_header;
+  const std::uint64_t offset = header.luks_header->first;
+  const std::uint64_t length = header.luks_header->second;
   const auto corrupt = [&](std::string what) {
     return Error(ErrorKind::kCorrupt, std::move(what)).At("LUKS header", "whole header", offset);
   };
