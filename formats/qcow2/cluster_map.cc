@@ -77,11 +77,44 @@ Result<std::optional<CompressedCluster>> ClusterMap::CompressedAt(std::uint64_t 
 Result<ClusterRun> ClusterMap::JoinedAt(Cursor& cursor, ByteRange range) const {
   ClusterRun run = PLATTER_TRY(PieceAt(cursor, range.offset(), range.end()));
   while (run.length < range.length() && cursor.pages_loaded < kPagesPerCall) {
-    const auto next = PieceAt(cursor, range.offset() + run.length, range.end());
+    const std::uint64_t guest = range.offset() + run.length;
+    if (CanSkim(cursor, run, guest)) {
+      const Skimmed skimmed = SkimPage(cursor, run, guest);
+      run.length = std::min(run.length + skimmed.length, range.length());
+      if (skimmed.stopped) break;
+      continue;
+    }
+    const auto next = PieceAt(cursor, guest, range.end());
     if (!next.ok() || !Continues(run, next.value())) break;  // an error waits until it is asked for
     run.length += next.value().length;
   }
   return run;
+}
+
+bool ClusterMap::CanSkim(const Cursor& cursor, const ClusterRun& run, std::uint64_t guest) const noexcept {
+  if (header_.extended_l2() || run.kind == ClusterKind::kCompressedData) return false;
+  if (guest >> coverage_bits_ != cursor.l1_index || cursor.l2_offset == 0) return false;
+  const std::uint64_t at = cursor.l2_offset + L2Index(guest) * sizeof(std::uint64_t);
+  return cursor.l2_page != nullptr && cursor.l2_page->offset == (at & page_mask_);
+}
+
+ClusterMap::Skimmed ClusterMap::SkimPage(const Cursor& cursor, const ClusterRun& run,
+                                         std::uint64_t guest) const noexcept {
+  const std::uint64_t index = L2Index(guest);
+  const std::uint64_t at = cursor.l2_offset + index * sizeof(std::uint64_t);
+  const auto words = std::span(cursor.l2_page->words).subspan((at & ~page_mask_) / sizeof(std::uint64_t));
+  const auto entries = words.first(std::min<std::uint64_t>(words.size(), l2_entries_ - index));
+  // COPIED says nothing to a reader; except that in a data file it tells cluster 0 from no cluster.
+  const std::uint64_t mask = run.kind == ClusterKind::kUnallocated ? ~std::uint64_t{0} : ~kCopied;
+  const bool zero = run.kind == ClusterKind::kZero || run.kind == ClusterKind::kZeroKept;
+  const std::uint64_t step = HasHost(run.kind) ? cluster_ : 0;
+  std::uint64_t expected = (step == 0 ? 0 : run.host + run.length) | (zero ? kAllZero : 0);
+  std::uint64_t count = 0;
+  while (count < entries.size() && (entries[count] & mask) == expected) {
+    expected += step;
+    ++count;
+  }
+  return {count << bits_, count < entries.size()};
 }
 
 Result<ClusterRun> ClusterMap::PieceAt(Cursor& cursor, std::uint64_t guest, std::uint64_t end) const {

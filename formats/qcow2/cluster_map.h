@@ -9,8 +9,8 @@
 
 #include "formats/core/checked.h"
 #include "formats/core/result.h"
-#include "formats/qcow2/header.h"
 #include "formats/core/table_cache.h"
+#include "formats/qcow2/header.h"
 
 namespace platter::qcow2 {
 
@@ -90,6 +90,15 @@ class ClusterMap {
   Result<std::uint64_t> UnallocatedTables(Cursor& cursor, std::uint64_t guest, std::uint64_t end) const;
   Result<ClusterRun> PieceAt(Cursor& cursor, std::uint64_t guest, std::uint64_t end) const;
   Result<ClusterRun> JoinedAt(Cursor& cursor, ByteRange range) const;
+
+  // How far the entries that follow just repeat or continue a run: the quick way through long runs.
+  struct Skimmed {
+    std::uint64_t length = 0;  // guest bytes
+    bool stopped = false;      // by an entry that does not continue the run; otherwise by the page's or table's end
+  };
+  // Requires of SkimPage: CanSkim, `guest` at the end of the run and of a cluster.
+  bool CanSkim(const Cursor& cursor, const ClusterRun& run, std::uint64_t guest) const noexcept;
+  Skimmed SkimPage(const Cursor& cursor, const ClusterRun& run, std::uint64_t guest) const noexcept;
 
   // The run from byte `inside` of the cluster to the end of what is alike in it. Empty: the entry breaks a rule.
   std::optional<ClusterRun> Decode(Entry entry, std::uint64_t inside) const noexcept;
