@@ -1,7 +1,11 @@
 // What qemu made, read by us: content and map equal qemu-img's own.
 #include <gtest/gtest.h>
+#include <libqcow.h>
 
+#include <algorithm>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "tests/qcow2/opened_image.h"
 #include "tests/support/command.h"
@@ -92,6 +96,27 @@ const ImageCase kImages[] = {
     {"BitmapsAdded", Create(""), "qemu-img bitmap --add disk.qcow2 b"},
 };
 
+// "" with a test failure when libqcow cannot.
+std::string Sha256ByLibqcow(const std::string& path) {
+  libqcow_file_t* file = nullptr;
+  size64_t size = 0;
+  Sha256 digest;
+  bool good = libqcow_file_initialize(&file, nullptr) == 1 &&
+              libqcow_file_open(file, path.c_str(), LIBQCOW_OPEN_READ, nullptr) == 1 &&
+              libqcow_file_get_media_size(file, &size, nullptr) == 1;
+  std::vector<std::byte> bytes(65536);
+  for (std::uint64_t at = 0; good && at < size;) {
+    const ssize_t count =
+        libqcow_file_read_buffer_at_offset(file, bytes.data(), bytes.size(), static_cast<off64_t>(at), nullptr);
+    good = count > 0;
+    if (good) digest.Add(std::span(bytes).first(static_cast<std::size_t>(count)));
+    at += good ? static_cast<std::uint64_t>(count) : 0;
+  }
+  libqcow_file_free(&file, nullptr);
+  EXPECT_TRUE(good);
+  return good ? digest.Hex() : "";
+}
+
 class QemusImage : public testing::Test {
  protected:
   void Make(const ImageCase& image) {
@@ -127,6 +152,49 @@ TEST_P(ReadsQemusImage, WithItsContentAndMap) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ReadsQemusImage, testing::ValuesIn(kImages), NameOf);
+
+// Many threads at once, with room for one table page, see what one thread sees.
+TEST_F(QemusImage, ManyThreadsReadAtOnce) {
+  const GuestDisk disk = RandomGuest(21, kDiskSize);
+  WriteRawFile(disk, folder_.File("guest.raw"));
+  Shell(Compress("cluster_size=4k") + "; qemu-io -c 'write -P 9 100k 50k' -c 'write -z 1M 64k' disk.qcow2");
+  Shell("qemu-img convert -O raw disk.qcow2 out.raw");
+  const auto expected = FileStorage::Open(folder_.File("out.raw"), FileMode{});
+  auto storage = FileStorage::Open(folder_.File("disk.qcow2"), FileMode{});
+  ASSERT_TRUE(expected.ok() && storage.ok());
+  DenyGate gate;
+  OpenContext context;
+  context.gate = &gate;
+  context.limits.table_cache = 1;
+  const auto image = FindFormat("qcow2")->open(std::move(storage).value(), context);
+  ASSERT_TRUE(image.ok()) << image.error().Describe();
+  const auto read = [&](std::uint64_t seed) {
+    Random random(seed);
+    std::vector<std::byte> bytes(200 << 10);
+    std::vector<std::byte> wanted(bytes.size());
+    for (int round = 0; round < 60; ++round) {
+      const std::uint64_t at = random.Below(kDiskSize);
+      const std::uint64_t length = std::min(1 + random.Below(bytes.size()), kDiskSize - at);
+      EXPECT_TRUE(image.value()->ReadAt(at, std::span(bytes).first(length)).ok());
+      EXPECT_TRUE(expected.value()->ReadAt(at, std::span(wanted).first(length)).ok());
+      EXPECT_TRUE(std::equal(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(length), wanted.begin()));
+    }
+  };
+  std::vector<std::thread> threads;
+  for (std::uint64_t seed = 0; seed < 6; ++seed) threads.emplace_back(read, seed);
+  for (std::thread& thread : threads) thread.join();
+}
+
+// libqcow's reading of the same image: a second opinion beside qemu's.
+TEST_F(QemusImage, LibqcowReadsTheSame) {
+  for (const char* options : {"", "-c", "-o cluster_size=4k", "-c -o compat=0.10"}) {
+    WriteRawFile(RandomGuest(31, std::uint64_t{3} << 20), folder_.File("guest.raw"));
+    Shell("qemu-img convert -O qcow2 " + std::string(options) + " guest.raw disk.qcow2");
+    const OpenedChain opened = OpenImageChain(folder_.File("disk.qcow2"));
+    ASSERT_FALSE(opened.layers.empty());
+    EXPECT_EQ(Sha256OfGuest(opened.chain()), Sha256ByLibqcow(folder_.File("disk.qcow2"))) << options;
+  }
+}
 
 TEST_F(QemusImage, DataFileIsFoundFromTheCurrentFolderAsByQemu) {
   Shell("qemu-img create -q -f qcow2 -o data_file=platter-test-missing.raw disk.qcow2 1M");
