@@ -29,24 +29,21 @@ ENDLESS_FOR_QEMU = ("loop-a.qcow2", "loop-b.qcow2")
 
 def command_lines(image):
     """What every image is asked."""
-    for form in ("human", "json"):
-        output = f"--output={form}"
-        yield ["info", output, image]
-        yield ["info", output, "--backing-chain", image]
-        if image in ENDLESS_FOR_QEMU:
-            continue
-        yield ["check", output, image]
-        yield ["map", output, image]
-        for target in ("raw", "qcow2"):
-            yield ["measure", output, "-O", target, image]
+    yield ["info", image]
+    yield ["info", "--output=json", image]
+    yield ["info", "--output=json", "--backing-chain", image]
     if image in ENDLESS_FOR_QEMU:
         return
+    yield ["info", "--backing-chain", image]
+    for verb in ("check", "map"):
+        yield [verb, image]
+        yield [verb, "--output=json", image]
     yield ["map", "--output=json", "--start-offset=5000", "--max-length=70001", image]
-    yield ["check", "-q", image]
-    yield ["info", "-f", "raw", image]
-    yield ["map", "-f", "raw", "--output=json", image]
+    yield ["measure", "--output=json", "-O", "qcow2", image]
     yield ["measure", "-O", "qcow2", "-o", "cluster_size=4k,refcount_bits=8", image]
+    yield ["measure", image]
     yield ["info", "-U", "--image-opts", f"driver={'raw' if image.endswith('.raw') else 'qcow2'},file.filename={image}"]
+
 
 
 EXTRA_COMMAND_LINES = [
@@ -64,6 +61,10 @@ EXTRA_COMMAND_LINES = [
     ["map", "--output=json", "--start-offset=7M", "v3.qcow2"],
     ["map", "--output=json", "--max-length=0", "v3.qcow2"],
     ["info", "file:sparse.raw"],
+    ["info", "-f", "raw", "v3.qcow2"],
+    ["map", "-f", "raw", "--output=json", "v3.qcow2"],
+    ["check", "-q", "leaked.qcow2"],
+    ["check", "-q", "v3.qcow2"],
     ["info", "--output=json", "./sub/../sparse.raw"],
     ["create", "-f", "raw", "-o", "help"],
     ["create", "-f", "qcow2", "-o", "help"],
@@ -91,8 +92,8 @@ CREATIONS = [
     ["-f", "qcow2", "-o", "backing_file=top.qcow2,backing_fmt=qcow2,encryption=off", "new.qcow2"],
     ["-f", "qcow2", "-u", "-b", "nowhere,x.raw", "-F", "raw", "new.qcow2", "1M"],
 ]
-REPAIRS = ["leaked.qcow2", "low-refcount.qcow2", "high-refcount.qcow2", "double-use.qcow2",
-           "lazy-dirty.qcow2", "dirty.qcow2", "v3.qcow2"]
+REPAIRS = ["leaked.qcow2", "low-refcount.qcow2", "high-refcount.qcow2", "double-use.qcow2", "outside.qcow2",
+           "misaligned.qcow2", "no-copied-flag.qcow2", "lazy-dirty.qcow2", "dirty.qcow2", "v3.qcow2"]
 
 
 def read_differences(path):
