@@ -1,5 +1,6 @@
 // platter create: an empty image.
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <optional>
 #include <string>
@@ -106,9 +107,7 @@ class Creation {
     const auto backing = options_.Text("backing_file");
     if (!backing) return Done{};
     if (backing->empty()) return Refusal("Expected backing file name, got empty string");
-    if (*backing == arguments_.filename) {
-      return Refusal("Error: Trying to create an image with the same filename as the backing file");
-    }
+    if (*backing == arguments_.filename) return OwnBacking();
     if (!arguments_.unsafe) PLATTER_CHECK(OpenBacking(*backing));
     if (options_.Has("backing_fmt")) return Done{};
     return Refusal("Backing file specified without backing format" + detected_);
@@ -123,10 +122,27 @@ class Creation {
       std::string reason = ReasonOf(chain.error());
       return Refusal(fmt::format("Could not open '{}': {}\nCould not open backing image.", argument.text, reason));
     }
+    // By whatever name: to make the image would destroy what is below it.
+    if (const auto target = TargetIdentity()) {
+      for (const OpenedLayer& layer : chain.value().layers) {
+        if (layer.storage->identity() == target) return OwnBacking();
+      }
+    }
     backing_size_ = chain.value().layers.front().image->info().virtual_size;
     if (!size_) size_ = backing_size_;
     detected_ = fmt::format("\nDetected format of {}.", persona_.FormatName(*chain.value().layers.front().driver));
     return Done{};
+  }
+
+  static Error OwnBacking() {
+    return Refusal("Error: Trying to create an image with the same filename as the backing file");
+  }
+
+  // Empty when there is no such file yet.
+  std::optional<StorageIdentity> TargetIdentity() const {
+    struct stat status {};
+    if (stat(arguments_.filename.c_str(), &status) != 0) return std::nullopt;
+    return StorageIdentity{status.st_dev, status.st_ino};
   }
 
   Result<> SettleSize() {
