@@ -101,6 +101,39 @@ TEST_P(NewImage, IsValidWhenNothingIsWritten) {
 
 INSTANTIATE_TEST_SUITE_P(All, NewImage, testing::ValuesIn(kImages), NameOf);
 
+// A block device: it keeps its size, and what it held before does not read as zero.
+class MemoryDevice : public MemoryStorage {
+ public:
+  using MemoryStorage::MemoryStorage;
+  bool is_device() const noexcept override { return true; }
+};
+
+// What the device holds afterwards is an image, whatever it held before.
+class NewImageOnDevice : public NewImage {};
+
+TEST_P(NewImageOnDevice, FindsItsWay) {
+  const GuestDisk disk = RandomGuest(5, (std::uint64_t{2} << 20) + 512, 4096);
+  std::vector<std::byte> old(std::size_t{16} << 20);
+  GuestDisk{.size = old.size(), .ranges = {{0, old.size(), GuestRange::Kind::kNoise, 9}}}.Fill(0, old);
+  const auto device = std::make_shared<MemoryDevice>(Path(), old);
+  ExpectWritten(WriteImage(device, disk, GetParam().options, GetParam().compress));
+  const auto bytes = device->Snapshot();
+  ASSERT_EQ(bytes.size(), old.size());
+  ExpectWritten(OpenFile(Path())->WriteAt(0, bytes));
+  ExpectClean(Path());
+  EXPECT_EQ(GuestSha256ByQemu(Path()), disk.Sha256());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, NewImageOnDevice,
+                         testing::Values(ImageCase{"Defaults", ""}, ImageCase{"Version2", "compat=0.10"},
+                                         ImageCase{"Cluster512", "cluster_size=512"},
+                                         ImageCase{"Extended", "extended_l2=on"},
+                                         ImageCase{"Metadata", "preallocation=metadata"},
+                                         ImageCase{"FullExtended", "preallocation=full,extended_l2=on"},
+                                         ImageCase{"Compressed", "", true},
+                                         ImageCase{"Compressed4k", "cluster_size=4k", true}),
+                         NameOf);
+
 constexpr ImageCase kOverlays[] = {
     {"Defaults", ""},
     {"Version2", "compat=0.10"},
@@ -157,12 +190,50 @@ TEST(NewImageOnFaultyStorage, IsNeverValidBeforeItIsWhole) {
   }
 }
 
+TEST(NewImageOnFaultyStorage, ReportsEveryFailure) {
+  const GuestDisk disk = RandomGuest(4, std::uint64_t{1} << 20, 4096);
+  auto counted = std::make_shared<FaultyStorage>(std::make_shared<MemoryStorage>(), FaultPlan{});
+  ExpectWritten(WriteImage(counted, disk, "cluster_size=4k"));
+  std::vector<FaultPlan> plans = {{.fail_sync = 0}, {.fail_sync = 1}};
+  for (std::uint64_t write = 0; write < counted->write_count(); ++write) {
+    plans.push_back({.fail_write = write});
+    plans.push_back({.torn_write = write});
+  }
+  for (const FaultPlan& plan : plans) {
+    const auto faulty = std::make_shared<FaultyStorage>(std::make_shared<MemoryStorage>(), plan);
+    const auto outcome = WriteImage(faulty, disk, "cluster_size=4k");
+    // Resize cannot be torn.
+    if (outcome.ok() && plan.torn_write != FaultPlan::kNever) continue;
+    ASSERT_FALSE(outcome.ok());
+    EXPECT_EQ(outcome.error().kind(), ErrorKind::kIo);
+  }
+}
+
 TEST(NewImageOnFaultyStorage, ReportsAFullDisk) {
   const GuestDisk disk = RandomGuest(4, std::uint64_t{1} << 20, 4096);
   const auto faulty = std::make_shared<FaultyStorage>(std::make_shared<MemoryStorage>(), FaultPlan{.capacity = 300000});
   const auto outcome = WriteImage(faulty, disk, "");
   ASSERT_FALSE(outcome.ok());
   EXPECT_EQ(outcome.error().os_error(), ENOSPC);
+}
+
+// One run over 64 TiB: what is not there takes no time, no space and no memory.
+TEST(HugeImage, CostsNothingWhileItIsEmpty) {
+  const TempDir folder;
+  {
+    const auto request = NewImageRequest(OpenFile(folder.File("disk")), std::uint64_t{64} << 40, "");
+    ASSERT_TRUE(request.ok());
+    const auto writer = FindFormat("qcow2")->create(request.value());
+    ASSERT_TRUE(writer.ok()) << writer.error().Describe();
+    Batch batch;
+    batch.length = request.value().virtual_size;
+    batch.runs = {{Run::Kind::kZero, 0, batch.length}};
+    ExpectWritten(writer.value()->Place(batch));
+    ExpectWritten(writer.value()->Store(batch));
+    ExpectWritten(writer.value()->Finish());
+  }
+  ExpectClean(folder.File("disk"));
+  EXPECT_LT(OpenFile(folder.File("disk"), FileMode::Access::kRead)->allocated_size(), 65536u);
 }
 
 }  // namespace
