@@ -86,7 +86,7 @@ Bytes DeflateByZlib(const Bytes& bytes, int window_bits) {
 TEST(DeflatedCluster, KeepsToAWindowOf4KiB) {
   const auto compressor = MakeClusterCompressor(Compression::kZlib);
   int shrunk = 0;
-  for (const std::size_t size : {512, 4096, 16384, 65536, 262144, 2097152}) {
+  for (const std::size_t size : {512U, 4096U, 16384U, 65536U, 262144U, 2097152U}) {
     for (std::uint64_t seed = 0; seed < 6; ++seed) {
       const Bytes bytes = seed < 4 ? RepeatsFarApart(seed, size) : Words(seed, size);
       Bytes out(size - 1);

@@ -84,7 +84,7 @@ class UpdatesImage : public testing::TestWithParam<UpdateCase> {
 
 TEST_P(UpdatesImage, ToHoldWhatIsWritten) {
   MakeOld();
-  for (const std::uint64_t seed : {31, 32}) {
+  for (const std::uint64_t seed : {31U, 32U}) {
     const GuestDisk disk = WithoutHoles(RandomGuest(seed, kDiskSize, 4096));
     ExpectWritten(UpdateImage(OpenForUpdate(Path()), disk, GetParam().compress));
     ExpectClean(Path());
@@ -99,7 +99,7 @@ TEST_P(UpdatesImageWithSnapshots, LeavesThemAlone) {
   MakeOld();
   const std::string before = GuestSha256ByQemu(Path());
   MustRun({"qemu-img", "snapshot", "-c", "one", Path()});
-  for (const std::uint64_t seed : {34, 35}) {
+  for (const std::uint64_t seed : {34U, 35U}) {
     const GuestDisk disk = WithoutHoles(RandomGuest(seed, kDiskSize, 65536));
     ExpectWritten(UpdateImage(OpenForUpdate(Path()), disk, GetParam().compress));
     ExpectClean(Path());

@@ -66,7 +66,7 @@ class NewImage : public testing::TestWithParam<ImageCase> {
 };
 
 TEST_P(NewImage, HoldsWhatWasWritten) {
-  for (const std::uint64_t seed : {1, 2}) {
+  for (const std::uint64_t seed : {1U, 2U}) {
     const GuestDisk disk = RandomGuest(seed, (std::uint64_t{3} << 20) + 512 * 77 * seed, seed == 1 ? 512 : 65536);
     ExpectWritten(WriteImage(OpenFile(Path()), disk, GetParam().options, GetParam().compress));
     ExpectClean(Path());
@@ -92,7 +92,7 @@ TEST_P(NewImage, DoesNotDependOnHowItIsCut) {
 }
 
 TEST_P(NewImage, IsValidWhenNothingIsWritten) {
-  for (const std::uint64_t size : {0, 512, 3 << 20}) {
+  for (const std::uint64_t size : {0U, 512U, 3U << 20}) {
     const GuestDisk disk{.size = size, .ranges = {}};
     ExpectWritten(WriteImage(OpenFile(Path()), disk, GetParam().options, GetParam().compress));
     ExpectClean(Path());
