@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "convert/copy/buffer.h"
+#include "convert/copy/holes.h"
 #include "convert/kernels/zero_scan.h"
 
 namespace platter {
@@ -17,7 +18,7 @@ namespace {
 
 using Verdict = Comparison::Verdict;
 
-constexpr std::uint64_t kWindowBytes = std::uint64_t{1} << 20;
+constexpr std::uint64_t kWindowBytes = std::uint64_t{256} << 10;
 // Differences are reported by the sector, as qemu-img does.
 constexpr std::uint64_t kSectorSize = 512;
 constexpr unsigned kMostWorkers = 16;
@@ -57,6 +58,10 @@ class PairWalker {
 
  private:
   bool MapSide(std::size_t side);
+  // The strict mode is about what the image says, not about its file's holes.
+  Result<> LookThrough(const Chain& chain, Extent& extent) const {
+    return strict_ ? Result<>(Done{}) : copy::LookThroughHoles(chain, extent);
+  }
   bool Agree() const;
 
   std::array<const Chain*, 2> chains_;
@@ -78,11 +83,12 @@ bool PairWalker::MapSide(std::size_t side) {
     return true;
   }
   auto mapped = chains_[side]->Map(position_, size - position_);
-  if (mapped.ok()) {
+  auto looked = mapped.ok() ? LookThrough(*chains_[side], mapped.value()) : Result<>(std::move(mapped).error());
+  if (looked.ok()) {
     extent = mapped.value();
     return true;
   }
-  finding_ = Comparison{Verdict::kMapFailed, position_, side, std::move(mapped).error()};
+  finding_ = Comparison{Verdict::kMapFailed, position_, side, std::move(looked).error()};
   return false;
 }
 

@@ -24,7 +24,7 @@ using copy::Segment;
 using copy::Window;
 
 // A window with data, where the target's clusters allow: large enough for the disk, small enough for the CPU's cache.
-constexpr std::uint64_t kWindowBytes = std::uint64_t{1} << 20;
+constexpr std::uint64_t kWindowBytes = std::uint64_t{512} << 10;
 // Zeros that cost the target nothing, and zeros that it has to write (a device may not know how to punch).
 constexpr std::uint64_t kLongestFreeZero = std::uint64_t{1} << 40;
 constexpr std::uint64_t kLongestWrittenZero = std::uint64_t{256} << 20;

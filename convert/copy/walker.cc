@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "convert/copy/holes.h"
 #include "formats/core/checked.h"
 
 namespace platter::copy {
@@ -74,7 +75,10 @@ Result<Segment> Walker::MapNext() {
   const std::uint64_t at = mapped_ - source_start_;
   const std::size_t layers = rules_.layers_above == 0 ? source.depth() : rules_.layers_above;
   auto extent = source.MapAbove(layers, at, source.virtual_size() - at);
-  if (extent.ok()) return Classify(source, extent.value());
+  if (extent.ok()) {
+    PLATTER_CHECK(LookThroughHoles(source, extent.value()));
+    return Classify(source, extent.value());
+  }
   if (!rules_.on_map_error) return std::move(extent).error();
   return Unmappable(source, at, extent.error());
 }
