@@ -10,6 +10,7 @@
 #include "tests/support/command.h"
 #include "tests/support/digest.h"
 #include "tests/support/guest.h"
+#include "tests/support/libqcow.h"
 #include "tests/support/temp_dir.h"
 
 namespace platter::test {
@@ -69,6 +70,18 @@ TEST_P(ReadsQemusQcow, WithItsContentAndMap) {
 
 INSTANTIATE_TEST_SUITE_P(All, ReadsQemusQcow, testing::ValuesIn(kImages),
                          [](const auto& param) { return param.param.name; });
+
+// Without a backing file: the layout that libqcow reads rightly (see formats/qcow/README.md).
+TEST_F(Qcow, LibqcowReadsTheSame) {
+  for (const std::string& script :
+       {std::string("qemu-img convert -O qcow guest.raw disk.qcow"), Compress("disk.qcow")}) {
+    WriteRawFile(RandomGuest(12, kDiskSize), folder_.File("guest.raw"));
+    Run(script);
+    const OpenedChain opened = OpenImageChain(folder_.File("disk.qcow"), "qcow");
+    ASSERT_FALSE(opened.layers.empty());
+    EXPECT_EQ(Sha256OfGuest(opened.chain()), Sha256ByLibqcow(folder_.File("disk.qcow"))) << script;
+  }
+}
 
 TEST_F(Qcow, IsRecognised) {
   Run(kCreate);

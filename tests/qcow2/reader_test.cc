@@ -1,6 +1,5 @@
 // What qemu made, read by us: content and map equal qemu-img's own.
 #include <gtest/gtest.h>
-#include <libqcow.h>
 
 #include <algorithm>
 #include <string>
@@ -11,6 +10,7 @@
 #include "tests/support/command.h"
 #include "tests/support/digest.h"
 #include "tests/support/guest.h"
+#include "tests/support/libqcow.h"
 #include "tests/support/temp_dir.h"
 
 namespace platter::test {
@@ -95,27 +95,6 @@ const ImageCase kImages[] = {
     {"Snapshotted", Create(""), "qemu-img snapshot -c one disk.qcow2 && qemu-io -c 'write -P 3 200k 100k' disk.qcow2"},
     {"BitmapsAdded", Create(""), "qemu-img bitmap --add disk.qcow2 b"},
 };
-
-// "" with a test failure when libqcow cannot.
-std::string Sha256ByLibqcow(const std::string& path) {
-  libqcow_file_t* file = nullptr;
-  size64_t size = 0;
-  Sha256 digest;
-  bool good = libqcow_file_initialize(&file, nullptr) == 1 &&
-              libqcow_file_open(file, path.c_str(), LIBQCOW_OPEN_READ, nullptr) == 1 &&
-              libqcow_file_get_media_size(file, &size, nullptr) == 1;
-  std::vector<std::byte> bytes(65536);
-  for (std::uint64_t at = 0; good && at < size;) {
-    const ssize_t count =
-        libqcow_file_read_buffer_at_offset(file, bytes.data(), bytes.size(), static_cast<off64_t>(at), nullptr);
-    good = count > 0;
-    if (good) digest.Add(std::span(bytes).first(static_cast<std::size_t>(count)));
-    at += good ? static_cast<std::uint64_t>(count) : 0;
-  }
-  libqcow_file_free(&file, nullptr);
-  EXPECT_TRUE(good);
-  return good ? digest.Hex() : "";
-}
 
 class QemusImage : public testing::Test {
  protected:
