@@ -1,1 +1,68 @@
-# What cmake --install puts in place, and the .deb that cpack makes of it.
+# What cmake --install puts in place, and the .deb packages that cpack makes of it: platter (the tool) and
+# libplatter-dev (headers, static libraries, CMake package, pkg-config file).
+include(CMakePackageConfigHelpers)
+
+# The tool. Under the name qemu-img it stays out of bin, where qemu-utils has its own: a script that is to use this one
+# gets libexec/platter in front of its PATH.
+install(TARGETS platter RUNTIME COMPONENT tool)
+file(RELATIVE_PATH platter_from_libexec "/${CMAKE_INSTALL_LIBEXECDIR}/platter" "/${CMAKE_INSTALL_BINDIR}/platter")
+file(CREATE_LINK "${platter_from_libexec}" "${CMAKE_BINARY_DIR}/qemu-img" SYMBOLIC)
+install(FILES "${CMAKE_BINARY_DIR}/qemu-img" DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/platter COMPONENT tool)
+install(FILES docs/platter.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT tool)
+install(FILES tools/platter/completion.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+        RENAME platter COMPONENT tool)
+install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT tool)
+install(FILES docs/qemu-img.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT tool OPTIONAL)
+
+# The engine: platter::platter is all of it.
+add_library(platter_engine INTERFACE)
+target_link_libraries(platter_engine INTERFACE platter_convert platter_formats)
+set_target_properties(platter_engine PROPERTIES EXPORT_NAME platter)
+file(STRINGS "${PROJECT_SOURCE_DIR}/formats/formats.def" platter_format_names REGEX "^PLATTER_FORMAT")
+list(TRANSFORM platter_format_names REPLACE "PLATTER_FORMAT\\((.*)\\)" "platter_\\1")
+set(platter_libraries platter_convert platter_formats ${platter_format_names} platter_core)
+install(TARGETS platter_engine ${platter_libraries} EXPORT platterTargets ARCHIVE COMPONENT development)
+install(EXPORT platterTargets NAMESPACE platter:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/platter
+        COMPONENT development)
+file(GLOB platter_core_headers CONFIGURE_DEPENDS formats/core/*.h)
+install(FILES ${platter_core_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/formats/core
+        COMPONENT development)
+install(FILES formats/format_table.h formats/open.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/formats
+        COMPONENT development)
+install(FILES convert/copy/copy.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/convert/copy COMPONENT development)
+install(FILES convert/compare/compare.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/convert/compare
+        COMPONENT development)
+
+configure_package_config_file(cmake/platterConfig.cmake.in "${CMAKE_BINARY_DIR}/platterConfig.cmake"
+                              INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/platter)
+write_basic_package_version_file("${CMAKE_BINARY_DIR}/platterConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
+install(FILES "${CMAKE_BINARY_DIR}/platterConfig.cmake" "${CMAKE_BINARY_DIR}/platterConfigVersion.cmake"
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/platter COMPONENT development)
+
+file(RELATIVE_PATH platter_prefix_from_pc "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+list(TRANSFORM platter_libraries PREPEND "-l" OUTPUT_VARIABLE platter_link_flags)
+list(JOIN platter_link_flags " " platter_link_flags)
+configure_file(cmake/platter.pc.in "${CMAKE_BINARY_DIR}/platter.pc" @ONLY)
+install(FILES "${CMAKE_BINARY_DIR}/platter.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_VENDOR "The Platter authors")
+set(CPACK_PACKAGE_CONTACT "The Platter authors <platter@example.org>")
+set(CPACK_RESOURCE_FILE_LICENSE "${PROJECT_SOURCE_DIR}/LICENSE")
+set(CPACK_PACKAGE_DIRECTORY "${CMAKE_BINARY_DIR}/packages")
+set(CPACK_STRIP_FILES ON)
+set(CPACK_COMPONENTS_ALL tool development)
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION utils)
+set(CPACK_DEBIAN_TOOL_PACKAGE_NAME platter)
+set(CPACK_DEBIAN_TOOL_PACKAGE_SHLIBDEPS ON)
+set(CPACK_COMPONENT_TOOL_DESCRIPTION "Reads, checks and converts virtual disk images
+ platter takes qemu-img's verbs and options (info, check, create, convert,
+ compare, map, measure) for raw and qcow2 images.")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libplatter-dev)
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libfmt-dev, libisal-dev, libzstd-dev, zlib1g-dev, libhwy-dev")
+set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Reads, checks and converts virtual disk images (development files)
+ Headers and static libraries of the engine behind platter.")
+include(CPack)

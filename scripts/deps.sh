@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-build=(g++ cmake ninja-build ccache pkg-config libfmt-dev libisal-dev libzstd-dev zlib1g-dev libqcow-dev libssl-dev
+build=(g++ dpkg-dev file cmake ninja-build ccache pkg-config libfmt-dev libisal-dev libzstd-dev zlib1g-dev libqcow-dev libssl-dev
   libhwy-dev)
 run=(grub-rescue-pc e2fsprogs)
 test=(libgtest-dev libgmock-dev libbenchmark-dev qemu-utils libqcow-utils e2fsprogs grub-rescue-pc python3 man-db
