@@ -68,9 +68,4 @@ Result<> TableWindow::Write(std::uint64_t offset, std::span<const std::byte> byt
   return Done{};
 }
 
-void TableWindow::Forget() {
-  windows_.clear();
-  by_index_.clear();
-}
-
 }  // namespace platter::qcow2

@@ -28,8 +28,6 @@ class TableWindow {
   Result<bool> KnownZero(std::uint64_t offset, std::uint64_t length);
   // Writes through to the file.
   Result<> Write(std::uint64_t offset, std::span<const std::byte> bytes);
-  // Forgets what was read: the file was changed by other means.
-  void Forget();
 
  private:
   struct Window {
