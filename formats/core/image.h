@@ -80,7 +80,7 @@ class Image {
   // The layer's own bytes; where it is unallocated, zeros. All of `out` or an error.
   Result<> ReadAt(std::uint64_t guest_offset, std::span<std::byte> out);
 
-  // Extra abilities; null where the format or the image has none. Owned by the image.
+  // Extra abilities; null where the format has none. Owned by the image.
   virtual Snapshots* snapshots() noexcept { return nullptr; }
   virtual Bitmaps* bitmaps() noexcept { return nullptr; }
   // The files that hold this layer, the image file first.

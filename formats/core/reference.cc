@@ -27,7 +27,8 @@ Result<std::string> LocalPath(std::string_view name) {
 Result<std::string> ResolveReference(std::string_view reference, std::string_view referrer) {
   auto path = LocalPath(reference);
   const std::size_t slash = referrer.rfind('/');
-  if (!path.ok() || path.value().starts_with('/') || slash == std::string_view::npos) return path;
+  const bool whole = !Protocol(reference).empty() || reference.starts_with('/') || slash == std::string_view::npos;
+  if (!path.ok() || whole) return path;
   return fmt::format("{}{}", referrer.substr(0, slash + 1), path.value());
 }
 

@@ -47,7 +47,8 @@ class LocalGate : public ReferenceGate {
 };
 
 // The path of `reference` as seen from the file `referrer`, as qemu resolves it: absolute names stand, relative ones
-// start in the referrer's folder. "file:" in front is dropped. kUnsupported for any other protocol and for "json:".
+// start in the referrer's folder. A name after "file:" is taken as it is, from the current folder where it is relative.
+// kUnsupported for any other protocol and for "json:".
 Result<std::string> ResolveReference(std::string_view reference, std::string_view referrer);
 
 // A file name from a user: kUnsupported for "json:" and "protocol:" names, otherwise the local path.

@@ -203,7 +203,7 @@ class ActiveDisk : public Disk {
         snapshots_(file, info, std::move(snapshots)),
         bitmaps_(file, std::move(bitmaps)) {}
 
-  Snapshots* snapshots() noexcept override { return snapshots_.snapshots().empty() ? nullptr : &snapshots_; }
+  Snapshots* snapshots() noexcept override { return &snapshots_; }
   // Version 3 has bitmaps, if only none yet.
   Bitmaps* bitmaps() noexcept override { return version_ < 3 ? nullptr : &bitmaps_; }
 

@@ -24,6 +24,7 @@ INSTANTIATE_TEST_SUITE_P(All, ResolvesReference,
                                          ReferenceCase{"base.raw", "/images/disk.qcow2", "/images/base.raw"},
                                          ReferenceCase{"../base.raw", "images/disk.qcow2", "images/../base.raw"},
                                          ReferenceCase{"/base.raw", "/images/disk.qcow2", "/base.raw"},
+                                         ReferenceCase{"file:base.raw", "/images/disk.qcow2", "base.raw"},
                                          ReferenceCase{"./a:b", "/images/disk.qcow2", "/images/./a:b"},
                                          ReferenceCase{"sub/a:b", "disk.qcow2", "sub/a:b"}));
 

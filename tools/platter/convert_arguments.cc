@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
 
-#include "formats/format_table.h"
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
+#include "tools/platter/option_list.h"
 
 namespace platter::cli {
 namespace {
@@ -107,8 +106,7 @@ bool TakeValue(const Persona& persona, int code, std::string_view value, Convert
       arguments.backing_format = value;
       return true;
     case 'o':
-      arguments.create_options.emplace_back(value);
-      return true;
+      return AddOptionList(persona, arguments.create_options, value);
     case 'l':
       arguments.snapshot = value;
       return true;
@@ -162,7 +160,7 @@ bool ParseCaches(const Persona& persona, const CacheWords& words, ConvertArgumen
 
 bool TakeOperands(const Persona& persona, std::vector<std::string> operands, ConvertArguments& arguments) {
   // `-o help` needs no files.
-  if (operands.size() < 2 && !AsksForOptionHelp(arguments.create_options)) {
+  if (operands.size() < 2 && !AsksForHelp(arguments.create_options)) {
     Complain(persona, "Must specify image file name");
     return false;
   }
@@ -198,28 +196,6 @@ std::optional<ConvertArguments> ParseConvertArguments(const Invocation& call, Ar
   if (!TakeOperands(call.persona, parser.operands(), arguments)) return std::nullopt;
   if (!ParseCaches(call.persona, caches, arguments)) return std::nullopt;
   return arguments;
-}
-
-bool AsksForOptionHelp(const std::vector<std::string>& create_options) {
-  return std::ranges::any_of(create_options, [](const std::string& text) {
-    return std::ranges::any_of(SplitOptionList(text), [](const auto& option) {
-      return !option.second && (option.first == "help" || option.first == "?");
-    });
-  });
-}
-
-void PrintCreateOptions(const Persona& persona, const FormatDriver& driver, bool with_file_name) {
-  constexpr std::string_view kTypes[] = {"str", "size", "num", "bool (on/off)"};
-  fmt::print("Supported {}options:\n", with_file_name ? "" : fmt::format("{} ", persona.FormatName(driver)));
-  std::vector<OptionSpec> specs(driver.create_options.begin(), driver.create_options.end());
-  std::ranges::sort(specs, {}, &OptionSpec::name);
-  for (const OptionSpec& spec : specs) {
-    const std::string left = fmt::format("{}=<{}>", spec.name, kTypes[static_cast<std::size_t>(spec.type)]);
-    fmt::print("  {:<22} - {}\n", left, spec.help);
-  }
-  if (with_file_name) return;
-  fmt::print(
-      "\nThe protocol level may support further options.\nSpecify the target filename to include those options.\n");
 }
 
 }  // namespace platter::cli

@@ -17,12 +17,12 @@ struct ConvertArguments {
   std::string target;
   bool source_image_opts = false;
   bool target_image_opts = false;
-  std::string source_format;                // -f; "" = recognise
-  std::string target_format;                // -O; "" with --target-image-opts
-  std::vector<std::string> create_options;  // each -o
-  std::string backing;                      // -B
-  std::string backing_format;               // -F
-  std::optional<std::string> snapshot;      // -l
+  std::string source_format;            // -f; "" = recognise
+  std::string target_format;            // -O; "" with --target-image-opts
+  std::string create_options;           // every -o, joined
+  std::string backing;                  // -B
+  std::string backing_format;           // -F
+  std::optional<std::string> snapshot;  // -l
   CacheMode source_cache = CacheMode::kWriteback;
   CacheMode target_cache = CacheMode::kUnsafe;
   std::optional<std::uint64_t> sparse;  // -S, bytes
@@ -46,10 +46,5 @@ std::optional<ConvertArguments> ParseConvertArguments(const Invocation& call, Ar
 // The letters and long options for the parser.
 extern const std::string_view kConvertLetters;
 std::span<const option> ConvertLongOptions() noexcept;
-
-// True when one of the -o texts asks for help.
-bool AsksForOptionHelp(const std::vector<std::string>& create_options);
-// What `-o help` prints.
-void PrintCreateOptions(const Persona& persona, const FormatDriver& driver, bool with_file_name);
 
 }  // namespace platter::cli

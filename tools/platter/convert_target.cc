@@ -38,9 +38,8 @@ bool IsSource(const Persona& persona, const std::string& path, const std::vector
 std::optional<OptionValues> CreateOptionsOf(const Persona& persona, const ConvertArguments& arguments,
                                             const FormatDriver& driver) {
   OptionValues options;
-  for (const std::string& text : arguments.create_options) {
-    const auto parsed = options.ParseMore(text, driver.create_options);
-    if (parsed.ok()) continue;
+  const auto parsed = options.ParseMore(arguments.create_options, driver.create_options);
+  if (!parsed.ok()) {
     Complain(persona, ReasonOf(parsed.error()));
     return std::nullopt;
   }

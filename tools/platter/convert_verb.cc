@@ -10,7 +10,9 @@
 #include "tools/platter/interrupt.h"
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
+#include "tools/platter/option_list.h"
 #include "tools/platter/progress.h"
+#include "tools/platter/snapshot_argument.h"
 
 namespace platter::cli {
 namespace {
@@ -35,61 +37,6 @@ std::optional<std::vector<OpenedChain>> OpenSources(const Persona& persona, cons
   return chains;
 }
 
-// Which snapshot -l means: "snapshot.id=1,snapshot.name=daily", or an id or a name alone.
-struct SnapshotChoice {
-  std::optional<std::string> id;
-  std::optional<std::string> name;
-  bool either = false;  // `id` is an id or else a name
-
-  std::optional<std::size_t> Among(const std::vector<SnapshotInfo>& snapshots) const {
-    const auto fits = [&](const SnapshotInfo& info) {
-      return (!id || info.id == *id) && (!name || info.name == *name);
-    };
-    auto found = std::ranges::find_if(snapshots, fits);
-    if (found == snapshots.end() && either) found = std::ranges::find(snapshots, *id, &SnapshotInfo::name);
-    if (found == snapshots.end()) return std::nullopt;
-    return static_cast<std::size_t>(found - snapshots.begin());
-  }
-};
-
-std::optional<SnapshotChoice> ParseSnapshotChoice(const Persona& persona, const std::string& text) {
-  SnapshotChoice choice;
-  if (!text.starts_with("snapshot.")) {
-    choice.id = text;
-    choice.either = true;
-    return choice;
-  }
-  for (const auto& [key, value] : SplitOptionList(text)) {
-    if (key == "snapshot.id") {
-      choice.id = value.value_or("on");
-    } else if (key == "snapshot.name") {
-      choice.name = value.value_or("on");
-    } else {
-      Complain(persona, fmt::format("Invalid parameter '{}'", key));
-      Complain(persona, fmt::format("Failed in parsing snapshot param '{}'", text));
-      return std::nullopt;
-    }
-  }
-  return choice;
-}
-
-// Puts the snapshot in the place of the source's top layer.
-Result<Chain> ChainOfSnapshot(const OpenedChain& source, const SnapshotChoice& choice) {
-  const OpenedLayer& top = source.layers.front();
-  Snapshots* snapshots = top.image->snapshots();
-  if (snapshots == nullptr) {
-    return Error(ErrorKind::kUnsupported,
-                 fmt::format("Block format '{}' used by device '' does not support temporarily loading internal "
-                             "snapshots",
-                             top.driver->qemu_name));
-  }
-  const auto index = choice.Among(snapshots->snapshots());
-  if (!index) return Error(ErrorKind::kInvalid, "Can't find snapshot");
-  std::vector<std::shared_ptr<Image>> layers{PLATTER_TRY(snapshots->OpenSnapshot(*index))};
-  for (std::size_t i = 1; i < source.layers.size(); ++i) layers.push_back(source.layers[i].image);
-  return Chain(std::move(layers));
-}
-
 // What is to be read. Empty after a message.
 std::optional<std::vector<Chain>> ChooseChains(const Persona& persona, const ConvertArguments& arguments,
                                                const std::vector<OpenedChain>& sources) {
@@ -102,9 +49,13 @@ std::optional<std::vector<Chain>> ChooseChains(const Persona& persona, const Con
     Complain(persona, "No support for concatenating multiple snapshot");
     return std::nullopt;
   }
-  const auto choice = ParseSnapshotChoice(persona, *arguments.snapshot);
-  if (!choice) return std::nullopt;
-  auto chain = ChainOfSnapshot(sources.front(), *choice);
+  const auto wanted = ParseSnapshotArgument(*arguments.snapshot);
+  if (!wanted.ok()) {
+    Complain(persona, ReasonOf(wanted.error()));
+    Complain(persona, fmt::format("Failed in parsing snapshot param '{}'", *arguments.snapshot));
+    return std::nullopt;
+  }
+  auto chain = OpenSnapshot(sources.front(), wanted.value());
   if (!chain.ok()) {
     Complain(persona, fmt::format("Failed to load snapshot: {}", ReasonOf(chain.error())));
     return std::nullopt;
@@ -232,7 +183,7 @@ int ShowCreateOptions(const Persona& persona, const ConvertArguments& arguments)
     Complain(persona, fmt::format("Unknown file format '{}'", arguments.target_format));
     return 1;
   }
-  PrintCreateOptions(persona, *driver, !arguments.target.empty());
+  PrintOptionHelp(persona, *driver, !arguments.target.empty());
   return 0;
 }
 
@@ -243,7 +194,7 @@ int RunConvert(const Invocation& call) {
   const auto arguments = ParseConvertArguments(call, parser);
   if (!arguments) return parser.exit_code().value_or(1);
   const Persona& persona = call.persona;
-  if (AsksForOptionHelp(arguments->create_options)) return ShowCreateOptions(persona, *arguments);
+  if (AsksForHelp(arguments->create_options)) return ShowCreateOptions(persona, *arguments);
   const auto sources = OpenSources(persona, *arguments);
   if (!sources) return 1;
   const auto chains = ChooseChains(persona, *arguments, *sources);

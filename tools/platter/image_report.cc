@@ -123,7 +123,8 @@ Detail ReportAsDetail(const Persona& persona, const ReportedLayer& reported) {
     detail.Add("backing-filename", info.backing->text).Add("full-backing-filename", BackingPath(reported));
     if (!info.backing->format_hint.empty()) detail.Add("backing-filename-format", info.backing->format_hint);
   }
-  if (Snapshots* snapshots = reported.layer.image->snapshots()) {
+  Snapshots* snapshots = reported.layer.image->snapshots();
+  if (snapshots != nullptr && !snapshots->snapshots().empty()) {
     Detail::List list;
     for (const SnapshotInfo& snapshot : snapshots->snapshots()) list.push_back(SnapshotDetail(snapshot));
     detail.Add("snapshots", std::move(list));
@@ -148,7 +149,8 @@ std::string ReportAsText(const Persona& persona, const ReportedLayer& reported) 
   if (info.allocation_unit != 0) fmt::format_to(out, "cluster_size: {}\n", info.allocation_unit);
   if (info.dirty) text += "cleanly shut down: no\n";
   if (info.backing) text += BackingLines(reported);
-  if (Snapshots* snapshots = reported.layer.image->snapshots()) text += SnapshotTable(snapshots->snapshots());
+  Snapshots* snapshots = reported.layer.image->snapshots();
+  if (snapshots != nullptr && !snapshots->snapshots().empty()) text += SnapshotTable(snapshots->snapshots());
   if (const Detail specific = SpecificOf(persona, info); !specific.empty()) {
     text += "Format specific information:\n" + TreePrinter().Print(specific, 0);
   }

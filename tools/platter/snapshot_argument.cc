@@ -31,11 +31,10 @@ Result<SnapshotArgument> ParseSnapshotArgument(std::string_view text) {
 
 Result<Chain> OpenSnapshot(const OpenedChain& chain, const SnapshotArgument& wanted) {
   const OpenedLayer& top = chain.layers.front();
-  if (top.driver->name == "raw") {
+  Snapshots* snapshots = top.image->snapshots();
+  if (snapshots == nullptr) {
     return Error(ErrorKind::kUnsupported, fmt::format("format {} has no internal snapshots", top.driver->name));
   }
-  Snapshots* snapshots = top.image->snapshots();
-  if (snapshots == nullptr) return Error(ErrorKind::kInvalid, "Can't find snapshot");
   const std::vector<SnapshotInfo>& list = snapshots->snapshots();
   auto found = std::ranges::find_if(list, [&](const SnapshotInfo& info) {
     return (!wanted.id || info.id == *wanted.id) && (!wanted.name || info.name == *wanted.name);
