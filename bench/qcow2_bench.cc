@@ -1,12 +1,12 @@
 // The parts of reading qcow2: the walk over a large image's extents, the decoding of table pages, and the inflating of
 // clusters.
 #include <benchmark/benchmark.h>
-#include <stdlib.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <random>
 #include <string>

@@ -83,12 +83,15 @@ bool PairWalker::MapSide(std::size_t side) {
     return true;
   }
   auto mapped = chains_[side]->Map(position_, size - position_);
-  auto looked = mapped.ok() ? LookThrough(*chains_[side], mapped.value()) : Result<>(std::move(mapped).error());
-  if (looked.ok()) {
-    extent = mapped.value();
-    return true;
+  if (mapped.ok()) {
+    auto looked = LookThrough(*chains_[side], mapped.value());
+    if (looked.ok()) {
+      extent = mapped.value();
+      return true;
+    }
+    mapped = std::move(looked).error();
   }
-  finding_ = Comparison{Verdict::kMapFailed, position_, side, std::move(looked).error()};
+  finding_ = Comparison{Verdict::kMapFailed, position_, side, std::move(mapped).error()};
   return false;
 }
 
@@ -167,8 +170,7 @@ void Job::Conclude(std::uint64_t ticket, Result<Comparison> result) {
 
 bool Job::NextPiece(Piece& piece) {
   const std::lock_guard lock(mutex_);
-  if (conclusion_ || Cancelled() || !walker_.Next(piece)) return false;
-  return true;
+  return !conclusion_ && !Cancelled() && walker_.Next(piece);
 }
 
 // The first sector in which two equally long spans differ; their size when none does.

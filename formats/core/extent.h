@@ -39,7 +39,7 @@ struct Extent {
   std::uint64_t offset = 0;  // guest bytes
   std::uint64_t length = 0;  // guest bytes
   BlockStatus status = BlockStatus::kData;
-  std::uint16_t depth = 0;  // the layer that decided, 0 = top; the number of layers when nobody did
+  std::uint16_t depth = 0;                      // the layer that decided, 0 = top; the number of layers when nobody did
   std::optional<HostSpot> host = std::nullopt;  // of kUnallocated: in the last layer that was asked
   bool compressed = false;
   bool maybe_hole = false;

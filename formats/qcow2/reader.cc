@@ -196,7 +196,7 @@ class BitmapList : public Bitmaps {
 
 class ActiveDisk : public Disk {
  public:
-  ActiveDisk(std::shared_ptr<ImageFile> file, const ImageInfo& info, std::vector<SnapshotRecord> snapshots,
+  ActiveDisk(const std::shared_ptr<ImageFile>& file, const ImageInfo& info, std::vector<SnapshotRecord> snapshots,
              std::vector<BitmapRecord> bitmaps)
       : Disk(file, info, {file->header().l1_table_offset, file->header().l1_size}),
         version_(file->header().version),

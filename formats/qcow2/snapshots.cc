@@ -46,7 +46,7 @@ void TakeExtraData(std::span<const std::byte> extra, SnapshotRecord& record) {
   if (icount && *icount != kNoIcount) record.info.icount = icount;
 }
 
-Result<std::string> TakeText(ListReader& list, std::uint32_t size, std::string field) {
+Result<std::string> TakeText(ListReader& list, std::uint32_t size, const std::string& field) {
   const auto bytes = PLATTER_TRY(list.Take(size, field));
   return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }

@@ -7,7 +7,7 @@
 
 namespace platter::test {
 
-LayoutImage::LayoutImage(std::vector<Layout> layouts) {
+LayoutImage::LayoutImage(const std::vector<Layout>& layouts) {
   for (const Layout& layout : layouts) {
     placed_.push_back({info_.virtual_size, layout});
     info_.virtual_size += layout.length;

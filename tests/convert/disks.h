@@ -23,7 +23,7 @@ struct Layout {
 // A layer made of `layouts`, one after the other. Counts the bytes that are read.
 class LayoutImage : public Image {
  public:
-  explicit LayoutImage(std::vector<Layout> layouts);
+  explicit LayoutImage(const std::vector<Layout>& layouts);
 
   const ImageInfo& info() const noexcept override { return info_; }
   std::vector<std::shared_ptr<Storage>> files() const override { return {}; }

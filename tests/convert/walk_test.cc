@@ -106,7 +106,7 @@ TEST(Copy, JoinsSources) {
 
 class CopyOntoBacking : public testing::Test {
  protected:
-  std::string Units(std::vector<Layout> top, bool source_has_backing, const Chain& backing) {
+  std::string Units(const std::vector<Layout>& top, bool source_has_backing, const Chain& backing) {
     std::vector<std::shared_ptr<Image>> layers{std::make_shared<LayoutImage>(top)};
     if (source_has_backing)
       layers.push_back(std::make_shared<LayoutImage>(std::vector<Layout>{{64 * kKiB, kData, 'X'}}));

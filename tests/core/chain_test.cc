@@ -42,6 +42,7 @@ class LetterImage : public Image {
 
 Chain MakeChain(const std::vector<std::string>& layers) {
   std::vector<std::shared_ptr<Image>> images;
+  images.reserve(layers.size());
   for (const std::string& letters : layers) images.push_back(std::make_shared<LetterImage>(letters));
   return Chain(std::move(images));
 }

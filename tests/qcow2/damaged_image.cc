@@ -55,7 +55,7 @@ const char* RepairWord(Repair repair) { return repair == Repair::kAll ? "all" : 
 }  // namespace
 
 std::string MakeImage(const ImageRecipe& recipe, const std::string& folder) {
-  const std::string path = folder + "/" + recipe.name + ".qcow2";
+  std::string path = folder + "/" + recipe.name + ".qcow2";
   if (recipe.options.find("backing_file") != std::string::npos) {
     std::ofstream base(path + ".base");
     base << "base" << std::string(508, 'x');
@@ -92,9 +92,9 @@ ImageBytes::ImageBytes(const std::string& path) {
       const std::uint64_t at = table + i * header.l2_entry_size();
       const std::uint64_t entry = at + 8 <= size() ? U64(at) : 0;
       if ((entry & qcow2::kCompressed) != 0) {
-        compressed.push_back(at);
+        compressed_.push_back(at);
       } else if ((entry & qcow2::kOffsetMask) != 0) {
-        standard.push_back(at);
+        standard_.push_back(at);
       }
     }
   }
@@ -180,7 +180,7 @@ std::string Differences(const Verdict& qemu, const Verdict& ours) {
   return out;
 }
 
-std::string DifferencesInCounts(Verdict qemu, Verdict ours) {
+std::string DifferencesInCounts(Verdict qemu, const Verdict& ours) {
   qemu.lines = ours.lines;
   qemu.report.image_end_offset = ours.report.image_end_offset;
   return Differences(qemu, ours);

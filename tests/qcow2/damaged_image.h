@@ -46,8 +46,8 @@ class ImageBytes {
   void Put16(std::uint64_t at, std::uint16_t value) { StoreBe(&bytes.at(at), value); }
 
   // Offset of the n-th L2 entry in use, standard or compressed.
-  std::uint64_t StandardEntry(std::size_t n) const { return standard.at(n); }
-  std::uint64_t CompressedEntry(std::size_t n) const { return compressed.at(n); }
+  std::uint64_t StandardEntry(std::size_t n) const { return standard_.at(n); }
+  std::uint64_t CompressedEntry(std::size_t n) const { return compressed_.at(n); }
   std::uint64_t FirstRefcountBlock() const { return U64(header.refcount_table_offset); }
   std::uint64_t FirstL2() const { return U64(header.l1_table_offset) & qcow2::kOffsetMask; }
   // Changes the stored refcount of one cluster of the first block.
@@ -57,8 +57,8 @@ class ImageBytes {
   qcow2::Header header;
 
  private:
-  std::vector<std::uint64_t> standard;
-  std::vector<std::uint64_t> compressed;
+  std::vector<std::uint64_t> standard_;
+  std::vector<std::uint64_t> compressed_;
 };
 
 // One way to break an image.
@@ -86,6 +86,6 @@ Verdict CheckByUs(std::shared_ptr<Storage> storage, Repair repair = Repair::kNot
 // "" when equal, otherwise what differs.
 std::string Differences(const Verdict& qemu, const Verdict& ours);
 // The same without the log lines and without the image's end, which depend on where a new refcount structure is put.
-std::string DifferencesInCounts(Verdict qemu, Verdict ours);
+std::string DifferencesInCounts(Verdict qemu, const Verdict& ours);
 
 }  // namespace platter::test

@@ -15,9 +15,11 @@ const std::vector<std::string> kUsual = {"plain", "snapshots", "extended"};
 const std::vector<std::string> kWidths = {"refcounts1", "refcounts2",  "refcounts4",  "refcounts8",
                                           "plain",      "refcounts32", "refcounts64", "clusters512"};
 
+// The new value of an entry, from the old one.
+using EntryChange = std::function<std::uint64_t(const ImageBytes&, std::uint64_t)>;
+
 // Changes entry `n` of the standard ones.
-std::function<void(ImageBytes&)> Entry(std::size_t n,
-                                       std::function<std::uint64_t(const ImageBytes&, std::uint64_t)> to) {
+std::function<void(ImageBytes&)> Entry(std::size_t n, const EntryChange& to) {
   return [=](ImageBytes& image) {
     const std::uint64_t at = image.StandardEntry(n);
     image.Put64(at, to(image, image.U64(at)));
@@ -26,20 +28,19 @@ std::function<void(ImageBytes&)> Entry(std::size_t n,
 std::function<void(ImageBytes&)> EntryXor(std::size_t n, std::uint64_t bits) {
   return Entry(n, [=](const ImageBytes&, std::uint64_t old) { return old ^ bits; });
 }
-std::function<void(ImageBytes&)> Compressed(std::function<std::uint64_t(const ImageBytes&, std::uint64_t)> to) {
+std::function<void(ImageBytes&)> Compressed(const EntryChange& to) {
   return [=](ImageBytes& image) {
     const std::uint64_t at = image.CompressedEntry(0);
     image.Put64(at, to(image, image.U64(at)));
   };
 }
-std::function<void(ImageBytes&)> L1(std::function<std::uint64_t(const ImageBytes&, std::uint64_t)> to) {
+std::function<void(ImageBytes&)> L1(const EntryChange& to) {
   return [=](ImageBytes& image) {
     const std::uint64_t at = image.header.l1_table_offset;
     image.Put64(at, to(image, image.U64(at)));
   };
 }
-std::function<void(ImageBytes&)> RefcountTable(std::size_t index,
-                                               std::function<std::uint64_t(const ImageBytes&, std::uint64_t)> to) {
+std::function<void(ImageBytes&)> RefcountTable(std::size_t index, const EntryChange& to) {
   return [=](ImageBytes& image) {
     const std::uint64_t at = image.header.refcount_table_offset + index * 8;
     image.Put64(at, to(image, image.U64(at)));
@@ -66,7 +67,7 @@ std::function<void(ImageBytes&)> Snapshot64(std::size_t field, std::uint64_t val
 std::function<void(ImageBytes&)> Snapshot32(std::size_t field, std::uint32_t value) {
   return [=](ImageBytes& image) { image.Put32(image.header.snapshots_offset + field, value); };
 }
-std::function<void(ImageBytes&)> Bitmap(std::function<void(ImageBytes&, std::uint64_t)> apply) {
+std::function<void(ImageBytes&)> Bitmap(const std::function<void(ImageBytes&, std::uint64_t)>& apply) {
   return [=](ImageBytes& image) { apply(image, image.header.bitmaps->directory_offset); };
 }
 std::function<void(ImageBytes&)> SubclusterBitmap(std::uint64_t value) {

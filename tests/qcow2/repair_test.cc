@@ -30,7 +30,7 @@ std::string GuestContent(const std::string& path) {
 std::string GuestContentByQemu(const std::string& path) {
   const std::string raw = path + ".guest";
   const CommandResult result = RunCommand({"qemu-img", "convert", "-f", "qcow2", "-O", "raw", path, raw});
-  const std::string digest = result.exit_code == 0 ? Sha256OfFile(raw) : "unreadable";
+  std::string digest = result.exit_code == 0 ? Sha256OfFile(raw) : "unreadable";
   std::filesystem::remove(raw);
   return digest;
 }
