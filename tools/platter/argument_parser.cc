@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "tools/platter/message.h"
 
 namespace platter::cli {
@@ -54,6 +56,16 @@ std::optional<OutputFormat> ParseOutputFormat(const Persona& persona, std::strin
   if (text == "json") return OutputFormat::kJson;
   Complain(persona, "--output must be used with human or json as argument.");
   return std::nullopt;
+}
+
+bool TakeOnlyOperand(const Invocation& call, const ArgumentParser& parser, std::string& operand) {
+  auto operands = parser.operands();
+  if (operands.size() != 1) {
+    ComplainUsage(call.persona, "Expecting one image file name");
+    return false;
+  }
+  operand = std::move(operands.front());
+  return true;
 }
 
 }  // namespace platter::cli

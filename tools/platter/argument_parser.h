@@ -55,6 +55,9 @@ class ArgumentParser {
   std::optional<int> exit_code_;
 };
 
+// The operand of a verb that takes one image. False, after a message, when there is none or more than one.
+bool TakeOnlyOperand(const Invocation& call, const ArgumentParser& parser, std::string& operand);
+
 enum class OutputFormat { kHuman, kJson };
 // "human" or "json"; empty, after a message, for anything else.
 std::optional<OutputFormat> ParseOutputFormat(const Persona& persona, std::string_view text);

@@ -63,13 +63,7 @@ bool ParseArguments(const Invocation& call, ArgumentParser& parser, CheckArgumen
   while (const auto code = parser.Next()) {
     if (!TakeOption(call.persona, *code, parser.value(), output, cache, arguments)) return false;
   }
-  if (parser.exit_code()) return false;
-  const auto operands = parser.operands();
-  if (operands.size() != 1) {
-    ComplainUsage(call.persona, "Expecting one image file name");
-    return false;
-  }
-  arguments.image.text = operands[0];
+  if (parser.exit_code() || !TakeOnlyOperand(call, parser, arguments.image.text)) return false;
   const auto form = ParseOutputFormat(call.persona, output);
   if (!form) return false;
   arguments.output = *form;

@@ -38,13 +38,7 @@ bool ParseArguments(const Invocation& call, ArgumentParser& parser, InfoArgument
     if (*code == kBackingChain) arguments.backing_chain = true;
     if (*code == kOutput) output = parser.value();
   }
-  if (parser.exit_code()) return false;
-  const auto operands = parser.operands();
-  if (operands.size() != 1) {
-    ComplainUsage(call.persona, "Expecting one image file name");
-    return false;
-  }
-  arguments.image.text = operands[0];
+  if (parser.exit_code() || !TakeOnlyOperand(call, parser, arguments.image.text)) return false;
   const auto form = ParseOutputFormat(call.persona, output);
   if (form) arguments.output = *form;
   return form.has_value();
