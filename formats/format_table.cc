@@ -21,17 +21,25 @@ constexpr std::array kFormats = {
 };
 #undef PLATTER_FORMAT
 
+Likeness LikenessOf(const FormatDriver& driver, const ProbeInput& input, Dialect dialect) noexcept {
+  if (dialect == Dialect::kPlatter) return driver.probe(input);
+  if (driver.qemu_name.empty()) return Likeness::kNo;
+  return driver.qemu_probe != nullptr ? driver.qemu_probe(input) : driver.probe(input);
+}
+
 }  // namespace
 
 std::span<const FormatDriver* const> AllFormats() noexcept { return kFormats; }
 
-const FormatDriver* FindFormat(std::string_view name) noexcept {
-  const auto named = [name](const FormatDriver* driver) { return driver->name == name || driver->qemu_name == name; };
+const FormatDriver* FindFormat(std::string_view name, Dialect dialect) noexcept {
+  const auto named = [&](const FormatDriver* driver) {
+    return driver->qemu_name == name || (dialect == Dialect::kPlatter && driver->name == name);
+  };
   const auto found = std::ranges::find_if(kFormats, named);
   return found == kFormats.end() || name.empty() ? nullptr : *found;
 }
 
-Result<const FormatDriver*> ProbeFormat(Storage& storage) {
+Result<const FormatDriver*> ProbeFormat(Storage& storage, Dialect dialect) {
   const std::uint64_t size = storage.size();
   std::vector<std::byte> head(std::min<std::uint64_t>(size, ProbeInput::kHead));
   std::vector<std::byte> tail(std::min<std::uint64_t>(size, ProbeInput::kTail));
@@ -41,7 +49,7 @@ Result<const FormatDriver*> ProbeFormat(Storage& storage) {
   const FormatDriver* best = nullptr;
   Likeness surest = Likeness::kNo;
   for (const FormatDriver* driver : kFormats) {
-    const Likeness likeness = driver->probe(input);
+    const Likeness likeness = LikenessOf(*driver, input, dialect);
     if (likeness <= surest) continue;
     surest = likeness;
     best = driver;

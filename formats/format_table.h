@@ -13,10 +13,11 @@ namespace platter {
 // Every driver, in the order of formats.def.
 std::span<const FormatDriver* const> AllFormats() noexcept;
 
-// By name or by qemu's name; null when unknown.
-const FormatDriver* FindFormat(std::string_view name) noexcept;
+// By name or by qemu's name, in qemu's dialect by qemu's only; null when unknown.
+const FormatDriver* FindFormat(std::string_view name, Dialect dialect = Dialect::kPlatter) noexcept;
 
-// The format whose probe is surest about the file's bytes; raw where none is. kIo when the file cannot be read.
-Result<const FormatDriver*> ProbeFormat(Storage& storage);
+// The format whose probe is surest about the file's bytes; raw where none is. In qemu's dialect only what qemu knows,
+// by what it looks at. kIo when the file cannot be read.
+Result<const FormatDriver*> ProbeFormat(Storage& storage, Dialect dialect = Dialect::kPlatter);
 
 }  // namespace platter

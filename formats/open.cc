@@ -12,11 +12,21 @@ namespace {
 
 bool SameFile(const Storage& a, const Storage& b) { return a.identity().has_value() && a.identity() == b.identity(); }
 
-Result<OpenedLayer> OpenBacking(const OpenedLayer& above, const OpenContext& context) {
-  const Reference& backing = *above.image->info().backing;
+Result<> CheckIdentity(const OpenedLayer& above, const OpenedLayer& below, const OpenContext& context) {
+  const std::string& wanted = above.image->info().backing_id;
+  const std::string& found = below.image->info().id;
+  if (!context.contents || wanted.empty() || wanted == found) return Done{};
+  return Error(ErrorKind::kCorrupt, "not the backing file that the image was made on, or changed since then")
+      .In(below.path)
+      .At("header", "identity")
+      .Found(found.empty() ? "none" : found)
+      .Allowed(fmt::format("{}, which {} names", wanted, above.path));
+}
+
+Result<OpenedLayer> OpenReference(const Reference& backing, const OpenedLayer& above, const OpenContext& context) {
   const FormatDriver* driver = nullptr;
   if (!backing.format_hint.empty()) {
-    driver = FindFormat(backing.format_hint);
+    driver = FindFormat(backing.format_hint, context.dialect);
     if (driver == nullptr) {
       return Error(ErrorKind::kUnsupported, fmt::format("Unknown driver '{}'", backing.format_hint)).In(above.path);
     }
@@ -25,7 +35,21 @@ Result<OpenedLayer> OpenBacking(const OpenedLayer& above, const OpenContext& con
   OpenContext below = context;
   below.options = {};
   std::string path = storage->name();
-  return OpenLayer(std::move(path), std::move(storage), driver, below);
+  OpenedLayer layer = PLATTER_TRY(OpenLayer(std::move(path), std::move(storage), driver, below));
+  PLATTER_CHECK(CheckIdentity(above, layer, context));
+  return layer;
+}
+
+// Of all the places that the image names, the first that holds the right file; the first one's error where none does.
+Result<OpenedLayer> OpenBacking(const OpenedLayer& above, const OpenContext& context) {
+  const ImageInfo& info = above.image->info();
+  auto first = OpenReference(*info.backing, above, context);
+  if (first.ok()) return first;
+  for (const Reference& other : info.other_backing) {
+    auto layer = OpenReference(other, above, context);
+    if (layer.ok()) return layer;
+  }
+  return first;
 }
 
 }  // namespace
@@ -38,7 +62,7 @@ Chain OpenedChain::chain() const {
 
 Result<OpenedLayer> OpenLayer(std::string path, std::shared_ptr<Storage> storage, const FormatDriver* driver,
                               const OpenContext& context) {
-  if (driver == nullptr) driver = PLATTER_TRY(ProbeFormat(*storage));
+  if (driver == nullptr) driver = PLATTER_TRY(ProbeFormat(*storage, context.dialect));
   auto image = driver->open(storage, context);
   if (!image.ok()) return std::move(image).error().In(path);
   return OpenedLayer{std::move(path), driver, std::move(storage), std::move(image).value()};

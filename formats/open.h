@@ -28,8 +28,9 @@ struct OpenedChain {
 Result<OpenedLayer> OpenLayer(std::string path, std::shared_ptr<Storage> storage, const FormatDriver* driver,
                               const OpenContext& context);
 
-// Opens `storage` and, through context.gate, everything below it. kCorrupt for a chain that comes back to a file it has
-// already been through, kLimit for one deeper than the limits allow; the other kinds as FormatDriver::open.
+// Opens everything below `top`, through context.gate. kCorrupt for a chain that comes back to a file it has already
+// been through, and for a layer that is not the one its upper neighbour was made on (ImageInfo::id; not when only
+// descriptions are wanted); kLimit for one deeper than the limits allow; the other kinds as FormatDriver::open.
 Result<OpenedChain> OpenChain(OpenedLayer top, const OpenContext& context);
 
 }  // namespace platter

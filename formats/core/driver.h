@@ -39,6 +39,7 @@ struct OpenContext {
   ReferenceGate* gate = nullptr;  // not null; must outlive the open call, not the image
   // False: describe the image without opening any other file (info); ReadAt and Map may then answer kUnsupported.
   bool contents = true;
+  Dialect dialect = Dialect::kPlatter;
   // Values of FormatDriver::open_options.
   OptionValues options = {};
 };
@@ -48,10 +49,12 @@ struct CreateRequest {
   std::uint64_t virtual_size = 0;         // guest bytes
   OptionValues options = {};              // values of FormatDriver::create_options
   bool compress = false;                  // every batch is to be compressed; kUnsupported where the format cannot
-  // Makes or opens the other files that the options name (qcow2 data_file), relative to the new image. Not null.
+  // Makes the other files that the image consists of (qcow2 data_file, extents of a vmdk, images of a bundle); they go
+  // away with the image when it fails. Names are resolved as LocalGate does. Not null; called during create only.
   std::function<Result<std::shared_ptr<Storage>>(const Reference&)> open_side_file = {};
-  // The size of the backing file that the options name, where the caller opened it.
+  // Of the backing file that the options name, where the caller opened it: its size in guest bytes, and ImageInfo::id.
   std::optional<std::uint64_t> backing_size = {};
+  std::string backing_id = {};
 };
 
 struct UpdateRequest {
@@ -98,12 +101,14 @@ struct CheckRequest {
 
 struct FormatDriver {
   std::string_view name;                              // the command line's word, the folder, the namespace
-  std::string_view qemu_name;                         // qemu's word for it, "" where qemu has none
+  std::string_view qemu_name;                         // qemu's word for it, "" where qemu has none; what tools print
   std::string_view title;                             // for people
   std::span<const std::string_view> extensions = {};  // without the dot; only for what is shown, never for detection
 
   // Pure: bytes in, verdict out.
   Likeness (*probe)(const ProbeInput&) noexcept = nullptr;
+  // What qemu's probe says of the same bytes, where it differs.
+  Likeness (*qemu_probe)(const ProbeInput&) noexcept = nullptr;
   // Reads headers and top-level tables. kNotThisFormat, kCorrupt, kUnsupported, kLimit, kIo, kDenied.
   Result<std::shared_ptr<Image>> (*open)(std::shared_ptr<Storage>, const OpenContext&) = nullptr;
   std::span<const OptionSpec> open_options = {};

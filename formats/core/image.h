@@ -20,10 +20,17 @@ struct ImageInfo {
   std::uint64_t virtual_size = 0;     // guest bytes
   std::uint64_t allocation_unit = 0;  // bytes of a cluster, block or grain; 0 where the format has none (raw)
   std::optional<Reference> backing;   // as written in the image
-  bool encrypted = false;             // the guest bytes cannot be read: ReadAt answers kUnsupported
-  bool dirty = false;                 // the image was not closed properly
-  bool tracks_dirty = false;          // the format can say `dirty` at all
-  Detail specific;                    // what only this format says; empty where it says nothing
+  // Where else the backing file may be (a VHD has several locators), in the order of trying, after `backing`.
+  std::vector<Reference> other_backing;
+  // What makes this layer known to those above it (a UUID, a VMDK's CID), and what it knows the layer below by; ""
+  // where the format has no such thing. A chain whose neighbours do not agree is refused.
+  std::string id;
+  std::string backing_id;
+  bool encrypted = false;     // the guest bytes cannot be read: ReadAt answers kUnsupported
+  bool dirty = false;         // the image was not closed properly
+  bool tracks_dirty = false;  // the format can say `dirty` at all
+  Detail specific;            // what only this format says, as qemu says it; empty where it says nothing
+  Detail further;             // what qemu does not say
 };
 
 // An internal snapshot.

@@ -32,6 +32,11 @@ Result<std::string> ResolveReference(std::string_view reference, std::string_vie
   return fmt::format("{}{}", referrer.substr(0, slash + 1), path.value());
 }
 
+Result<std::string> ResolveReference(const Reference& reference, std::string_view referrer) {
+  if (reference.role == Reference::Role::kDataFile) return LocalPath(reference.text);
+  return ResolveReference(reference.text, referrer);
+}
+
 Result<std::shared_ptr<Storage>> DenyGate::Open(const Reference& wanted, const std::string& referrer) {
   return Error(ErrorKind::kDenied, "the image refers to another file, which is not allowed here")
       .Found(wanted.text)
@@ -39,8 +44,7 @@ Result<std::shared_ptr<Storage>> DenyGate::Open(const Reference& wanted, const s
 }
 
 Result<std::shared_ptr<Storage>> LocalGate::Open(const Reference& wanted, const std::string& referrer) {
-  const bool beside = wanted.role != Reference::Role::kDataFile;
-  const std::string path = PLATTER_TRY(beside ? ResolveReference(wanted.text, referrer) : LocalPath(wanted.text));
+  const std::string path = PLATTER_TRY(ResolveReference(wanted, referrer));
   FileMode mode = mode_;
   if (wanted.role == Reference::Role::kBacking) mode.access = FileMode::Access::kRead;
   return std::shared_ptr<Storage>(PLATTER_TRY(FileStorage::Open(path, mode)));

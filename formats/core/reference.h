@@ -51,6 +51,9 @@ class LocalGate : public ReferenceGate {
 // kUnsupported for any other protocol and for "json:".
 Result<std::string> ResolveReference(std::string_view reference, std::string_view referrer);
 
+// The same for any reference: a data file's name starts in the current folder, every other in the referrer's.
+Result<std::string> ResolveReference(const Reference& reference, std::string_view referrer);
+
 // A file name from a user: kUnsupported for "json:" and "protocol:" names, otherwise the local path.
 Result<std::string> LocalPath(std::string_view name);
 

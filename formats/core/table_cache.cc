@@ -13,13 +13,44 @@ namespace {
 constexpr std::uint64_t kMinPageBytes = 4096;
 constexpr std::uint64_t kMaxPageBytes = 65536;
 
+constexpr std::size_t SizeOf(TableWord word) noexcept {
+  return word == TableWord::kBig64 || word == TableWord::kLittle64 ? sizeof(std::uint64_t) : sizeof(std::uint32_t);
+}
+
+// What a page takes in memory, where every entry has 64 bits.
+constexpr std::uint64_t HeldBytes(std::uint64_t page_bytes, TableWord word) noexcept {
+  return page_bytes / SizeOf(word) * sizeof(std::uint64_t);
+}
+
+// Decodes in place: the file's bytes fill the front of `words`. From the back, because narrow entries spread out.
+template <typename Word, std::endian kOrder>
+void Decode(std::span<std::uint64_t> words) noexcept {
+  const std::byte* bytes = std::as_bytes(words).data();
+  for (std::size_t at = words.size(); at-- > 0;) words[at] = Load<Word, kOrder>(bytes + at * sizeof(Word));
+}
+
+void Decode(std::span<std::uint64_t> words, TableWord word) noexcept {
+  switch (word) {
+    case TableWord::kBig64:
+      return Decode<std::uint64_t, std::endian::big>(words);
+    case TableWord::kBig32:
+      return Decode<std::uint32_t, std::endian::big>(words);
+    case TableWord::kLittle64:
+      return Decode<std::uint64_t, std::endian::little>(words);
+    case TableWord::kLittle32:
+      return Decode<std::uint32_t, std::endian::little>(words);
+  }
+}
+
 }  // namespace
 
-TableCache::TableCache(std::shared_ptr<Storage> storage, std::uint64_t table_bytes, std::uint64_t capacity)
+TableCache::TableCache(std::shared_ptr<Storage> storage, std::uint64_t table_bytes, std::uint64_t capacity,
+                       TableWord word)
     : storage_(std::move(storage)),
+      word_(word),
       page_bytes_(std::clamp(table_bytes, kMinPageBytes, kMaxPageBytes)),
-      ways_(std::clamp<std::uint64_t>(capacity / page_bytes_, 1, kWays)),
-      sets_(std::bit_floor(std::max<std::uint64_t>(capacity / page_bytes_ / kWays, 1))) {}
+      ways_(std::clamp<std::uint64_t>(capacity / HeldBytes(page_bytes_, word), 1, kWays)),
+      sets_(std::bit_floor(std::max<std::uint64_t>(capacity / HeldBytes(page_bytes_, word) / kWays, 1))) {}
 
 TableCache::Set& TableCache::SetFor(std::uint64_t offset) noexcept {
   // Tables often lie at regular distances; the multiplication spreads them over the sets.
@@ -49,9 +80,9 @@ void TableCache::Keep(Set& set, std::shared_ptr<const TablePage> page) const {
 Result<std::shared_ptr<const TablePage>> TableCache::Load(std::uint64_t offset) const {
   auto page = std::make_shared<TablePage>();
   page->offset = offset;
-  page->words.resize(page_bytes_ / sizeof(std::uint64_t));
-  PLATTER_CHECK(storage_->ReadPadded(offset, std::as_writable_bytes(std::span(page->words))));
-  for (std::uint64_t& word : page->words) word = ToOrder<std::endian::big>(word);
+  page->words.resize(page_bytes_ / SizeOf(word_));
+  PLATTER_CHECK(storage_->ReadPadded(offset, std::as_writable_bytes(std::span(page->words)).first(page_bytes_)));
+  Decode(page->words, word_);
   return std::shared_ptr<const TablePage>(std::move(page));
 }
 
@@ -62,6 +93,11 @@ Result<std::shared_ptr<const TablePage>> TableCache::Get(std::uint64_t offset) {
   auto page = PLATTER_TRY(Load(offset));
   Keep(set, page);
   return page;
+}
+
+Result<std::uint64_t> TableCache::Word(std::uint64_t offset) {
+  const auto page = PLATTER_TRY(Get(offset));
+  return page->words[(offset - page->offset) / SizeOf(word_)];
 }
 
 }  // namespace platter

@@ -1,5 +1,5 @@
-// The pages of an image's allocation tables (big-endian 64-bit entries), cached within a fixed budget: nothing grows
-// with the image.
+// The pages of an image's allocation tables (entries of 32 or 64 bits in either byte order), cached within a fixed
+// budget: nothing grows with the image.
 #pragma once
 
 #include <array>
@@ -21,17 +21,23 @@ struct TablePage {
   std::vector<std::uint64_t> words;
 };
 
+// How entries lie in the file.
+enum class TableWord : std::uint8_t { kBig64, kBig32, kLittle64, kLittle32 };
+
 // Thread-safe. A page that has been handed out stays valid whatever the cache does.
 class TableCache {
  public:
   // `table_bytes`: of a typical table, a power of two. `capacity`: bytes of pages held at most (at least one page is).
-  TableCache(std::shared_ptr<Storage> storage, std::uint64_t table_bytes, std::uint64_t capacity);
+  TableCache(std::shared_ptr<Storage> storage, std::uint64_t table_bytes, std::uint64_t capacity,
+             TableWord word = TableWord::kBig64);
 
   // Bytes of a page, a power of two: a table, but no more than 64 KiB and no less than 4 KiB.
   std::uint64_t page_bytes() const noexcept { return page_bytes_; }
 
   // The page that holds host byte `offset`. Bytes past the end of the file read as zero. kIo.
   Result<std::shared_ptr<const TablePage>> Get(std::uint64_t offset);
+  // The one entry at host byte `offset`, a multiple of the entry's size. kIo.
+  Result<std::uint64_t> Word(std::uint64_t offset);
 
  private:
   static constexpr std::size_t kWays = 4;
@@ -52,8 +58,9 @@ class TableCache {
   Result<std::shared_ptr<const TablePage>> Load(std::uint64_t offset) const;
 
   std::shared_ptr<Storage> storage_;
-  std::uint64_t page_bytes_;
-  std::size_t ways_;  // of kWays; fewer when the budget is tiny
+  TableWord word_;
+  std::uint64_t page_bytes_;  // in the file
+  std::size_t ways_;          // of kWays; fewer when the budget is tiny
   std::vector<Set> sets_;
 };
 

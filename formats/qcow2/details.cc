@@ -55,6 +55,11 @@ Result<Detail> Describe(Storage& storage, const Header& header, std::span<const 
     detail.Add("encrypt", PLATTER_TRY(DescribeEncryption(storage, header)));
   }
   if (version3) detail.Add("corrupt", header.has(kIncompatCorrupt)).Add("extended-l2", header.extended_l2());
+  return detail;
+}
+
+Detail DescribeFurther(const Header& header) {
+  Detail detail;
   if (!header.unknown_extensions.empty()) detail.Add("unknown-extensions", DescribeUnknown(header));
   return detail;
 }

@@ -12,8 +12,10 @@
 
 namespace platter::qcow2 {
 
-// qemu's keys in qemu's order; and "unknown-extensions", which qemu does not print, where there are any. Reads the LUKS
-// header of an encrypted image: kCorrupt, kIo.
+// qemu's keys in qemu's order. Reads the LUKS header of an encrypted image: kCorrupt, kIo.
 Result<Detail> Describe(Storage& storage, const Header& header, std::span<const BitmapRecord> bitmaps);
+
+// What qemu does not print: "unknown-extensions" where there are any.
+Detail DescribeFurther(const Header& header);
 
 }  // namespace platter::qcow2

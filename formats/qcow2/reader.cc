@@ -224,6 +224,7 @@ ImageInfo DescribeImage(const Header& header, Detail specific) {
   info.dirty = header.has(kIncompatDirty);
   info.tracks_dirty = true;
   info.specific = std::move(specific);
+  info.further = DescribeFurther(header);
   return info;
 }
 

@@ -134,7 +134,7 @@ TEST_F(Info, UnknownExtensionsAreListed) {
       "dd of=disk.qcow2 bs=1 seek=112 conv=notrunc 2>/dev/null");
   const OpenedChain opened = OpenImageChain(Path());
   ASSERT_FALSE(opened.layers.empty());
-  const Detail* unknown = opened.layers[0].image->info().specific.Find("unknown-extensions");
+  const Detail* unknown = opened.layers[0].image->info().further.Find("unknown-extensions");
   ASSERT_NE(unknown, nullptr);
   EXPECT_EQ(Json(*unknown, 0), "[\n    {\n        \"type\": 305419896,\n        \"length\": 384\n    }\n]");
 }

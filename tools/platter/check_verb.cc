@@ -58,6 +58,7 @@ bool TakeOption(const Persona& persona, int code, std::string_view value, std::s
 
 // False when the call is over; parser.exit_code() or 1 is then its exit code.
 bool ParseArguments(const Invocation& call, ArgumentParser& parser, CheckArguments& arguments) {
+  arguments.image.dialect = call.persona.dialect();
   std::string output = "human";
   std::string cache = "writeback";
   while (const auto code = parser.Next()) {
@@ -97,13 +98,14 @@ Result<Checked> Check(const Persona& persona, const ImageSource& source, Repair 
   request.storage = PLATTER_TRY(FileStorage::Open(source.path, source.mode));
   request.repair = repair;
   request.context.gate = &gate;
+  request.context.dialect = source.dialect;
   request.context.options = source.open_options;
   request.log = [](const std::string& line) {
     std::fflush(stdout);
     fmt::print(stderr, "{}\n", line);
   };
   Checked checked{source.driver, std::nullopt};
-  if (checked.driver == nullptr) checked.driver = PLATTER_TRY(ProbeFormat(*request.storage));
+  if (checked.driver == nullptr) checked.driver = PLATTER_TRY(ProbeFormat(*request.storage, source.dialect));
   if (checked.driver->check == nullptr || persona.as_qemu) {
     auto layer = OpenLayer(source.path, request.storage, checked.driver, request.context);
     // A damaged image is the check's business.

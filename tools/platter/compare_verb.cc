@@ -54,6 +54,7 @@ int ParseArguments(const Invocation& call, ArgumentParser& parser, CompareArgume
     return kCannotOpen;
   }
   for (std::size_t i = 0; i < 2; ++i) {
+    arguments.images[i].dialect = call.persona.dialect();
     arguments.images[i].text = operands[i];
     arguments.images[i].cache = mode.value();
     if (!arguments.images[i].image_opts || arguments.images[i].format.empty()) continue;

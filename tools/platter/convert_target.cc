@@ -14,24 +14,29 @@
 namespace platter::cli {
 namespace {
 
-// True, after a message, when writing to `path` would destroy what is being read. Locks say so too, but -U takes none.
-// `before`: what the message starts with.
-bool IsSource(const Persona& persona, const std::string& path, const std::vector<OpenedChain>& sources,
-              std::string_view before) {
+// An error when writing to `path` would destroy what is being read. Locks say so too, but -U takes none.
+Result<> CheckNotSource(const std::string& path, const std::vector<OpenedChain>& sources) {
   struct stat status {};
-  if (stat(path.c_str(), &status) != 0) return false;
+  if (stat(path.c_str(), &status) != 0) return Done{};
   const StorageIdentity target{status.st_dev, status.st_ino};
   for (const OpenedChain& source : sources) {
     for (const OpenedLayer& layer : source.layers) {
       const auto files = layer.image->files();
       const auto same = [&](const std::shared_ptr<Storage>& file) { return file->identity() == target; };
       if (std::ranges::none_of(files, same)) continue;
-      Complain(persona,
-               fmt::format("{}: Failed to get \"write\" lock\nIs another process using the image [{}]?", before, path));
-      return true;
+      return Error(ErrorKind::kInvalid,
+                   fmt::format("Failed to get \"write\" lock\nIs another process using the image [{}]?", path));
     }
   }
-  return false;
+  return Done{};
+}
+
+// True, after a message that starts with `before`, when `path` is among the sources' files.
+bool IsSource(const Persona& persona, const std::string& path, const std::vector<OpenedChain>& sources,
+              std::string_view before) {
+  const auto free = CheckNotSource(path, sources);
+  if (!free.ok()) Complain(persona, fmt::format("{}: {}", before, ReasonOf(free.error())));
+  return !free.ok();
 }
 
 // The options of -o, -B and -F in one. Empty after a message.
@@ -56,7 +61,7 @@ std::optional<OptionValues> CreateOptionsOf(const Persona& persona, const Conver
 }
 
 const FormatDriver* FindTargetDriver(const Persona& persona, const ConvertArguments& arguments) {
-  const FormatDriver* driver = FindFormat(arguments.target_format);
+  const FormatDriver* driver = FindFormat(arguments.target_format, persona.dialect());
   if (driver == nullptr) Complain(persona, fmt::format("Unknown file format '{}'", arguments.target_format));
   return driver;
 }
@@ -78,9 +83,10 @@ std::string Inability(const Persona& persona, const ConvertArguments& arguments,
   return "";
 }
 
-Result<Chain> OpenBackingChain(const std::string& name, const std::string& format, const std::string& target,
-                               const ConvertArguments& arguments) {
+Result<Chain> OpenBackingChain(const Persona& persona, const std::string& name, const std::string& format,
+                               const std::string& target, const ConvertArguments& arguments) {
   ImageArgument argument;
+  argument.dialect = persona.dialect();
   argument.text = PLATTER_TRY(ResolveReference(name, target));
   argument.format = format;
   argument.cache = arguments.source_cache;
@@ -90,32 +96,11 @@ Result<Chain> OpenBackingChain(const std::string& name, const std::string& forma
 
 }  // namespace
 
-ConvertTarget::~ConvertTarget() {
-  writer_.reset();
-  for (const File& file : files_) {
-    if (file.created) {
-      unlink(file.storage->name().c_str());
-    } else if (!file.storage->is_device()) {
-      // It was there before us, and is emptied already: nothing must look like an image.
-      (void)file.storage->Resize(0).ok();
-    }
-  }
-}
-
-Result<std::shared_ptr<Storage>> ConvertTarget::MakeFile(const std::string& path, CacheMode cache) {
-  FileMode mode;
-  mode.access = FileMode::Access::kCreate;
-  mode.cache = cache;
-  auto storage = PLATTER_TRY(FileStorage::Open(path, mode));
-  files_.push_back({storage, storage->created()});
-  return std::shared_ptr<Storage>(std::move(storage));
-}
-
 bool ConvertTarget::OpenBacking(const Persona& persona, const ConvertArguments& arguments) {
   const std::string name = options_.Text("backing_file").value_or(arguments.backing);
   if (name.empty()) return true;
   const std::string format = options_.Text("backing_fmt").value_or(arguments.backing_format);
-  auto chain = OpenBackingChain(name, format, arguments.target, arguments);
+  auto chain = OpenBackingChain(persona, name, format, arguments.target, arguments);
   if (chain.ok()) {
     backing_ = std::move(chain).value();
     return true;
@@ -125,18 +110,24 @@ bool ConvertTarget::OpenBacking(const Persona& persona, const ConvertArguments& 
   return false;
 }
 
-bool ConvertTarget::MakeWriter(const Persona& persona, const ConvertArguments& arguments, std::uint64_t size) {
+bool ConvertTarget::MakeWriter(const Persona& persona, const ConvertArguments& arguments,
+                               const std::vector<OpenedChain>& sources, std::uint64_t size) {
   const auto make = [&]() -> Result<std::unique_ptr<ImageWriter>> {
     const std::string path = PLATTER_TRY(LocalPath(arguments.target));
     CreateRequest request;
-    request.storage = PLATTER_TRY(MakeFile(path, arguments.target_cache));
+    request.storage = PLATTER_TRY(files_.Make(path));
     request.virtual_size = size;
     request.options = options_;
     request.compress = arguments.compress;
     request.open_side_file = [&](const Reference& wanted) -> Result<std::shared_ptr<Storage>> {
-      return MakeFile(PLATTER_TRY(LocalPath(wanted.text)), arguments.target_cache);
+      const std::string side = PLATTER_TRY(ResolveReference(wanted, path));
+      PLATTER_CHECK(CheckNotSource(side, sources));
+      return files_.Make(side);
     };
-    if (backing_) request.backing_size = backing_->virtual_size();
+    if (backing_) {
+      request.backing_size = backing_->virtual_size();
+      request.backing_id = backing_->layer(0).info().id;
+    }
     return driver_->create(request);
   };
   auto writer = make();
@@ -151,7 +142,7 @@ bool ConvertTarget::MakeWriter(const Persona& persona, const ConvertArguments& a
 
 std::optional<ConvertTarget> ConvertTarget::Create(const Persona& persona, const ConvertArguments& arguments,
                                                    const std::vector<OpenedChain>& sources, std::uint64_t size) {
-  ConvertTarget target;
+  ConvertTarget target(arguments.target_cache);
   target.driver_ = FindTargetDriver(persona, arguments);
   if (target.driver_ == nullptr) return std::nullopt;
   auto options = CreateOptionsOf(persona, arguments, *target.driver_);
@@ -164,9 +155,8 @@ std::optional<ConvertTarget> ConvertTarget::Create(const Persona& persona, const
   const std::string before =
       fmt::format("{}: error while converting {}", arguments.target, persona.FormatName(*target.driver_));
   if (IsSource(persona, arguments.target, sources, before)) return std::nullopt;
-  const auto data_file = target.options_.Text("data_file");
-  if (data_file && IsSource(persona, *data_file, sources, before)) return std::nullopt;
-  if (!target.OpenBacking(persona, arguments) || !target.MakeWriter(persona, arguments, size)) return std::nullopt;
+  if (!target.OpenBacking(persona, arguments) || !target.MakeWriter(persona, arguments, sources, size))
+    return std::nullopt;
   return target;
 }
 
@@ -188,6 +178,7 @@ Result<ExistingImage> OpenForUpdate(const ImageSource& source, const ConvertArgu
   UpdateRequest request;
   request.storage = storage;
   request.context.gate = &gate;
+  request.context.dialect = source.dialect;
   request.context.options = source.open_options;
   request.compress = arguments.compress;
   OpenedLayer layer = PLATTER_TRY(OpenLayer(source.path, storage, source.driver, request.context));
@@ -205,6 +196,7 @@ Result<ExistingImage> OpenForUpdate(const ImageSource& source, const ConvertArgu
 std::optional<ConvertTarget> ConvertTarget::OpenExisting(const Persona& persona, const ConvertArguments& arguments,
                                                          const std::vector<OpenedChain>& sources, std::uint64_t size) {
   ImageArgument argument;
+  argument.dialect = persona.dialect();
   argument.text = arguments.target;
   argument.image_opts = arguments.target_image_opts;
   argument.format = arguments.target_format;
@@ -223,7 +215,7 @@ std::optional<ConvertTarget> ConvertTarget::OpenExisting(const Persona& persona,
     ComplainOpen(persona, arguments.target, image.error());
     return std::nullopt;
   }
-  ConvertTarget target;
+  ConvertTarget target(arguments.target_cache);
   target.driver_ = image.value().driver;
   target.writer_ = std::move(image.value().writer);
   target.content_ = image.value().content;

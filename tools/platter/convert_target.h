@@ -10,6 +10,7 @@
 #include "formats/core/writer.h"
 #include "formats/open.h"
 #include "tools/platter/convert_arguments.h"
+#include "tools/platter/new_image.h"
 
 namespace platter::cli {
 
@@ -21,9 +22,6 @@ class ConvertTarget {
   static std::optional<ConvertTarget> OpenExisting(const Persona& persona, const ConvertArguments& arguments,
                                                    const std::vector<OpenedChain>& sources, std::uint64_t size);
 
-  ~ConvertTarget();
-  ConvertTarget(ConvertTarget&&) = default;
-
   const FormatDriver& driver() const noexcept { return *driver_; }
   ImageWriter& writer() noexcept { return *writer_; }
   // The backing file that the command line named; null without one.
@@ -31,25 +29,20 @@ class ConvertTarget {
   // What an existing target holds; null for a new one.
   const Chain* content() const noexcept { return content_ ? &*content_ : nullptr; }
   // The conversion succeeded: the files stay.
-  void Keep() noexcept { files_.clear(); }
+  void Keep() noexcept { files_.Keep(); }
 
  private:
-  struct File {
-    std::shared_ptr<FileStorage> storage;
-    bool created;
-  };
-
-  ConvertTarget() = default;
-  bool MakeWriter(const Persona& persona, const ConvertArguments& arguments, std::uint64_t size);
+  explicit ConvertTarget(CacheMode cache) : files_(cache) {}
+  bool MakeWriter(const Persona& persona, const ConvertArguments& arguments, const std::vector<OpenedChain>& sources,
+                  std::uint64_t size);
   bool OpenBacking(const Persona& persona, const ConvertArguments& arguments);
-  Result<std::shared_ptr<Storage>> MakeFile(const std::string& path, CacheMode cache);
 
   const FormatDriver* driver_ = nullptr;
   OptionValues options_;
   std::optional<Chain> backing_;
   std::optional<Chain> content_;
-  std::unique_ptr<ImageWriter> writer_;
-  std::vector<File> files_;  // new ones, emptied or removed unless Keep is called
+  NewImageFiles files_;
+  std::unique_ptr<ImageWriter> writer_;  // goes before its files
 };
 
 }  // namespace platter::cli

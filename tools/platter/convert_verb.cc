@@ -22,6 +22,7 @@ std::optional<std::vector<OpenedChain>> OpenSources(const Persona& persona, cons
   std::vector<OpenedChain> chains;
   for (const std::string& name : arguments.sources) {
     ImageArgument argument;
+    argument.dialect = persona.dialect();
     argument.text = name;
     argument.image_opts = arguments.source_image_opts;
     argument.format = arguments.source_format;
@@ -178,7 +179,7 @@ int Conversion::Run() {
 
 // `convert -O qcow2 -o help`.
 int ShowCreateOptions(const Persona& persona, const ConvertArguments& arguments) {
-  const FormatDriver* driver = FindFormat(arguments.target_format);
+  const FormatDriver* driver = FindFormat(arguments.target_format, persona.dialect());
   if (driver == nullptr) {
     Complain(persona, fmt::format("Unknown file format '{}'", arguments.target_format));
     return 1;

@@ -79,7 +79,7 @@ class Creation {
   static Error Refusal(std::string text) { return Error(ErrorKind::kInvalid, std::move(text)); }
 
   Result<> FindDriver() {
-    driver_ = FindFormat(arguments_.format);
+    driver_ = FindFormat(arguments_.format, persona_.dialect());
     if (driver_ == nullptr) return Refusal(fmt::format("Unknown file format '{}'", arguments_.format));
     if (driver_->create != nullptr) return Done{};
     return Refusal(fmt::format("Format driver '{}' does not support image creation", persona_.FormatName(*driver_)));
@@ -115,6 +115,7 @@ class Creation {
 
   Result<> OpenBacking(const std::string& backing) {
     ImageArgument argument;
+    argument.dialect = persona_.dialect();
     argument.text = PLATTER_TRY(ResolveReference(backing, arguments_.filename));
     argument.format = options_.Text("backing_fmt").value_or("");
     const auto chain = OpenImage(argument, {});
@@ -128,7 +129,9 @@ class Creation {
         if (layer.storage->identity() == target) return OwnBacking();
       }
     }
-    backing_size_ = chain.value().layers.front().image->info().virtual_size;
+    const ImageInfo& info = chain.value().layers.front().image->info();
+    backing_size_ = info.virtual_size;
+    backing_id_ = info.id;
     if (!size_) size_ = backing_size_;
     detected_ = fmt::format("\nDetected format of {}.", persona_.FormatName(*chain.value().layers.front().driver));
     return Done{};
@@ -153,11 +156,13 @@ class Creation {
   Result<> Make() {
     NewImageFiles files(CacheMode::kWriteback);
     CreateRequest request;
-    request.storage = PLATTER_TRY(files.Make(arguments_.filename));
+    const std::string path = PLATTER_TRY(LocalPath(arguments_.filename));
+    request.storage = PLATTER_TRY(files.Make(path));
     request.virtual_size = *size_;
     request.options = options_;
-    request.open_side_file = [&files](const Reference& wanted) { return files.Make(wanted.text); };
+    request.open_side_file = [&](const Reference& wanted) { return files.MakeBeside(wanted, path); };
     request.backing_size = backing_size_;
+    request.backing_id = backing_id_;
     auto writer = PLATTER_TRY(driver_->create(request));
     PLATTER_CHECK(writer->Finish());
     files.Keep();
@@ -170,11 +175,12 @@ class Creation {
   OptionValues options_;
   std::optional<std::uint64_t> size_;          // guest bytes
   std::optional<std::uint64_t> backing_size_;  // guest bytes
+  std::string backing_id_;
   std::string detected_;
 };
 
 int PrintHelpOnOptions(const Persona& persona, const CreateArguments& arguments) {
-  const FormatDriver* driver = FindFormat(arguments.format);
+  const FormatDriver* driver = FindFormat(arguments.format, persona.dialect());
   if (driver == nullptr) {
     Complain(persona, fmt::format("Unknown file format '{}'", arguments.format));
     return 1;

@@ -23,7 +23,7 @@ Result<bool> ParseSwitch(std::string_view name, std::string_view value) {
 // Collects the options of one node of the tree, which all start with `prefix`, and makes an ImageOptions of them.
 class NodeParser {
  public:
-  explicit NodeParser(std::string prefix) : prefix_(std::move(prefix)) {}
+  NodeParser(std::string prefix, Dialect dialect) : prefix_(std::move(prefix)), dialect_(dialect) {}
 
   Result<ImageOptions> Parse(const Pairs& pairs) {
     for (const auto& [name, value] : pairs) {
@@ -32,7 +32,7 @@ class NodeParser {
     PLATTER_CHECK(FindDriver());
     for (const auto& [name, value] : pairs) PLATTER_CHECK(Take(name, value));
     if (!backing_.empty()) {
-      NodeParser below(prefix_ + "backing.");
+      NodeParser below(prefix_ + "backing.", dialect_);
       node_.backing = std::make_unique<ImageOptions>(PLATTER_TRY(below.Parse(backing_)));
     }
     if (node_.filename.empty()) {
@@ -49,7 +49,7 @@ class NodeParser {
   Result<> FindDriver() {
     node_.bare_file = IsFileDriver(driver_name_);
     if (driver_name_.empty()) return Done{};
-    node_.driver = FindFormat(node_.bare_file ? "raw" : driver_name_);
+    node_.driver = FindFormat(node_.bare_file ? "raw" : driver_name_, dialect_);
     if (node_.driver != nullptr) return Done{};
     return Error(ErrorKind::kInvalid, fmt::format("Unknown driver '{}'", driver_name_));
   }
@@ -139,6 +139,7 @@ class NodeParser {
   }
 
   std::string prefix_;
+  Dialect dialect_;
   std::string driver_name_;
   ImageOptions node_;
   Pairs backing_;
@@ -148,14 +149,14 @@ class NodeParser {
 
 }  // namespace
 
-Result<ImageOptions> ParseImageOptions(std::string_view text) {
+Result<ImageOptions> ParseImageOptions(std::string_view text, Dialect dialect) {
   Pairs pairs;
   for (const auto& [name, value] : SplitOptionList(text)) {
     if (!value) return Error(ErrorKind::kInvalid, fmt::format("the image option '{}' has no value", name));
     std::erase_if(pairs, [&known = name](const auto& pair) { return pair.first == known; });
     pairs.emplace_back(name, *value);
   }
-  ImageOptions options = PLATTER_TRY(NodeParser("").Parse(pairs));
+  ImageOptions options = PLATTER_TRY(NodeParser("", dialect).Parse(pairs));
   options.written = std::move(pairs);
   return options;
 }

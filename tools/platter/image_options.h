@@ -33,6 +33,6 @@ struct ImageOptions {
 };
 
 // kInvalid, naming the option, for what is unknown, does not fit the driver or cannot be done here.
-Result<ImageOptions> ParseImageOptions(std::string_view text);
+Result<ImageOptions> ParseImageOptions(std::string_view text, Dialect dialect);
 
 }  // namespace platter::cli

@@ -22,12 +22,10 @@ std::string_view FormatOf(const Persona& persona, const ReportedLayer& reported)
 
 // What the format says about itself, without what qemu-img does not know when we are it.
 Detail SpecificOf(const Persona& persona, const ImageInfo& info) {
-  if (!persona.as_qemu) return info.specific;
-  Detail::Object known;
-  for (const auto& [key, value] : std::get<Detail::Object>(info.specific.value())) {
-    if (key != "unknown-extensions") known.emplace_back(key, value);
-  }
-  return known;
+  Detail all = info.specific;
+  if (persona.as_qemu) return all;
+  for (const auto& [key, value] : std::get<Detail::Object>(info.further.value())) all.Add(key, value);
+  return all;
 }
 
 // Where the backing file's name leads; the name itself where it leads to no local file.

@@ -30,6 +30,7 @@ constexpr option kOptions[] = {
 
 // False when the call is over; parser.exit_code() or 1 is then its exit code.
 bool ParseArguments(const Invocation& call, ArgumentParser& parser, InfoArguments& arguments) {
+  arguments.image.dialect = call.persona.dialect();
   std::string output = "human";
   while (const auto code = parser.Next()) {
     if (*code == 'f') arguments.image.format = parser.value();

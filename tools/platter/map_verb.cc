@@ -34,6 +34,7 @@ bool TakeSize(const Persona& persona, std::string_view what, std::string_view te
 
 // False when the call is over; parser.exit_code() or 1 is then its exit code.
 bool ParseArguments(const Invocation& call, ArgumentParser& parser, MapArguments& arguments) {
+  arguments.image.dialect = call.persona.dialect();
   std::string output = "human";
   while (const auto code = parser.Next()) {
     if (*code == 'f') arguments.image.format = parser.value();

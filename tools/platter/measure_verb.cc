@@ -88,6 +88,7 @@ std::string_view Contradiction(const std::vector<std::string>& operands, const M
 
 // False when the call is over; parser.exit_code() or 1 is then its exit code.
 bool ParseArguments(const Invocation& call, ArgumentParser& parser, MeasureArguments& arguments) {
+  arguments.image.dialect = call.persona.dialect();
   while (const auto code = parser.Next()) {
     if (!TakeOption(call.persona, *code, parser.value(), arguments)) return false;
   }
@@ -137,7 +138,7 @@ std::optional<Source> OpenSource(const Persona& persona, const MeasureArguments&
 
 // The target's driver and options. Null after a message.
 const FormatDriver* FindTarget(const Persona& persona, const MeasureArguments& arguments, OptionValues& options) {
-  const FormatDriver* driver = FindFormat(arguments.target_format);
+  const FormatDriver* driver = FindFormat(arguments.target_format, persona.dialect());
   if (driver == nullptr) {
     Complain(persona, fmt::format("Unknown file format '{}'", arguments.target_format));
     return nullptr;

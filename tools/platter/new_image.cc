@@ -17,8 +17,11 @@ NewImageFiles::~NewImageFiles() {
   }
 }
 
-Result<std::shared_ptr<Storage>> NewImageFiles::Make(const std::string& name) {
-  const std::string path = PLATTER_TRY(LocalPath(name));
+Result<std::shared_ptr<Storage>> NewImageFiles::MakeBeside(const Reference& wanted, const std::string& image) {
+  return Make(PLATTER_TRY(ResolveReference(wanted, image)));
+}
+
+Result<std::shared_ptr<Storage>> NewImageFiles::Make(const std::string& path) {
   const FileMode mode{.access = FileMode::Access::kCreate, .cache = cache_};
   auto file = PLATTER_TRY(FileStorage::Open(path, mode));
   files_.push_back(file);

@@ -43,6 +43,7 @@ Result<ImageSource> SourceOf(ImageOptions options, const ImageArgument& argument
     return Error(ErrorKind::kInvalid, "the image is to be written, but its options say read-only=on");
   }
   ImageSource source;
+  source.dialect = argument.dialect;
   source.path = options.filename;
   source.driver = options.driver;
   source.bare_file = options.bare_file;
@@ -65,6 +66,7 @@ Result<OpenedChain> OpenTree(const ImageSource& source, const OpenRequest& reque
 Result<OpenedChain> OpenOverriddenBacking(const ImageSource& source, const OpenRequest& request) {
   const ImageOptions& backing = *source.options.backing;
   ImageSource below;
+  below.dialect = source.dialect;
   below.path = backing.filename;
   below.driver = backing.driver;
   below.open_options = backing.open_options;
@@ -84,6 +86,7 @@ Result<OpenedChain> OpenTree(const ImageSource& source, const OpenRequest& reque
   OpenContext context;
   context.gate = &gate;
   context.contents = request.contents;
+  context.dialect = source.dialect;
   context.options = source.open_options;
   PLATTER_CHECK(NameDataFile(source, context.options));
   auto storage = PLATTER_TRY(FileStorage::Open(source.path, source.mode));
@@ -114,13 +117,14 @@ Result<ImageSource> ParseImageArgument(const ImageArgument& argument) {
     if (!argument.format.empty()) {
       return Error(ErrorKind::kInvalid, "--image-opts and --format are mutually exclusive");
     }
-    return SourceOf(PLATTER_TRY(ParseImageOptions(argument.text)), argument);
+    return SourceOf(PLATTER_TRY(ParseImageOptions(argument.text, argument.dialect)), argument);
   }
   ImageSource source;
+  source.dialect = argument.dialect;
   source.path = PLATTER_TRY(LocalPath(argument.text));
   source.mode = ModeOf({}, argument);
   if (!argument.format.empty()) {
-    source.driver = FindFormat(argument.format);
+    source.driver = FindFormat(argument.format, argument.dialect);
     if (source.driver == nullptr) {
       return Error(ErrorKind::kInvalid, fmt::format("Unknown driver '{}'", argument.format));
     }

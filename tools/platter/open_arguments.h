@@ -14,6 +14,7 @@ namespace platter::cli {
 
 // One image as the command line describes it.
 struct ImageArgument {
+  Dialect dialect = Dialect::kPlatter;
   std::string text;         // a file name, or the text of --image-opts
   bool image_opts = false;  // which of the two it is
   std::string format;       // -f; "" = recognise
@@ -24,6 +25,7 @@ struct ImageArgument {
 
 // What an argument says once it is parsed.
 struct ImageSource {
+  Dialect dialect = Dialect::kPlatter;
   std::string path;
   const FormatDriver* driver = nullptr;  // null: recognise
   OptionValues open_options;             // values of driver->open_options

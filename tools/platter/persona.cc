@@ -8,7 +8,7 @@ Persona Persona::FromCommandName(std::string_view argv0) {
 }
 
 std::string_view Persona::FormatName(const FormatDriver& driver) const {
-  return as_qemu && !driver.qemu_name.empty() ? driver.qemu_name : driver.name;
+  return !driver.qemu_name.empty() ? driver.qemu_name : driver.name;
 }
 
 }  // namespace platter::cli

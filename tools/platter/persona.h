@@ -15,7 +15,8 @@ struct Persona {
   // Any base name that starts with "qemu-img" is qemu-img.
   static Persona FromCommandName(std::string_view argv0);
 
-  // What this persona calls the format.
+  Dialect dialect() const noexcept { return as_qemu ? Dialect::kQemu : Dialect::kPlatter; }
+  // What we call the format: qemu's word where it has one.
   std::string_view FormatName(const FormatDriver& driver) const;
 };
 
