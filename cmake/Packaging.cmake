@@ -19,14 +19,14 @@ target_link_libraries(platter_engine INTERFACE platter_convert platter_formats)
 set_target_properties(platter_engine PROPERTIES EXPORT_NAME platter)
 file(STRINGS "${PROJECT_SOURCE_DIR}/formats/formats.def" platter_format_names REGEX "^PLATTER_FORMAT")
 list(TRANSFORM platter_format_names REPLACE "PLATTER_FORMAT\\((.*)\\)" "platter_\\1")
-set(platter_libraries platter_convert platter_formats ${platter_format_names} platter_core)
+set(platter_libraries platter_convert platter_formats ${platter_format_names} platter_partition platter_amazon platter_core)
 install(TARGETS platter_engine ${platter_libraries} EXPORT platterTargets ARCHIVE COMPONENT development)
 install(EXPORT platterTargets NAMESPACE platter:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/platter
         COMPONENT development)
 file(GLOB platter_core_headers CONFIGURE_DEPENDS formats/core/*.h)
 install(FILES ${platter_core_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/formats/core
         COMPONENT development)
-install(FILES formats/format_table.h formats/open.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/formats
+install(FILES formats/content.h formats/format_table.h formats/open.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/formats
         COMPONENT development)
 install(FILES convert/copy/copy.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/convert/copy COMPONENT development)
 install(FILES convert/compare/compare.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/convert/compare
@@ -61,7 +61,7 @@ set(CPACK_COMPONENT_TOOL_DESCRIPTION "Reads, checks and converts virtual disk im
  compare, map, measure) for raw and qcow2 images.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libplatter-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libfmt-dev, libisal-dev, libzstd-dev, zlib1g-dev, libhwy-dev")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libfmt-dev, libisal-dev, libzstd-dev, zlib1g-dev, libhwy-dev, libbz2-dev, liblzma-dev, liblz4-dev")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Reads, checks and converts virtual disk images (development files)
  Headers and static libraries of the engine behind platter.")
 include(CPack)

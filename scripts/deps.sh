@@ -5,10 +5,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build=(g++ dpkg-dev file cmake ninja-build ccache pkg-config libfmt-dev libisal-dev libzstd-dev zlib1g-dev libqcow-dev libssl-dev
-  libhwy-dev)
+  libhwy-dev libbz2-dev liblzma-dev liblz4-dev)
 run=(grub-rescue-pc e2fsprogs)
 test=(libgtest-dev libgmock-dev libbenchmark-dev qemu-utils libqcow-utils e2fsprogs grub-rescue-pc python3 man-db
-  bash-completion dpkg-dev file util-linux procps clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev)
+  bash-completion dpkg-dev file util-linux procps clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev
+  cpio bzip2 xz-utils zstd lz4 xfsprogs btrfs-progs squashfs-tools fdisk gdisk dosfstools qemu-system-x86 seabios)
 
 # The packages that are there, one a line.
 installed() {
@@ -40,21 +41,36 @@ install_packages() {
   fi
 }
 
-# memtest86+ puts itself into the boot menu when it is installed. Only its disk images are wanted: the package is
-# unpacked, not installed.
-fetch_memtest() {
-  local folder=build/images/memtest86+
-  [ -e /usr/lib/memtest86+ ] || [ -e "$folder/usr/lib/memtest86+" ] && return
+# Packages whose files are wanted, but not their installation: memtest86+ puts itself into the boot menu, a kernel makes
+# itself bootable, the installer is large. They are unpacked into build/images/NAME.
+# fetch NAME PACKAGE PATTERN: unless a file build/images/NAME/PATTERN is there.
+fetch() {
+  local folder=build/images/$1 package=$2
+  compgen -G "$folder/$3" >/dev/null && return
   mkdir -p "$folder"
-  echo "deps.sh: fetching the images of memtest86+" >&2
-  if ! { (cd "$folder" && apt-get download -o APT::Sandbox::User=root memtest86+) ||
-    { as_root apt-get update && (cd "$folder" && apt-get download -o APT::Sandbox::User=root memtest86+); }; } \
+  echo "deps.sh: fetching the files of $package" >&2
+  if ! { (cd "$folder" && apt-get download -o APT::Sandbox::User=root "$package") ||
+    { as_root apt-get update && (cd "$folder" && apt-get download -o APT::Sandbox::User=root "$package"); }; } \
     >build/deps.log 2>&1 </dev/null; then
     tail -20 build/deps.log >&2
-    echo "deps.sh: apt could not download memtest86+" >&2
+    echo "deps.sh: apt could not download $package" >&2
     exit 1
   fi
-  dpkg-deb -x "$folder"/memtest86+_*.deb "$folder"
+  dpkg-deb -x "$folder"/*.deb "$folder"
+  rm "$folder"/*.deb
+}
+
+fetch_memtest() {
+  [ -e /usr/lib/memtest86+ ] || fetch memtest86+ memtest86+ 'usr/lib/memtest86+'
+}
+
+# The metapackage names the kernel's package of the day.
+fetch_kernels() {
+  fetch debian-installer-12-netboot-amd64 debian-installer-12-netboot-amd64 'usr/lib/debian-installer/images/12'
+  compgen -G 'build/images/linux-image-cloud-amd64/boot/vmlinuz-*' >/dev/null && return
+  local package
+  package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
+  fetch linux-image-cloud-amd64 "${package:-linux-image-cloud-amd64}" 'boot/vmlinuz-*'
 }
 
 wanted=()
@@ -74,3 +90,4 @@ done
 mapfile -t missing < <(comm -23 <(printf '%s\n' "${wanted[@]}" | sort -u) <(installed "${wanted[@]}" | sort -u))
 [ ${#missing[@]} = 0 ] || install_packages
 case " ${groups[*]} " in *" run "* | *" all "*) fetch_memtest ;; esac
+case " ${groups[*]} " in *" test "* | *" all "*) fetch_kernels ;; esac

@@ -133,6 +133,7 @@ Detail ReportAsDetail(const Persona& persona, const ReportedLayer& reported) {
     detail.Add("format-specific", std::move(typed));
   }
   detail.Add("dirty-flag", info.dirty);
+  if (!reported.content.empty()) detail.Add("content", reported.content);
   return detail;
 }
 
@@ -152,6 +153,7 @@ std::string ReportAsText(const Persona& persona, const ReportedLayer& reported) 
   if (const Detail specific = SpecificOf(persona, info); !specific.empty()) {
     text += "Format specific information:\n" + TreePrinter().Print(specific, 0);
   }
+  if (!reported.content.empty()) text += "content:\n" + TreePrinter().Print(reported.content, 0);
   return text;
 }
 

@@ -13,6 +13,7 @@ struct ReportedLayer {
   const OpenedLayer& layer;
   std::string name;        // what the file is called in the report
   bool bare_file = false;  // opened without a format on top
+  Detail content = {};     // what the guest disk holds (formats/content.h); empty: say nothing about it
 };
 
 // The members of qemu-img's JSON.

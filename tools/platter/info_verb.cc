@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <vector>
 
+#include "formats/content.h"
 #include "formats/open.h"
 #include "tools/platter/argument_parser.h"
 #include "tools/platter/image_report.h"
@@ -45,12 +46,23 @@ bool ParseArguments(const Invocation& call, ArgumentParser& parser, InfoArgument
   return form.has_value();
 }
 
+// qemu-img does not look, and an image with a backing file is not the whole disk. What cannot be read is not described.
+Detail ContentOf(const Persona& persona, const OpenedLayer& layer) {
+  const ImageInfo& info = layer.image->info();
+  if (persona.as_qemu || info.backing || info.encrypted) return {};
+  auto content = RecogniseContent(Chain({layer.image}));
+  return content.ok() ? std::move(content).value() : Detail();
+}
+
 void PrintChain(const Persona& persona, const OpenedChain& chain, const ImageSource& source,
                 const InfoArguments& arguments) {
   Detail::List reports;
   for (std::size_t depth = 0; depth < chain.layers.size(); ++depth) {
     const OpenedLayer& layer = chain.layers[depth];
-    ReportedLayer reported{layer, depth == 0 ? ImageName(source) : layer.path, depth == 0 && source.bare_file};
+    ReportedLayer reported{.layer = layer,
+                           .name = depth == 0 ? ImageName(source) : layer.path,
+                           .bare_file = depth == 0 && source.bare_file,
+                           .content = ContentOf(persona, layer)};
     if (arguments.output == OutputFormat::kJson) {
       reports.push_back(ReportAsDetail(persona, reported));
     } else {
