@@ -67,14 +67,19 @@ def rules_text():
 
 
 def compile_flags(database):
-    """The flags of each source file, from CMake's compile_commands.json."""
+    """The flags of each source file, from CMake's compile_commands.json, without its output and its precompiled header:
+    each file has to include what it uses."""
     flags = {}
     for entry in json.loads(pathlib.Path(database).read_text()):
         words = shlex.split(entry["command"])
-        words = words[words.index(next(w for w in words if "clang" in w)) + 1:]
-        path = os.path.relpath(os.path.join(entry["directory"], entry["file"]))
-        flags[path] = [w for i, w in enumerate(words)
-                       if w not in ("-c", "-o", "-MD", "-MT", "-MF") and words[i - 1] not in ("-o", "-c", "-MT", "-MF")]
+        words = iter(words[words.index(next(w for w in words if "clang" in w)) + 1:])
+        kept = []
+        for word in words:
+            if word in ("-o", "-c", "-MT", "-MF", "-Xclang"):
+                next(words)
+            elif word not in ("-MD", "-Winvalid-pch", "-fpch-instantiate-templates"):
+                kept.append(word)
+        flags[os.path.relpath(os.path.join(entry["directory"], entry["file"]))] = kept
     return flags
 
 
