@@ -103,7 +103,7 @@ Result<MapEntry> ChainMap::Look(std::uint64_t offset) const {
     entry.data = extent.status == BlockStatus::kData;
     entry.zero = extent.status == BlockStatus::kZero;
     if (extent.maybe_hole) PLATTER_CHECK(LookThroughHoles(*layer.image, entry));
-    if (layer.image->info().allocation_unit == 0) SplitAtFileEnd(*layer.image, entry);
+    if (layer.driver->name == "raw") SplitAtFileEnd(*layer.image, entry);
     break;
   }
   if (!entry.present) entry.zero = true;

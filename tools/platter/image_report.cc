@@ -37,6 +37,13 @@ std::string BackingPath(const ReportedLayer& reported) {
   return path.ok() ? path.value() : text;
 }
 
+// Of all the files that hold the layer.
+std::uint64_t AllocatedSize(const OpenedLayer& layer) {
+  std::uint64_t size = 0;
+  for (const std::shared_ptr<Storage>& file : layer.image->files()) size += file->allocated_size();
+  return size;
+}
+
 Detail SnapshotDetail(const SnapshotInfo& snapshot) {
   Detail detail;
   detail.Add("id", snapshot.id).Add("name", snapshot.name).Add("vm-state-size", snapshot.vm_state_size);
@@ -114,7 +121,7 @@ Detail ReportAsDetail(const Persona& persona, const ReportedLayer& reported) {
   const ImageInfo& info = reported.layer.image->info();
   Detail detail;
   detail.Add("filename", reported.name).Add("format", FormatOf(persona, reported));
-  detail.Add("virtual-size", info.virtual_size).Add("actual-size", reported.layer.storage->allocated_size());
+  detail.Add("virtual-size", info.virtual_size).Add("actual-size", AllocatedSize(reported.layer));
   if (info.allocation_unit != 0) detail.Add("cluster-size", info.allocation_unit);
   if (info.encrypted) detail.Add("encrypted", true);
   if (info.backing) {
@@ -143,7 +150,7 @@ std::string ReportAsText(const Persona& persona, const ReportedLayer& reported) 
   auto out = std::back_inserter(text);
   fmt::format_to(out, "image: {}\nfile format: {}\n", reported.name, FormatOf(persona, reported));
   fmt::format_to(out, "virtual size: {} ({} bytes)\n", HumanSize(info.virtual_size), info.virtual_size);
-  fmt::format_to(out, "disk size: {}\n", HumanSize(reported.layer.storage->allocated_size()));
+  fmt::format_to(out, "disk size: {}\n", HumanSize(AllocatedSize(reported.layer)));
   if (info.encrypted) text += "encrypted: yes\n";
   if (info.allocation_unit != 0) fmt::format_to(out, "cluster_size: {}\n", info.allocation_unit);
   if (info.dirty) text += "cleanly shut down: no\n";
