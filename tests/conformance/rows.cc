@@ -27,6 +27,12 @@ constexpr std::array kQcow2 = {
     Variant{"extended_l2=on", true},
 };
 
+constexpr std::array kVmdkPeers = {
+    Variant{},
+    Variant{"zeroed_grain=on"},
+    Variant{"subformat=streamOptimized", true},
+};
+
 constexpr std::array kRows = {
     ConformanceRow{.format = "raw",
                    .ours = kRaw,
@@ -41,6 +47,7 @@ constexpr std::array kRows = {
                    .peer_format = "qcow2",
                    .peer_checks = true,
                    .largest_virtual_size = std::uint64_t{1} << 46},
+    ConformanceRow{.format = "vmdk", .peers = kVmdkPeers, .peer_format = "vmdk", .peer_checks = true},
 };
 
 }  // namespace

@@ -1,0 +1,117 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "formats/vmdk/reader.h"
+
+namespace platter::vmdk {
+namespace {
+
+constexpr std::array<std::string_view, 6> kTypesOfQemu = {
+    "monolithicFlat", "vmfs", "vmfsSparse", "seSparse", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat"};
+
+// Guest disks that are somebody's device.
+constexpr std::array<std::string_view, 9> kDeviceTypes = {"fullDevice",
+                                                          "partitionedDevice",
+                                                          "vmfsRaw",
+                                                          "vmfsRDM",
+                                                          "vmfsRDMP",
+                                                          "vmfsRawDeviceMap",
+                                                          "vmfsPassthroughRDM",
+                                                          "vmfsPassthroughRawDeviceMap",
+                                                          "vmfsPassthroughRawDevice"};
+
+Result<std::string> ReadText(Storage& storage, std::uint64_t offset, std::uint64_t length) {
+  std::string text(length, '\0');
+  PLATTER_CHECK(storage.ReadAt(offset, std::as_writable_bytes(std::span(text))));
+  return text;
+}
+
+Result<> CheckCreateType(const Descriptor& descriptor, Dialect dialect) {
+  const auto wrong = [&](ErrorKind kind, std::string what) {
+    return Error(kind, std::move(what)).At("VMDK descriptor", "createType");
+  };
+  const std::string& type = descriptor.create_type;
+  if (type.empty()) return wrong(ErrorKind::kCorrupt, "invalid VMDK image descriptor: it has no createType");
+  const bool of_qemu = std::ranges::find(kTypesOfQemu, type) != kTypesOfQemu.end();
+  const bool device = std::ranges::find(kDeviceTypes, type) != kDeviceTypes.end();
+  if (dialect == Dialect::kQemu && !of_qemu) {
+    return wrong(ErrorKind::kUnsupported, fmt::format("Unsupported image type '{}'", type));
+  }
+  if (!device) return Done{};
+  return wrong(ErrorKind::kUnsupported,
+               fmt::format("a disk of type {} stands for a raw device and cannot be read", type));
+}
+
+// A text in a file of its own.
+Result<Foundation> ReadDescriptorFile(Storage& storage, const OpenContext& context) {
+  const std::string text =
+      PLATTER_TRY(ReadText(storage, 0, std::min<std::uint64_t>(storage.size(), kMaxDescriptorBytes + 1)));
+  if (!LooksLikeDescriptor(text)) return Error(ErrorKind::kNotThisFormat, "Image not in VMDK format");
+  Foundation foundation{PLATTER_TRY(ParseDescriptor(text)), std::nullopt};
+  PLATTER_CHECK(CheckCreateType(foundation.descriptor, context.dialect));
+  return foundation;
+}
+
+Result<> CheckEmbedded(const Descriptor& descriptor, Dialect dialect) {
+  if (dialect == Dialect::kQemu || descriptor.extents.size() <= 1) return Done{};
+  return Error(ErrorKind::kUnsupported, "the descriptor inside an extent lists other extents")
+      .At("VMDK descriptor", "extent description")
+      .Found(fmt::format("{} extents", descriptor.extents.size()))
+      .Allowed("1");
+}
+
+Result<Foundation> ReadEmbedded(Storage& storage, const OpenContext& context) {
+  const HostedExtent hosted = PLATTER_TRY(OpenHosted(storage, context.dialect));
+  const SparseHeader& header = hosted.header;
+  if (header.descriptor_offset == 0 || header.descriptor_size == 0) {
+    return Error(ErrorKind::kUnsupported, "the file is only one extent of a disk")
+        .At("VMDK header", "descriptorOffset", SparseHeaderLayout::kDescriptorOffset.offset)
+        .Found(header.descriptor_offset)
+        .Allowed("the place of a descriptor")
+        .Try("open the file with the disk's descriptor");
+  }
+  const std::string text =
+      PLATTER_TRY(ReadText(storage, header.descriptor_offset * kSectorSize, header.descriptor_size * kSectorSize));
+  Foundation foundation{PLATTER_TRY(ParseDescriptor(text)), hosted};
+  Descriptor& descriptor = foundation.descriptor;
+  if (header.capacity == 0) {
+    foundation.hosted.reset();
+    PLATTER_CHECK(CheckCreateType(descriptor, context.dialect));
+    return foundation;
+  }
+  PLATTER_CHECK(CheckEmbedded(descriptor, context.dialect));
+  // The header decides how the file is read, whatever the descriptor calls it.
+  descriptor.create_type = header.compressed() ? "streamOptimized" : "monolithicSparse";
+  return foundation;
+}
+
+}  // namespace
+
+Result<Foundation> ReadFoundation(Storage& storage, const OpenContext& context) {
+  std::array<std::byte, 4> magic{};
+  if (storage.size() < magic.size()) return Error(ErrorKind::kNotThisFormat, "File is too small, not a valid image");
+  PLATTER_CHECK(storage.ReadAt(0, magic));
+  switch (LoadLe<std::uint32_t>(magic.data())) {
+    case kSparseMagic:
+      return ReadEmbedded(storage, context);
+    case kCowdMagic:
+      return Error(ErrorKind::kUnsupported, "the file is only one extent of a disk")
+          .At("COWD header", "magic", 0)
+          .Try("open the file with the disk's descriptor");
+    default:
+      return ReadDescriptorFile(storage, context);
+  }
+}
+
+Result<std::vector<ExtentFile>> OpenAllExtents(std::shared_ptr<Storage> storage, const Foundation& foundation,
+                                               const OpenContext& context) {
+  if (!foundation.hosted) return OpenExtents(foundation.descriptor, storage->name(), context);
+  std::vector<ExtentFile> extents;
+  extents.push_back(PLATTER_TRY(EmbeddedExtent(std::move(storage), *foundation.hosted, context)));
+  return extents;
+}
+
+}  // namespace platter::vmdk

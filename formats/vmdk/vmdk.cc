@@ -1,0 +1,25 @@
+#include "formats/vmdk/vmdk.h"
+
+#include <array>
+
+#include "formats/vmdk/probe.h"
+#include "formats/vmdk/reader.h"
+
+namespace platter::vmdk {
+namespace {
+
+constexpr std::array<std::string_view, 1> kExtensions = {"vmdk"};
+
+}  // namespace
+
+const FormatDriver kDriver = {
+    .name = "vmdk",
+    .qemu_name = "vmdk",
+    .title = "VMware virtual disk",
+    .extensions = kExtensions,
+    .probe = Probe,
+    .qemu_probe = ProbeAsQemu,
+    .open = Open,
+};
+
+}  // namespace platter::vmdk
