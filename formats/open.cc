@@ -16,6 +16,7 @@ Result<> CheckIdentity(const OpenedLayer& above, const OpenedLayer& below, const
   const std::string& wanted = above.image->info().backing_id;
   const std::string& found = below.image->info().id;
   if (!context.contents || wanted.empty() || wanted == found) return Done{};
+  if (!found.empty() && found == above.image->info().other_backing_id) return Done{};
   return Error(ErrorKind::kCorrupt, "not the backing file that the image was made on, or changed since then")
       .In(below.path)
       .At("header", "identity")

@@ -26,6 +26,8 @@ struct ImageInfo {
   // where the format has no such thing. A chain whose neighbours do not agree is refused.
   std::string id;
   std::string backing_id;
+  // Names the layer below as well as `backing_id` does; "" for none.
+  std::string other_backing_id;
   bool encrypted = false;     // the guest bytes cannot be read: ReadAt answers kUnsupported
   bool dirty = false;         // the image was not closed properly
   bool tracks_dirty = false;  // the format can say `dirty` at all

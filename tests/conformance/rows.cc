@@ -32,6 +32,8 @@ constexpr std::array kVmdkPeers = {
     Variant{"zeroed_grain=on"},
     Variant{"subformat=streamOptimized", true},
 };
+constexpr std::array kVhdx = {Variant{"block_size=1M"}, Variant{"subformat=fixed,block_size=1M"},
+                              Variant{"block_state_zero=off,log_size=2M"}};
 
 constexpr std::array kRows = {
     ConformanceRow{.format = "raw",
@@ -48,6 +50,7 @@ constexpr std::array kRows = {
                    .peer_checks = true,
                    .largest_virtual_size = std::uint64_t{1} << 46},
     ConformanceRow{.format = "vmdk", .peers = kVmdkPeers, .peer_format = "vmdk", .peer_checks = true},
+    ConformanceRow{.format = "vhdx", .peers = kVhdx, .peer_format = "vhdx"},
 };
 
 }  // namespace

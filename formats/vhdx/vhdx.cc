@@ -1,0 +1,31 @@
+#include "formats/vhdx/vhdx.h"
+
+#include <array>
+#include <cstring>
+
+#include "formats/vhdx/layout.h"
+
+namespace platter::vhdx {
+namespace {
+
+constexpr std::array<std::string_view, 1> kExtensions = {"vhdx"};
+
+Likeness Probe(const ProbeInput& input) noexcept {
+  if (input.head.size() < kFileSignature.size()) return Likeness::kNo;
+  const bool same = std::memcmp(input.head.data(), kFileSignature.data(), kFileSignature.size()) == 0;
+  return same ? Likeness::kCertain : Likeness::kNo;
+}
+
+}  // namespace
+
+extern const FormatDriver kDriver;
+const FormatDriver kDriver = {
+    .name = "vhdx",
+    .qemu_name = "vhdx",
+    .title = "Hyper-V virtual hard disk, version 2",
+    .extensions = kExtensions,
+    .probe = Probe,
+    .open = Open,
+};
+
+}  // namespace platter::vhdx
