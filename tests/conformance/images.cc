@@ -57,13 +57,20 @@ std::vector<Sample> ReadableSamples() {
   return samples;
 }
 
-Result<> WriteSample(const Sample& sample, std::shared_ptr<Storage> storage, const GuestDisk& disk) {
-  CreateRequest request{.storage = std::move(storage), .virtual_size = disk.size, .compress = sample.variant.compress};
+Result<std::unique_ptr<ImageWriter>> NewSample(const Sample& sample, std::shared_ptr<Storage> storage,
+                                               std::uint64_t virtual_size) {
+  CreateRequest request{
+      .storage = std::move(storage), .virtual_size = virtual_size, .compress = sample.variant.compress};
   request.options = PLATTER_TRY(OptionValues::Parse(sample.variant.options, sample.driver().create_options));
   request.open_side_file = [](const Reference& wanted) -> Result<std::shared_ptr<Storage>> {
     return Error(ErrorKind::kDenied, "no other files here").Found(wanted.text);
   };
-  return WriteThroughDriver(sample.driver(), request, disk);
+  return sample.driver().create(request);
+}
+
+Result<> WriteSample(const Sample& sample, std::shared_ptr<Storage> storage, const GuestDisk& disk) {
+  const auto writer = PLATTER_TRY(NewSample(sample, std::move(storage), disk.size));
+  return WriteThrough(*writer, disk);
 }
 
 std::shared_ptr<Storage> SampleInMemory(const Sample& sample, const GuestDisk& disk) {

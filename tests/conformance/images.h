@@ -34,6 +34,9 @@ std::vector<Sample> PeerSamples();
 // For what only reads: ours, and the peer's of formats that we do not write.
 std::vector<Sample> ReadableSamples();
 
+// The writer of a new image of `virtual_size` bytes in `storage`.
+Result<std::unique_ptr<ImageWriter>> NewSample(const Sample& sample, std::shared_ptr<Storage> storage,
+                                               std::uint64_t virtual_size);
 // Writes `disk` as a new image into `storage` with our writer.
 Result<> WriteSample(const Sample& sample, std::shared_ptr<Storage> storage, const GuestDisk& disk);
 // The same in memory, made by the peer where we do not write the format; adds a test failure when that fails.
