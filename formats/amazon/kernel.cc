@@ -103,7 +103,6 @@ struct UImageHeader {
   static constexpr Be<std::uint32_t> kMagic{0};
   static constexpr Be<std::uint32_t> kHeaderCrc{4};
   static constexpr Be<std::uint32_t> kDataSize{12};
-  static constexpr Be<std::uint8_t> kArchitecture{29};
   static constexpr Be<std::uint8_t> kImageType{30};  // 2: kernel
   static constexpr std::size_t kName = 32;
   static constexpr std::uint32_t kMagicValue = 0x27051956;
