@@ -49,7 +49,9 @@ class Finder {
     std::vector<Candidate> candidates;
     for (const Place& place : places_) PLATTER_CHECK(ListPlace(place, candidates));
     if (!candidates.empty()) {
-      const auto older = [](const Candidate& a, const Candidate& b) { return CompareVersions(a.version, b.version) < 0; };
+      const auto older = [](const Candidate& a, const Candidate& b) {
+        return CompareVersions(a.version, b.version) < 0;
+      };
       return Take(*std::ranges::max_element(candidates, older));
     }
     if (!wanted_.empty()) return NotFound();
@@ -113,8 +115,8 @@ class Finder {
     files.kernel = *PLATTER_TRY(FileAt(place, place.folder + candidate.name));
     std::vector<std::string> paths;
     if (!candidate.version.empty()) {
-      for (const std::string_view pattern : {"initrd.img-{}", "initramfs-{}.img", "initrd-{}", "initrd-{}.img",
-                                             "initramfs-{}"}) {
+      for (const std::string_view pattern :
+           {"initrd.img-{}", "initramfs-{}.img", "initrd-{}", "initrd-{}.img", "initramfs-{}"}) {
         paths.push_back(place.folder + fmt::format(fmt::runtime(pattern), candidate.version));
       }
     }

@@ -96,7 +96,8 @@ Result<std::size_t> ChooseByLooks(const std::vector<Volume>& volumes) {
   for (const Volume& volume : volumes) {
     if (volume.likeness == best->likeness) names.push_back(volume.Name());
   }
-  return Error(ErrorKind::kInvalid, fmt::format("more than one file system may be the root: {}", fmt::join(names, ", ")))
+  return Error(ErrorKind::kInvalid,
+               fmt::format("more than one file system may be the root: {}", fmt::join(names, ", ")))
       .Try(std::string(kRemedy));
 }
 

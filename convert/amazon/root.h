@@ -31,9 +31,9 @@ struct RootChoice {
   std::vector<Volume> others;  // where a separate /boot may be
 };
 
-// `partition`: the number of the root partition, where the caller knows it. kInvalid when there is no such partition, no
-// file system that we know, or several that may be the root, each with a remedy; kCorrupt for a root that its partition
-// is too small for, and for damaged partition tables; kIo.
+// `partition`: the number of the root partition, where the caller knows it. kInvalid when there is no such partition,
+// no file system that we know, or several that may be the root, each with a remedy; kCorrupt for a root that its
+// partition is too small for, and for damaged partition tables; kIo.
 Result<RootChoice> FindRoot(std::shared_ptr<Storage> disk, std::optional<std::uint32_t> partition);
 
 // A file in one of the volumes.
@@ -50,9 +50,9 @@ struct BootFiles {
   std::optional<BootFile> ramdisk;  // empty: the kernel has none beside it
 };
 
-// The kernel of /boot, be it a folder of the root or a partition of its own: the newest, or the one that `wanted` names by
-// version, file name or path. /vmlinuz and /initrd.img serve where no name has a version. kUnsupported when no volume
-// with a kernel can be read (xfs, btrfs), kInvalid when there is none; errors of ext::FileSystem.
+// The kernel of /boot, be it a folder of the root or a partition of its own: the newest, or the one that `wanted` names
+// by version, file name or path. /vmlinuz and /initrd.img serve where no name has a version. kUnsupported when no
+// volume with a kernel can be read (xfs, btrfs), kInvalid when there is none; errors of ext::FileSystem.
 Result<BootFiles> FindBootFiles(const RootChoice& choice, const std::string& wanted);
 
 // Versions as dpkg compares them: digits by value, '~' before the end. Below 0 when `a` is older.

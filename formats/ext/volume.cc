@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <cstring>
 
 #include "formats/core/checked.h"
@@ -47,14 +48,9 @@ errcode_t ReadBlocks64(io_channel channel, unsigned long long block, int count, 
   const auto units = static_cast<std::uint64_t>(count < 0 ? -static_cast<std::int64_t>(count) : count);
   const std::uint64_t length = count < 0 ? units : units * block_size;
   const auto offset = CheckedMultiply<std::uint64_t>(block, block_size);
-  if (!offset || !FitsWithin(*offset, length, volume.storage->size()) || length > volume.budget) {
-    std::memset(data, 0, length);
-    return EXT2_ET_SHORT_READ;
-  }
-  volume.budget -= length;
-  auto read = volume.storage->ReadAt(*offset, std::span(static_cast<std::byte*>(data), length));
-  if (read.ok()) return 0;
-  if (!volume.failure) volume.failure = std::move(read).error();
+  const std::span out(static_cast<std::byte*>(data), length);
+  if (offset && volume.Read(*offset, out)) return 0;
+  std::ranges::fill(out, std::byte{0});
   return EXT2_ET_SHORT_READ;
 }
 
@@ -73,6 +69,40 @@ errcode_t RefuseWrite(io_channel /*channel*/, unsigned long /*block*/, int /*cou
 errcode_t Flush(io_channel /*channel*/) { return 0; }
 
 }  // namespace
+
+const Volume::Window* Volume::WindowAt(std::uint64_t offset) {
+  const std::uint64_t start = AlignDown(offset, kWindow);
+  const auto there = [&](const Window& window) { return window.used != 0 && window.offset == start; };
+  auto window = std::ranges::find_if(windows_, there);
+  if (window == windows_.end()) {
+    window = std::ranges::min_element(windows_, {}, &Window::used);
+    window->used = 0;
+    window->offset = start;
+    window->bytes.resize(std::min(kWindow, storage_->size() - start));
+    auto read = storage_->ReadAt(start, window->bytes);
+    if (!read.ok()) {
+      if (!failure) failure = std::move(read).error();
+      return nullptr;
+    }
+  }
+  window->used = ++clock_;
+  return &*window;
+}
+
+bool Volume::Read(std::uint64_t offset, std::span<std::byte> out) {
+  if (!FitsWithin(offset, out.size(), storage_->size()) || out.size() > budget_) return false;
+  budget_ -= out.size();
+  while (!out.empty()) {
+    const Window* window = WindowAt(offset);
+    if (window == nullptr) return false;
+    const std::uint64_t inside = offset - window->offset;
+    const std::size_t length = std::min<std::size_t>(out.size(), window->bytes.size() - inside);
+    std::ranges::copy(std::span(window->bytes).subspan(inside, length), out.begin());
+    out = out.subspan(length);
+    offset += length;
+  }
+  return true;
+}
 
 std::string VolumeName(const Volume& volume) { return std::to_string(reinterpret_cast<std::uintptr_t>(&volume)); }
 

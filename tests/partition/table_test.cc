@@ -142,8 +142,9 @@ TEST(Mbr, PartitionsThatOverlapOrLeaveTheDiskAreFindings) {
   EXPECT_THAT(TableOf(far).findings, testing::Contains(testing::HasSubstr("past the disk's end")));
 }
 
-std::vector<std::byte> LogicalDisk() {
-  return DiskMadeBy("16M", "printf 'label: dos\\n2048,,5\\n,2048,83\\n,2048,83\\n' | sfdisk -q $0");
+const std::vector<std::byte>& LogicalDisk() {
+  static const auto kDisk = DiskMadeBy("16M", "printf 'label: dos\\n2048,,5\\n,2048,83\\n,2048,83\\n' | sfdisk -q $0");
+  return kDisk;
 }
 
 TEST(Mbr, AChainThatComesBackEnds) {

@@ -80,6 +80,16 @@ ROWS = [
     (1, "Failed to load snapshot", ["measure", "-f", "raw", "-l", "none", "a.raw"]),
     (1, "Invalid image size", ["measure", "--size", "1x"]),
     (1, "does not support size measurement", ["measure", "-O", "qcow", "--size", "1M"]),
+    # amazon: qemu-img does not have it
+    (1, "Expecting what to do", ["amazon"]),
+    (1, "'frobnicate' is not what amazon does", ["amazon", "frobnicate", "a.raw"]),
+    (1, "Expecting one image file name", ["amazon", "split", "-d", "new"]),
+    (1, "Expecting -d", ["amazon", "split", "a.raw"]),
+    (1, "unrecognized option '--bogus'", ["amazon", "split", "--bogus", "a.raw"]),
+    (1, "missing argument for option '-d'", ["amazon", "split", "a.raw", "-d"]),
+    (1, "Invalid partition number '-1'", ["amazon", "split", "-d", "new", "--partition", "-1", "a.raw"]),
+    (1, "No such file or directory", ["amazon", "split", "-d", "new", "nowhere.raw"]),
+    (1, "holds no file system", ["amazon", "split", "-d", "new", "a.raw"]),
     # create
     (1, "Expecting image file name", ["create"]),
     (1, "needs a size parameter", ["create", "new.raw"]),

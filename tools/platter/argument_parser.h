@@ -27,6 +27,9 @@ enum LongOption : int {
   kStartOffset,
   kMaxLength,
   kSize,
+  kPartition,
+  kKernel,
+  kForce,
 };
 
 // One parser at a time: getopt_long keeps its place in the process.

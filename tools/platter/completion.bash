@@ -4,7 +4,7 @@ _platter() {
   local cur prev words cword
   _init_completion || return
 
-  local verbs="info check create convert compare map measure"
+  local verbs="amazon info check create convert compare map measure"
   if [[ $cword -eq 1 ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$verbs --help --version" -- "$cur")
     return
@@ -30,12 +30,17 @@ _platter() {
       ;;
   esac
 
+  if [[ $verb == amazon && $cword -eq 2 ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "split --help" -- "$cur")
+    return
+  fi
   if [[ $cur != -* ]]; then
     _filedir
     return
   fi
   local options
   case $verb in
+    amazon) options="-d -f -U -q --force-share --image-opts --partition --kernel --force --help" ;;
     info) options="-f --output --backing-chain -U --force-share --image-opts --help" ;;
     check) options="-f --output -r -T -q -U --force-share --image-opts --help" ;;
     create) options="-f -o -b -F -u -q --help" ;;

@@ -51,7 +51,9 @@ void PrintHelp(const Persona& persona) {
   fmt::print("    '-V', '--version'    output version information and exit\n\n");
   if (persona.as_qemu) {
     fmt::print("Command syntax:\n");
-    for (const Verb& verb : AllVerbs()) fmt::print("  {} {}\n", verb.name, verb.usage);
+    for (const Verb& verb : AllVerbs()) {
+      if (!verb.ours) fmt::print("  {} {}\n", verb.name, verb.usage);
+    }
   } else {
     fmt::print("Commands ('{} COMMAND --help' says more):\n", persona.program);
     for (const Verb& verb : AllVerbs()) fmt::print("  {:<10}{}\n", verb.name, verb.summary);

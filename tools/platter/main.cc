@@ -1,7 +1,6 @@
 // platter: disk images from the command line.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <csignal>
 
 #include "tools/platter/argument_parser.h"
@@ -22,8 +21,8 @@ constexpr option kStandardOptions[] = {
 int RunVerb(const Persona& persona, std::span<char*> words) {
   if (words.empty()) return ComplainUsage(persona, "Not enough arguments");
   const std::string_view name = words.front();
-  const auto verb = std::ranges::find(AllVerbs(), name, &Verb::name);
-  if (verb == AllVerbs().end()) return ComplainUsage(persona, fmt::format("Command not found: {}", name));
+  const Verb* verb = FindVerb(persona, name);
+  if (verb == nullptr) return ComplainUsage(persona, fmt::format("Command not found: {}", name));
   return verb->run(Invocation{persona, *verb, words});
 }
 

@@ -23,11 +23,15 @@ struct Verb {
   std::string_view usage;         // the options and operands, as one line
   std::string_view options;       // a line per option, for `platter VERB --help`
   int (*run)(const Invocation&);  // returns the exit code
+  bool ours = false;              // qemu-img does not have it, and neither do we when we are called so
 };
 
 // In alphabetical order.
 std::span<const Verb> AllVerbs() noexcept;
+// The verb of that name that `persona` has; null when there is none.
+const Verb* FindVerb(const Persona& persona, std::string_view name) noexcept;
 
+int RunAmazon(const Invocation& call);
 int RunCheck(const Invocation& call);
 int RunCompare(const Invocation& call);
 int RunConvert(const Invocation& call);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "tools/platter/verb.h"
@@ -6,6 +7,25 @@ namespace platter::cli {
 namespace {
 
 constexpr std::array kVerbs = {
+    Verb{
+        .name = "amazon",
+        .summary = "a disk to file system, kernel and ramdisk (ami, aki, ari), and back",
+        .usage =
+            "split [-f fmt] [--image-opts] [-U] -d out [--partition number] [--kernel version] [--force] [-q] disk",
+        .options =
+            "split takes a disk apart: OUT.ami, the root file system as a raw sparse image; OUT.aki and OUT.ari, the\n"
+            "kernel and the initial ramdisk of its /boot (ext2, ext3 and ext4; a /boot partition, too).\n"
+            "  -d OUT              the three files' name without its end\n"
+            "  --partition NUMBER  the root partition; found by its content unless said\n"
+            "  --kernel VERSION    the kernel: version, file name or path; the newest unless said\n"
+            "  --force             replace files that are there\n"
+            "  -f FORMAT           the disk's format; recognised by content unless said\n"
+            "  --image-opts        DISK is a list of options: driver=qcow2,file.filename=a.qcow2\n"
+            "  -U, --force-share   read it even though another process has it locked\n"
+            "  -q                  print nothing but errors\n",
+        .run = RunAmazon,
+        .ours = true,
+    },
     Verb{
         .name = "check",
         .summary = "whether an image's metadata is sound; repairs it",
@@ -120,5 +140,10 @@ constexpr std::array kVerbs = {
 }  // namespace
 
 std::span<const Verb> AllVerbs() noexcept { return kVerbs; }
+
+const Verb* FindVerb(const Persona& persona, std::string_view name) noexcept {
+  const auto verb = std::ranges::find(kVerbs, name, &Verb::name);
+  return verb == kVerbs.end() || (verb->ours && persona.as_qemu) ? nullptr : &*verb;
+}
 
 }  // namespace platter::cli
