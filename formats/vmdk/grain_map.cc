@@ -12,7 +12,6 @@ namespace {
 // Directory entries passed over in one call, so that an extent of any length costs a bounded amount of work.
 constexpr std::uint64_t kTablesPerCall = std::uint64_t{1} << 20;
 
-constexpr std::uint64_t kSeSparseKind = std::uint64_t{15} << 60;
 constexpr std::uint64_t kSeSparseAllocatedTable = std::uint64_t{1} << 60;
 
 bool Continues(const GrainRun& run, const GrainRun& next) noexcept {

@@ -58,6 +58,9 @@ EXTRA_COMMAND_LINES = [
     ["map", "--image-opts", "driver=raw,file.filename=sparse.raw,offset=900k,size=1M"],
     ["map", "--output=json", "--image-opts",
      "driver=qcow2,file.filename=missing-base.qcow2,backing.driver=raw,backing.file.filename=sparse.raw"],
+    ["map", "--output=json", "--image-opts",
+     "driver=qcow2,file.filename=missing-base.qcow2,backing.driver=qcow2,backing.file.filename=middle.qcow2,"
+     "backing.backing.driver=raw,backing.backing.file.filename=sparse.raw"],
     ["map", "--output=json", "--start-offset=7M", "v3.qcow2"],
     ["map", "--output=json", "--max-length=0", "v3.qcow2"],
     ["info", "file:sparse.raw"],

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "formats/core/limits.h"
 #include "formats/core/reference.h"
 #include "formats/format_table.h"
 
@@ -23,7 +24,8 @@ Result<bool> ParseSwitch(std::string_view name, std::string_view value) {
 // Collects the options of one node of the tree, which all start with `prefix`, and makes an ImageOptions of them.
 class NodeParser {
  public:
-  NodeParser(std::string prefix, Dialect dialect) : prefix_(std::move(prefix)), dialect_(dialect) {}
+  NodeParser(std::string prefix, Dialect dialect, std::uint32_t depth = 1)
+      : prefix_(std::move(prefix)), dialect_(dialect), depth_(depth) {}
 
   Result<ImageOptions> Parse(const Pairs& pairs) {
     for (const auto& [name, value] : pairs) {
@@ -32,7 +34,8 @@ class NodeParser {
     PLATTER_CHECK(FindDriver());
     for (const auto& [name, value] : pairs) PLATTER_CHECK(Take(name, value));
     if (!backing_.empty()) {
-      NodeParser below(prefix_ + "backing.", dialect_);
+      if (depth_ >= Limits{}.chain_depth) return Error(ErrorKind::kLimit, "backing chain is too deep").Found(prefix_);
+      NodeParser below(prefix_ + "backing.", dialect_, depth_ + 1);
       node_.backing = std::make_unique<ImageOptions>(PLATTER_TRY(below.Parse(backing_)));
     }
     if (node_.filename.empty()) {
@@ -140,6 +143,7 @@ class NodeParser {
 
   std::string prefix_;
   Dialect dialect_;
+  std::uint32_t depth_;
   std::string driver_name_;
   ImageOptions node_;
   Pairs backing_;

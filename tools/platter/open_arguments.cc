@@ -54,17 +54,17 @@ Result<ImageSource> SourceOf(ImageOptions options, const ImageArgument& argument
 }
 
 // Tells a driver that takes the data file's name as an option; what is opened is the gate's business.
-Result<> NameDataFile(const ImageSource& source, OptionValues& options) {
-  if (!source.options.data_file || source.driver == nullptr) return Done{};
-  const auto specs = source.driver->open_options;
+Result<> NameDataFile(const FormatDriver* driver, const ImageOptions& node, OptionValues& options) {
+  if (!node.data_file || driver == nullptr) return Done{};
+  const auto specs = driver->open_options;
   if (std::ranges::find(specs, "data-file", &OptionSpec::name) == specs.end()) return Done{};
-  return options.Set("data-file", *source.options.data_file, specs);
+  return options.Set("data-file", *node.data_file, specs);
 }
 
-Result<OpenedChain> OpenTree(const ImageSource& source, const OpenRequest& request);
+Result<OpenedChain> OpenTree(const ImageSource& source, const ImageOptions& node, const OpenRequest& request);
 
-Result<OpenedChain> OpenOverriddenBacking(const ImageSource& source, const OpenRequest& request) {
-  const ImageOptions& backing = *source.options.backing;
+Result<OpenedChain> OpenOverriddenBacking(const ImageSource& source, const ImageOptions& backing,
+                                          const OpenRequest& request) {
   ImageSource below;
   below.dialect = source.dialect;
   below.path = backing.filename;
@@ -73,35 +73,31 @@ Result<OpenedChain> OpenOverriddenBacking(const ImageSource& source, const OpenR
   below.mode = source.mode;
   below.mode.access = FileMode::Access::kRead;
   below.mode.lock = source.mode.lock && backing.locking && !backing.force_share;
-  below.options.no_backing = backing.no_backing;
-  below.options.data_file = backing.data_file;
-  if (backing.backing != nullptr) {
-    return Error(ErrorKind::kInvalid, "the image option 'backing.backing' is not supported");
-  }
-  return OpenTree(below, request);
+  return OpenTree(below, backing, request);
 }
 
-Result<OpenedChain> OpenTree(const ImageSource& source, const OpenRequest& request) {
-  ArgumentGate gate(source.mode, source.options.data_file);
+// `node`: what --image-opts said of this image and those below it.
+Result<OpenedChain> OpenTree(const ImageSource& source, const ImageOptions& node, const OpenRequest& request) {
+  ArgumentGate gate(source.mode, node.data_file);
   OpenContext context;
   context.gate = &gate;
   context.contents = request.contents;
   context.dialect = source.dialect;
   context.options = source.open_options;
-  PLATTER_CHECK(NameDataFile(source, context.options));
+  PLATTER_CHECK(NameDataFile(source.driver, node, context.options));
   auto storage = PLATTER_TRY(FileStorage::Open(source.path, source.mode));
   OpenedLayer top = PLATTER_TRY(OpenLayer(source.path, std::move(storage), source.driver, context));
-  if (!request.whole_chain || source.options.no_backing) {
+  if (!request.whole_chain || node.no_backing) {
     OpenedChain chain;
     chain.layers.push_back(std::move(top));
     return chain;
   }
-  if (source.options.backing == nullptr) return OpenChain(std::move(top), context);
+  if (node.backing == nullptr) return OpenChain(std::move(top), context);
   if (!top.driver->can_have_backing) {
     return Error(ErrorKind::kInvalid, fmt::format("format {} has no backing files", top.driver->name));
   }
   OpenedChain chain;
-  OpenedChain below = PLATTER_TRY(OpenOverriddenBacking(source, request));
+  OpenedChain below = PLATTER_TRY(OpenOverriddenBacking(source, *node.backing, request));
   chain.layers.push_back(std::move(top));
   std::ranges::move(below.layers, std::back_inserter(chain.layers));
   return chain;
@@ -133,7 +129,7 @@ Result<ImageSource> ParseImageArgument(const ImageArgument& argument) {
 }
 
 Result<OpenedChain> OpenImage(const ImageSource& source, const OpenRequest& request) {
-  return OpenTree(source, request);
+  return OpenTree(source, source.options, request);
 }
 
 Result<OpenedChain> OpenImage(const ImageArgument& argument, const OpenRequest& request) {
