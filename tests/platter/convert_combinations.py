@@ -1,6 +1,6 @@
 """Converts real boot images with every combination of qcow2 options and compares with qemu-img.
 
-usage: convert_combinations.py PLATTER FOLDER
+usage: convert_combinations.py PLATTER FOLDER [SHARE]   (one combination in SHARE only)
 
 For each combination: qemu-img reads the same bytes from our image and finds nothing wrong with it; our image takes at
 most the space that qemu-img's does, to a page (compressed: at most 10 % more); we read the same bytes from qemu-img's.
@@ -70,11 +70,12 @@ def try_out(platter, folder, source, words):
 
 
 def main():
-    platter, folder = sys.argv[1:]
+    platter, folder = sys.argv[1:3]
+    share = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     failures = 0
-    cases = [(source, words) for source in SOURCES for words in combinations()]
+    cases = [(source, words) for source in SOURCES for words in combinations()][::share]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         running = [(case, pool.submit(try_out, platter, folder, *case)) for case in cases]
         for (source, words), future in running:

@@ -15,6 +15,7 @@
 #include "tests/support/command.h"
 #include "tests/support/digest.h"
 #include "tests/support/guest.h"
+#include "tests/support/memory_device.h"
 #include "tests/support/temp_dir.h"
 
 namespace platter::test {
@@ -33,6 +34,18 @@ std::string GuestContentByQemu(const std::string& path) {
   std::string digest = result.exit_code == 0 ? Sha256OfFile(raw) : "unreadable";
   std::filesystem::remove(raw);
   return digest;
+}
+
+std::vector<std::byte> BytesOf(const std::string& path) {
+  std::vector<std::byte> bytes(std::filesystem::file_size(path));
+  std::ifstream(path, std::ios::binary)
+      .read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  return bytes;
+}
+
+void WriteBytes(const std::string& path, const std::vector<std::byte>& bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 
 bool AppliesTo(const Damage& damage, const ImageRecipe& recipe) {
@@ -85,6 +98,33 @@ TEST_P(Repairs, AllAsQemuOrBetter) {
 INSTANTIATE_TEST_SUITE_P(Images, Repairs, testing::ValuesIn(ImageRecipes()),
                          [](const auto& row) { return row.param.name; });
 
+class RepairsOnDevice : public Repairs {};
+
+// A device cannot grow, and what lies behind the image is anything.
+TEST_P(RepairsOnDevice, StayInsideIt) {
+  ForEachDamage([](const Damage& damage, const std::string& path, const std::string&) {
+    const std::string content = GuestContent(path);
+    std::vector<std::byte> bytes = BytesOf(path);
+    bytes.resize(bytes.size() + (std::size_t{2} << 20), std::byte{0xA5});
+    const auto device = std::make_shared<MemoryDevice>(path, bytes);
+    const Verdict verdict = CheckByUs(device, Repair::kAll);
+    ASSERT_EQ(device->size(), bytes.size());
+    WriteBytes(path, device->Snapshot());
+    if (verdict.error.empty()) {
+      EXPECT_EQ(CheckByUs(device).exit_code, verdict.exit_code);
+      EXPECT_EQ(CheckByQemu(path).exit_code, verdict.exit_code);
+    }
+    if (!content.starts_with("error") && !damage.shows_table_to_guest) {
+      EXPECT_EQ(GuestContent(path), content);
+    }
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Images, RepairsOnDevice,
+                         testing::Values(FindRecipe("clusters512"), FindRecipe("bitmaps"), FindRecipe("lazy"),
+                                         FindRecipe("refcounts1"), FindRecipe("snapshots")),
+                         [](const auto& row) { return row.param.name; });
+
 struct Interruption {
   const char* image;
   const char* damage;
@@ -111,9 +151,7 @@ TEST_P(Interrupted, RepairLosesNothing) {
       EXPECT_GT(write, 0u);
       break;
     }
-    const auto bytes = memory->Snapshot();
-    std::ofstream(path, std::ios::binary | std::ios::trunc)
-        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    WriteBytes(path, memory->Snapshot());
     EXPECT_EQ(GuestContentByQemu(path), content);
     EXPECT_EQ(CheckByUs(path, Repair::kAll).exit_code, 0);
     EXPECT_EQ(CheckByQemu(path).exit_code, 0);

@@ -9,6 +9,7 @@
 #include "formats/core/faulty_storage.h"
 #include "formats/core/memory_storage.h"
 #include "tests/qcow2/new_image.h"
+#include "tests/support/memory_device.h"
 
 namespace platter::test {
 namespace {
@@ -100,13 +101,6 @@ TEST_P(NewImage, IsValidWhenNothingIsWritten) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, NewImage, testing::ValuesIn(kImages), NameOf);
-
-// A block device: it keeps its size, and what it held before does not read as zero.
-class MemoryDevice : public MemoryStorage {
- public:
-  using MemoryStorage::MemoryStorage;
-  bool is_device() const noexcept override { return true; }
-};
 
 // What the device holds afterwards is an image, whatever it held before.
 class NewImageOnDevice : public NewImage {};
