@@ -56,6 +56,7 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION utils)
 set(CPACK_DEBIAN_TOOL_PACKAGE_NAME platter)
 set(CPACK_DEBIAN_TOOL_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_TOOL_PACKAGE_SUGGESTS "mtools, syslinux, syslinux-common")  # platter amazon join
 set(CPACK_COMPONENT_TOOL_DESCRIPTION "Reads, checks and converts virtual disk images
  platter takes qemu-img's verbs and options (info, check, create, convert,
  compare, map, measure) for raw and qcow2 images.")

@@ -89,6 +89,10 @@ ROWS = [
     (1, "missing argument for option '-d'", ["amazon", "split", "a.raw", "-d"]),
     (1, "Invalid partition number '-1'", ["amazon", "split", "-d", "new", "--partition", "-1", "a.raw"]),
     (1, "No such file or directory", ["amazon", "split", "-d", "new", "nowhere.raw"]),
+    (1, "Expecting --ami and --aki", ["amazon", "join", "new"]),
+    (1, "Expecting one image file name", ["amazon", "join", "--ami", "a.raw", "--aki", "a.raw"]),
+    (1, "missing argument for option '--ami'", ["amazon", "join", "new", "--ami"]),
+    (1, "no file system that we know", ["amazon", "join", "--ami", "a.raw", "--aki", "a.raw", "new"]),
     (1, "holds no file system", ["amazon", "split", "-d", "new", "a.raw"]),
     # create
     (1, "Expecting image file name", ["create"]),

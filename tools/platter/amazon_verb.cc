@@ -12,10 +12,11 @@ int RunAmazon(const Invocation& call) {
   Invocation inner{call.persona, call.verb, call.words};
   if (!job.empty()) inner.words = call.words.subspan(1);
   if (job == "split") return RunAmazonSplit(inner);
+  if (job == "join") return RunAmazonJoin(inner);
   ArgumentParser parser(call, "", {});
   if (parser.Next() || parser.exit_code()) return parser.exit_code().value_or(1);
-  return ComplainUsage(call.persona, job.empty() ? "Expecting what to do: split"
-                                                 : fmt::format("'{}' is not what amazon does: split", job));
+  return ComplainUsage(call.persona, job.empty() ? "Expecting what to do: split or join"
+                                                 : fmt::format("'{}' is not what amazon does: split or join", job));
 }
 
 }  // namespace platter::cli

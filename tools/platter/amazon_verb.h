@@ -5,7 +5,8 @@
 
 namespace platter::cli {
 
-// `call.words`: from the word "split" on.
+// `call.words`: from the word "split" or "join" on.
 int RunAmazonSplit(const Invocation& call);
+int RunAmazonJoin(const Invocation& call);
 
 }  // namespace platter::cli

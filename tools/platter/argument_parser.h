@@ -30,6 +30,10 @@ enum LongOption : int {
   kPartition,
   kKernel,
   kForce,
+  kAmi,
+  kAki,
+  kAri,
+  kAppend,
 };
 
 // One parser at a time: getopt_long keeps its place in the process.

@@ -31,7 +31,7 @@ _platter() {
   esac
 
   if [[ $verb == amazon && $cword -eq 2 ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "split --help" -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W "split join --help" -- "$cur")
     return
   fi
   if [[ $cur != -* ]]; then
@@ -40,7 +40,7 @@ _platter() {
   fi
   local options
   case $verb in
-    amazon) options="-d -f -U -q --force-share --image-opts --partition --kernel --force --help" ;;
+    amazon) options="-d -f -O -o -c --ami --aki --ari --append -U -q --force-share --image-opts --partition --kernel --force --help" ;;
     info) options="-f --output --backing-chain -U --force-share --image-opts --help" ;;
     check) options="-f --output -r -T -q -U --force-share --image-opts --help" ;;
     create) options="-f -o -b -F -u -q --help" ;;

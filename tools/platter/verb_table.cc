@@ -11,7 +11,9 @@ constexpr std::array kVerbs = {
         .name = "amazon",
         .summary = "a disk to file system, kernel and ramdisk (ami, aki, ari), and back",
         .usage =
-            "split [-f fmt] [--image-opts] [-U] -d out [--partition number] [--kernel version] [--force] [-q] disk",
+            "split [-f fmt] [--image-opts] [-U] -d out [--partition number] [--kernel version] [--force] [-q] disk | "
+            "join [-f fmt] --ami ami --aki aki [--ari ari] [--append options] [-O output_fmt] [-o options] [-c] [-q] "
+            "output_filename",
         .options =
             "split takes a disk apart: OUT.ami, the root file system as a raw sparse image; OUT.aki and OUT.ari, the\n"
             "kernel and the initial ramdisk of its /boot (ext2, ext3 and ext4; a /boot partition, too).\n"
@@ -22,6 +24,16 @@ constexpr std::array kVerbs = {
             "  -f FORMAT           the disk's format; recognised by content unless said\n"
             "  --image-opts        DISK is a list of options: driver=qcow2,file.filename=a.qcow2\n"
             "  -U, --force-share   read it even though another process has it locked\n"
+            "  -q                  print nothing but errors\n"
+            "join makes one bootable disk of them: an MBR, a boot partition with syslinux, kernel and ramdisk, and the "
+            "root\n"
+            "partition. It takes the programs of mtools and syslinux, and an x86 kernel.\n"
+            "  --ami, --aki, --ari FILE   the root file system (in any format), the kernel, the initial ramdisk\n"
+            "  --append OPTIONS    more for the kernel's command line (root=PARTUUID=.. ro console=tty0 "
+            "console=ttyS0)\n"
+            "  -f FORMAT           the ami's format; recognised by content unless said\n"
+            "  -O FORMAT           the target's format; raw unless said\n"
+            "  -o OPTIONS, -c      options of the new image; compress it\n"
             "  -q                  print nothing but errors\n",
         .run = RunAmazon,
         .ours = true,
