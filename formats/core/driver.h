@@ -122,6 +122,7 @@ struct FormatDriver {
 
   Result<Measurement> (*measure)(const MeasureRequest&) = nullptr;
   Result<CheckReport> (*check)(const CheckRequest&) = nullptr;
+  bool can_repair = true;  // check takes requests for repairs
 };
 
 }  // namespace platter

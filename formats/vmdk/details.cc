@@ -1,5 +1,6 @@
 #include "formats/vmdk/details.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -49,8 +50,11 @@ Detail DescribeFurther(const Descriptor& descriptor, std::span<const ExtentFile>
   Detail::List damaged;
   for (const ExtentFile& extent : extents) {
     if (extent.storage == nullptr && !extent.zero()) missing.emplace_back(extent.line.file);
-    if (extent.directory_damaged) damaged.emplace_back(extent.storage->name());
+    if (extent.hosted && extent.hosted->directory_damaged) damaged.emplace_back(extent.storage->name());
   }
+  const bool unclean = std::ranges::any_of(
+      extents, [](const ExtentFile& extent) { return extent.hosted && extent.hosted->header.unclean; });
+  if (unclean) detail.Add("unclean-shutdown", true);
   if (!missing.empty()) detail.Add("missing-extents", std::move(missing));
   if (!damaged.empty()) detail.Add("read-by-redundant-directory", std::move(damaged));
   return detail;

@@ -167,8 +167,7 @@ class ExtentOpener {
       PLATTER_CHECK(UseGrains(extent, GrainTables::Of(header), cache_bytes_));
     } else {
       const HostedExtent hosted = PLATTER_TRY(OpenHosted(*extent.storage, context_.dialect));
-      extent.header = hosted.header;
-      extent.directory_damaged = hosted.directory_damaged;
+      extent.hosted = hosted;
       PLATTER_CHECK(UseGrains(extent, GrainTables::Of(hosted.header), cache_bytes_));
     }
     if (as_qemu() || extent.length == described) return Done{};
@@ -199,7 +198,12 @@ Result<HostedExtent> OpenHosted(Storage& storage, Dialect dialect) {
   HostedExtent hosted{PLATTER_TRY(ParseSparseHeader(head, storage.size()))};
   SparseHeader& header = hosted.header;
   if (header.capacity == 0) return hosted;
-  if (header.directory == kDirectoryAtEnd) header = PLATTER_TRY(WithTrailer(storage, header));
+  if (header.directory == kDirectoryAtEnd) {
+    const std::uint64_t overhead = header.overhead;
+    header = PLATTER_TRY(WithTrailer(storage, header));
+    header.overhead = overhead;  // where the stream's first marker stands
+    hosted.stream_trailer = true;
+  }
   if (dialect == Dialect::kQemu) {
     header.flags &= ~kFlagRedundantDirectory;  // qemu never looks at the copy
     return hosted;
@@ -216,8 +220,7 @@ Result<ExtentFile> EmbeddedExtent(std::shared_ptr<Storage> storage, const Hosted
   ExtentFile extent{.described = false, .storage = std::move(storage)};
   extent.line.sectors = hosted.header.capacity;
   extent.line.file = extent.storage->name();
-  extent.header = hosted.header;
-  extent.directory_damaged = hosted.directory_damaged;
+  extent.hosted = hosted;
   PLATTER_CHECK(UseGrains(extent, GrainTables::Of(hosted.header), context.limits.table_cache));
   return extent;
 }

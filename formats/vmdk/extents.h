@@ -16,6 +16,13 @@
 
 namespace platter::vmdk {
 
+// What a hosted sparse extent says about itself, as it is to be read.
+struct HostedExtent {
+  SparseHeader header;             // of a stream: with the footer's directory
+  bool directory_damaged = false;  // the directory is, and its copy sound: the two are exchanged in `header`
+  bool stream_trailer = false;     // there is a footer
+};
+
 struct ExtentFile {
   ExtentLine line = {};     // as described; of an extent that holds its own descriptor, as its header says
   bool described = true;    // false: the extent holds its own descriptor
@@ -25,20 +32,14 @@ struct ExtentFile {
   std::uint64_t offset = 0;               // host bytes, of a flat extent
   std::unique_ptr<GrainMap> grains = {};  // of a sparse extent; null for the others
   std::unique_ptr<CompressedReader> compressed = {};
-  std::optional<SparseHeader> header = {};  // of a hosted sparse extent
-  bool directory_damaged = false;           // the redundant copy of the grain directory is in use
+  std::optional<HostedExtent> hosted = {};
 
   std::uint64_t end() const noexcept { return begin + length; }
   bool zero() const noexcept { return line.type == ExtentType::kZero; }
 };
 
-// The header of the sparse extent in `storage`, with the footer's directory where that counts. kNotThisFormat for other
-// content, and as ParseSparseHeader and ParseTrailer. `redundant_used` says whether the primary directory is damaged
-// and the copy sound; the header's two directories are then exchanged.
-struct HostedExtent {
-  SparseHeader header;
-  bool directory_damaged = false;
-};
+// The header of the sparse extent in `storage`. kNotThisFormat for other content, and as ParseSparseHeader and
+// ParseTrailer.
 Result<HostedExtent> OpenHosted(Storage& storage, Dialect dialect);
 
 // The one extent of a file that holds its own descriptor.

@@ -12,6 +12,9 @@ namespace {
 // Directory entries passed over in one call, so that an extent of any length costs a bounded amount of work.
 constexpr std::uint64_t kTablesPerCall = std::uint64_t{1} << 20;
 
+// Past the end of any file.
+constexpr std::uint64_t kNowhere = std::uint64_t{1} << 63;
+
 constexpr std::uint64_t kSeSparseAllocatedTable = std::uint64_t{1} << 60;
 
 bool Continues(const GrainRun& run, const GrainRun& next) noexcept {
@@ -103,25 +106,26 @@ Result<std::uint64_t> GrainMap::DecodeSeSparseTable(std::uint64_t word, std::uin
   return tables_.tables + (word & kIndex) * tables_.table_bytes();
 }
 
-Result<GrainRun> GrainMap::Decode(std::uint64_t table, std::uint64_t entry, std::uint64_t guest) {
+Result<GrainRun> GrainMap::Decode(std::uint64_t table, std::uint64_t entry, std::uint64_t guest, bool anywhere) {
   const std::uint64_t start = guest - guest % tables_.grain_size;
   const std::uint64_t end = std::min(start + tables_.grain_size, tables_.capacity);
   const GrainRun run{.length = end - guest};
   const std::uint64_t at = table + entry * tables_.entry_size();
   const std::uint64_t word = PLATTER_TRY(cache_.Word(at));
   auto grain =
-      tables_.entries == GrainTables::Entries::kSeSparse ? DecodeSeSparse(word, run, at) : DecodeHosted(word, run, at);
+      tables_.entries == GrainTables::Entries::kSeSparse ? DecodeSeSparse(word, run, at) : DecodeHosted(word, run);
   if (grain.ok() && grain.value().kind == GrainKind::kData) grain.value().host += guest - start;
+  if (grain.ok() && !anywhere) PLATTER_CHECK(CheckInside(grain.value(), at));
   return grain;
 }
 
-Result<GrainRun> GrainMap::DecodeHosted(std::uint64_t word, GrainRun run, std::uint64_t at) const {
+Result<GrainRun> GrainMap::DecodeHosted(std::uint64_t word, GrainRun run) const {
   if (word == kNoGrain) return run;
   if (word == kZeroedGrain && tables_.zeroed_grains) {
     run.kind = GrainKind::kZero;
     return run;
   }
-  return Place(run, word * kSectorSize, at);
+  return Place(run, word * kSectorSize);
 }
 
 Result<GrainRun> GrainMap::DecodeSeSparse(std::uint64_t word, GrainRun run, std::uint64_t at) const {
@@ -138,7 +142,7 @@ Result<GrainRun> GrainMap::DecodeSeSparse(std::uint64_t word, GrainRun run, std:
     case 3: {
       const auto distance = CheckedMultiply(grain, tables_.grain_size);
       const auto host = distance ? CheckedAdd(tables_.grains, *distance) : std::nullopt;
-      return Place(run, host.value_or(~std::uint64_t{0}), at);
+      return Place(run, std::min(host.value_or(kNowhere), kNowhere));
     }
     default:
       break;
@@ -146,12 +150,18 @@ Result<GrainRun> GrainMap::DecodeSeSparse(std::uint64_t word, GrainRun run, std:
   return BadEntry("no kind of grain", kTable, at, word).Allowed("0, or 1 to 3 in the highest 4 bits");
 }
 
-Result<GrainRun> GrainMap::Place(GrainRun run, std::uint64_t host, std::uint64_t at) const {
+GrainRun GrainMap::Place(GrainRun run, std::uint64_t host) const noexcept {
   run.kind = tables_.compressed ? GrainKind::kCompressed : GrainKind::kData;
   run.host = host;
+  return run;
+}
+
+// Of a grain that has begun, what the guest has of it must be there.
+Result<> GrainMap::CheckInside(const GrainRun& run, std::uint64_t at) const {
+  if (run.kind != GrainKind::kData && run.kind != GrainKind::kCompressed) return Done{};
   const std::uint64_t least = tables_.compressed ? GrainMarkerLayout::kSize : run.length;
-  if (FitsWithin(host, least, file_size_)) return run;
-  return BadEntry("grain lies outside the file", kTable, at, host)
+  if (FitsWithin(run.host, least, file_size_)) return Done{};
+  return BadEntry("grain lies outside the file", kTable, at, run.host)
       .Allowed(fmt::format("{} bytes inside the file's {}", least, file_size_));
 }
 

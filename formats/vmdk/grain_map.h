@@ -62,17 +62,18 @@ class GrainMap {
   // The place of table number `index`, 0 for none, by the directory itself or by its redundant copy. kCorrupt.
   Result<std::uint64_t> TableAt(std::uint64_t index, bool redundant);
   // The grain of entry number `entry` of the table at host offset `table`, as a run of one grain that starts at guest
-  // offset `guest`. kCorrupt.
-  Result<GrainRun> Decode(std::uint64_t table, std::uint64_t entry, std::uint64_t guest);
+  // offset `guest`. kCorrupt for an entry of no kind, and, unless `anywhere`, for a grain outside the file.
+  Result<GrainRun> Decode(std::uint64_t table, std::uint64_t entry, std::uint64_t guest, bool anywhere = false);
 
  private:
   Result<GrainRun> GrainAt(std::uint64_t guest);
   Result<GrainRun> GrainBy(std::uint64_t guest, bool redundant);
   Result<std::uint64_t> TablesMissingFrom(std::uint64_t index, std::uint64_t last);
   Result<std::uint64_t> DecodeSeSparseTable(std::uint64_t word, std::uint64_t at) const;
-  Result<GrainRun> DecodeHosted(std::uint64_t word, GrainRun run, std::uint64_t at) const;
+  Result<GrainRun> DecodeHosted(std::uint64_t word, GrainRun run) const;
   Result<GrainRun> DecodeSeSparse(std::uint64_t word, GrainRun run, std::uint64_t at) const;
-  Result<GrainRun> Place(GrainRun run, std::uint64_t host, std::uint64_t at) const;
+  GrainRun Place(GrainRun run, std::uint64_t host) const noexcept;
+  Result<> CheckInside(const GrainRun& run, std::uint64_t at) const;
 
   std::shared_ptr<Storage> storage_;
   GrainTables tables_;

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "formats/vmdk/check.h"
 #include "formats/vmdk/probe.h"
 #include "formats/vmdk/reader.h"
 
@@ -20,6 +21,8 @@ const FormatDriver kDriver = {
     .probe = Probe,
     .qemu_probe = ProbeAsQemu,
     .open = Open,
+    .check = Check,
+    .can_repair = false,
 };
 
 }  // namespace platter::vmdk

@@ -79,7 +79,7 @@ bool ParseArguments(const Invocation& call, ArgumentParser& parser, CheckArgumen
 
 struct Checked {
   const FormatDriver* driver = nullptr;
-  std::optional<CheckReport> report;  // empty: the format has no check
+  std::optional<CheckReport> report;  // empty: the format has no such check
 };
 
 // qemu-img opens an image with everything below it before it checks it, and cannot without the key of an encrypted one.
@@ -114,7 +114,8 @@ Result<Checked> Check(const Persona& persona, const ImageSource& source, Repair 
     }
     if (layer.ok()) PLATTER_CHECK(OpenBelow(layer.value(), request.context));
   }
-  if (checked.driver->check != nullptr) checked.report = PLATTER_TRY(checked.driver->check(request));
+  const bool can = repair == Repair::kNothing || checked.driver->can_repair;
+  if (checked.driver->check != nullptr && can) checked.report = PLATTER_TRY(checked.driver->check(request));
   return checked;
 }
 
