@@ -1,6 +1,7 @@
 #include "formats/open.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <utility>
@@ -41,9 +42,36 @@ Result<OpenedLayer> OpenReference(const Reference& backing, const OpenedLayer& a
   return layer;
 }
 
+Error NotFound(const OpenedLayer& above, std::size_t tried) {
+  const ImageInfo& info = above.image->info();
+  return Error(ErrorKind::kIo, fmt::format("no backing file with the identity {} was found", info.backing_id))
+      .In(above.path)
+      .Found(fmt::format("{} {} files with others", tried, info.backing_search->format))
+      .Allowed(fmt::format("one in {}", fmt::join(info.backing_search->folders, " or ")))
+      .Try("name it with --image-opts, as backing.file.filename");
+}
+
+// The file with the right identity among those where it may be. Files that cannot be opened are other images' business.
+Result<OpenedLayer> FindBacking(const OpenedLayer& above, const OpenContext& context) {
+  const ImageInfo& info = above.image->info();
+  const BackingSearch& search = *info.backing_search;
+  std::size_t tried = 0;
+  for (const std::string& folder : search.folders) {
+    const auto names =
+        PLATTER_TRY(context.gate->List(folder, search.suffix, above.path, context.limits.folder_entries));
+    for (const std::string& name : names) {
+      auto layer = OpenReference({Reference::Role::kBacking, name, search.format}, above, context);
+      if (layer.ok() && layer.value().image->info().id == info.backing_id) return layer;
+      ++tried;
+    }
+  }
+  return NotFound(above, tried);
+}
+
 // Of all the places that the image names, the first that holds the right file; the first one's error where none does.
 Result<OpenedLayer> OpenBacking(const OpenedLayer& above, const OpenContext& context) {
   const ImageInfo& info = above.image->info();
+  if (!info.backing) return FindBacking(above, context);
   auto first = OpenReference(*info.backing, above, context);
   if (first.ok()) return first;
   for (const Reference& other : info.other_backing) {
@@ -72,7 +100,8 @@ Result<OpenedLayer> OpenLayer(std::string path, std::shared_ptr<Storage> storage
 Result<OpenedChain> OpenChain(OpenedLayer top, const OpenContext& context) {
   OpenedChain opened;
   opened.layers.push_back(std::move(top));
-  while (opened.layers.back().image->info().backing) {
+  const auto has_backing = [](const ImageInfo& info) { return info.backing || info.backing_search; };
+  while (has_backing(opened.layers.back().image->info())) {
     const OpenedLayer& above = opened.layers.back();
     if (opened.layers.size() >= context.limits.chain_depth) {
       return Error(ErrorKind::kLimit, "backing chain is too deep")
@@ -86,7 +115,7 @@ Result<OpenedChain> OpenChain(OpenedLayer top, const OpenContext& context) {
       return Error(ErrorKind::kCorrupt, "backing chain comes back to a file that it has been through")
           .In(above.path)
           .At("header", "backing file name")
-          .Found(above.image->info().backing->text);
+          .Found(above.image->info().backing ? above.image->info().backing->text : next.value().path);
     }
     opened.layers.push_back(std::move(next).value());
   }

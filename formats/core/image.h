@@ -16,12 +16,21 @@
 
 namespace platter {
 
+// Where a backing file is looked for that the image knows by its identity and no name.
+struct BackingSearch {
+  std::vector<std::string> folders;  // as seen from the image's own, in the order of trying
+  std::string suffix;                // of file names, in any case: ".vdi"
+  std::string format;                // FormatDriver::name
+};
+
 struct ImageInfo {
   std::uint64_t virtual_size = 0;     // guest bytes
   std::uint64_t allocation_unit = 0;  // bytes of a cluster, block or grain; 0 where the format has none (raw)
   std::optional<Reference> backing;   // as written in the image
   // Where else the backing file may be (a VHD has several locators), in the order of trying, after `backing`.
   std::vector<Reference> other_backing;
+  // Instead of `backing`: the file that has backing_id for its id.
+  std::optional<BackingSearch> backing_search;
   // What makes this layer known to those above it (a UUID, a VMDK's CID), and what it knows the layer below by; ""
   // where the format has no such thing. A chain whose neighbours do not agree is refused.
   std::string id;

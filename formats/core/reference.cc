@@ -2,6 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <system_error>
+
 namespace platter {
 namespace {
 
@@ -10,6 +15,12 @@ std::string_view Protocol(std::string_view name) {
   const std::size_t stop = name.find_first_of(":/");
   if (stop == std::string_view::npos || name[stop] != ':') return {};
   return name.substr(0, stop);
+}
+
+bool EndsWith(std::string_view name, std::string_view suffix) {
+  if (name.size() <= suffix.size()) return false;
+  const auto same = [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); };
+  return std::ranges::equal(name.substr(name.size() - suffix.size()), suffix, same);
 }
 
 }  // namespace
@@ -37,6 +48,13 @@ Result<std::string> ResolveReference(const Reference& reference, std::string_vie
   return ResolveReference(reference.text, referrer);
 }
 
+Result<std::vector<std::string>> ReferenceGate::List(const std::string& folder, std::string_view /*suffix*/,
+                                                     const std::string& referrer, std::uint32_t /*most*/) {
+  return Error(ErrorKind::kDenied, "the image refers to another file, which may not be looked for here")
+      .Found(folder)
+      .In(referrer);
+}
+
 Result<std::shared_ptr<Storage>> DenyGate::Open(const Reference& wanted, const std::string& referrer) {
   return Error(ErrorKind::kDenied, "the image refers to another file, which is not allowed here")
       .Found(wanted.text)
@@ -48,6 +66,26 @@ Result<std::shared_ptr<Storage>> LocalGate::Open(const Reference& wanted, const 
   FileMode mode = mode_;
   if (wanted.role == Reference::Role::kBacking) mode.access = FileMode::Access::kRead;
   return std::shared_ptr<Storage>(PLATTER_TRY(FileStorage::Open(path, mode)));
+}
+
+Result<std::vector<std::string>> LocalGate::List(const std::string& folder, std::string_view suffix,
+                                                 const std::string& referrer, std::uint32_t most) {
+  const std::string path = PLATTER_TRY(ResolveReference(folder, referrer));
+  std::error_code failure;
+  std::vector<std::string> names;
+  std::uint32_t passed = 0;
+  auto entry = std::filesystem::directory_iterator(path, failure);
+  for (; !failure && entry != std::filesystem::directory_iterator(); entry.increment(failure)) {
+    if (++passed > most) {
+      return Error(ErrorKind::kLimit, "too many files to look through").In(path).Allowed(fmt::format("{} names", most));
+    }
+    const std::string name = entry->path().filename().string();
+    std::error_code unknown;
+    if (EndsWith(name, suffix) && entry->is_regular_file(unknown)) names.push_back(fmt::format("{}/{}", folder, name));
+  }
+  if (failure) return Error::FromErrno(failure.value(), "cannot list the folder").In(path);
+  std::ranges::sort(names);
+  return names;
 }
 
 }  // namespace platter

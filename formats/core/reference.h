@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "formats/core/file_storage.h"
 #include "formats/core/result.h"
@@ -25,6 +26,11 @@ class ReferenceGate {
   virtual ~ReferenceGate() = default;
   // Opens what `wanted` names, as seen from the image file `referrer`. kDenied when the gate's policy says no.
   virtual Result<std::shared_ptr<Storage>> Open(const Reference& wanted, const std::string& referrer) = 0;
+  // The files in `folder`, as seen from the image file `referrer`, whose names end in `suffix` in any case: texts for a
+  // Reference, sorted. For images that know each other by content and not by name. kDenied unless the gate's policy
+  // allows it; kLimit for a folder with more than `most` entries; kIo.
+  virtual Result<std::vector<std::string>> List(const std::string& folder, std::string_view suffix,
+                                                const std::string& referrer, std::uint32_t most);
 };
 
 // Refuses everything: for inspecting uploads, and the default.
@@ -41,6 +47,8 @@ class LocalGate : public ReferenceGate {
   // Backing files are opened for reading whatever `mode` says; data and extent files as it says.
   explicit LocalGate(FileMode mode) : mode_(mode) {}
   Result<std::shared_ptr<Storage>> Open(const Reference& wanted, const std::string& referrer) override;
+  Result<std::vector<std::string>> List(const std::string& folder, std::string_view suffix, const std::string& referrer,
+                                        std::uint32_t most) override;
 
  private:
   FileMode mode_;

@@ -24,6 +24,11 @@ class ArgumentGate : public ReferenceGate {
     return std::shared_ptr<Storage>(PLATTER_TRY(FileStorage::Open(*data_file_, mode_)));
   }
 
+  Result<std::vector<std::string>> List(const std::string& folder, std::string_view suffix, const std::string& referrer,
+                                        std::uint32_t most) override {
+    return local_.List(folder, suffix, referrer, most);
+  }
+
  private:
   LocalGate local_;
   FileMode mode_;

@@ -1,0 +1,61 @@
+// The places in the file that more than one entry of the block map points at.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "formats/core/limits.h"
+#include "formats/core/result.h"
+#include "formats/core/storage.h"
+#include "formats/vdi/header.h"
+
+namespace platter::vdi {
+
+// A set of block numbers that takes memory where there are members.
+class BlockSet {
+ public:
+  bool Contains(std::uint32_t block) const;
+  // False when it was a member before.
+  bool Add(std::uint32_t block);
+  std::uint64_t memory() const noexcept { return pages_.size() * sizeof(Page); }  // bytes
+
+ private:
+  static constexpr std::uint32_t kWordBits = 64;
+  static constexpr std::uint32_t kPageWords = 512;
+  static constexpr std::uint32_t kPageBits = kPageWords * kWordBits;
+  using Page = std::array<std::uint64_t, kPageWords>;
+
+  std::unordered_map<std::uint32_t, std::unique_ptr<Page>> pages_;
+};
+
+class RepeatedPlaces {
+ public:
+  // Reads the whole map. kIo; kLimit when that takes more than limits.metadata_bytes of memory.
+  static Result<RepeatedPlaces> Find(Storage& storage, const Header& header, const Limits& limits);
+
+  bool Contains(std::uint32_t place) const { return places_.Contains(place); }
+
+ private:
+  BlockSet places_;
+};
+
+// Calls `visit(block, entry)` for every entry of the map, in order. kIo, and what `visit` returns.
+template <class Visit>
+Result<> ForEachEntry(Storage& storage, const Header& header, Visit visit) {
+  constexpr std::uint64_t kPieceEntries = 16384;
+  std::vector<std::byte> piece;
+  for (std::uint64_t block = 0; block < header.blocks;) {
+    piece.resize(std::min<std::uint64_t>(kPieceEntries, header.blocks - block) * kEntrySize);
+    PLATTER_CHECK(storage.ReadAt(header.EntryOffset(block), piece));
+    for (std::size_t at = 0; at < piece.size(); at += kEntrySize) {
+      PLATTER_CHECK(visit(block++, LoadLe<std::uint32_t>(piece.data() + at)));
+    }
+  }
+  return Done{};
+}
+
+}  // namespace platter::vdi
