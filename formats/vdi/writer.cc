@@ -9,6 +9,7 @@ namespace platter::vdi {
 namespace {
 
 constexpr std::uint32_t kUnit = 4096;  // zeros are looked for in pieces of this size
+constexpr std::uint32_t kMaxAlignment = std::uint32_t{1} << 20;
 constexpr std::size_t kMapBytes = 65536;
 constexpr std::uint64_t kFillBytes = std::uint64_t{1} << 20;
 
@@ -26,7 +27,8 @@ Result<> FillWithZeros(Storage& storage, std::uint64_t offset, std::uint64_t len
 
 Writer::Writer(CreateOptions options, std::shared_ptr<Storage> storage)
     : options_(std::move(options)), storage_(std::move(storage)) {
-  traits_.unit = traits_.batch_alignment = std::min(kUnit, options_.header.block_size);
+  traits_.unit = std::min(kUnit, options_.header.block_size);
+  traits_.batch_alignment = std::min(kMaxAlignment, options_.header.block_size);
   map_.reserve(kMapBytes);
 }
 

@@ -35,6 +35,13 @@ constexpr std::array kVmdkPeers = {
 constexpr std::array kVhdx = {Variant{"block_size=1M"}, Variant{"subformat=fixed,block_size=1M"},
                               Variant{"block_state_zero=off,log_size=2M"}};
 
+constexpr std::array kVdi = {
+    Variant{},
+    Variant{"static=on"},
+    Variant{"preallocation=falloc"},
+};
+constexpr std::array kVdiOfQemu = {Variant{}, Variant{"static=on"}};
+
 constexpr std::array kRows = {
     ConformanceRow{.format = "raw",
                    .ours = kRaw,
@@ -42,6 +49,12 @@ constexpr std::array kRows = {
                    .peer_format = "raw",
                    .truncation_shows = false,
                    .largest_virtual_size = std::uint64_t{1} << 42},
+    ConformanceRow{.format = "vdi",
+                   .ours = kVdi,
+                   .peers = kVdiOfQemu,
+                   .peer_format = "vdi",
+                   .peer_checks = true,
+                   .largest_virtual_size = std::uint64_t{1} << 43},
     ConformanceRow{.format = "qcow", .peers = kQcow, .peer_format = "qcow"},
     ConformanceRow{.format = "qcow2",
                    .ours = kQcow2,

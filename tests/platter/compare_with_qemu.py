@@ -27,6 +27,9 @@ def call(program, words, folder="."):
 ENDLESS_FOR_QEMU = ("loop-a.qcow2", "loop-b.qcow2")
 
 
+DRIVERS = {"raw": "raw", "vdi": "vdi", "hdd": "parallels"}
+
+
 def command_lines(image):
     """What every image is asked."""
     yield ["info", image]
@@ -42,7 +45,8 @@ def command_lines(image):
     yield ["measure", "--output=json", "-O", "qcow2", image]
     yield ["measure", "-O", "qcow2", "-o", "cluster_size=4k,refcount_bits=8", image]
     yield ["measure", image]
-    yield ["info", "-U", "--image-opts", f"driver={'raw' if image.endswith('.raw') else 'qcow2'},file.filename={image}"]
+    driver = DRIVERS.get(image.rpartition(".")[2], "qcow2")
+    yield ["info", "-U", "--image-opts", f"driver={driver},file.filename={image}"]
 
 
 
@@ -113,6 +117,9 @@ def read_differences(path):
     return keys, lines, verbs
 
 
+SPECIFIC = "Format specific information:\n"
+
+
 class Comparison:
     def __init__(self, platter, folder, differences):
         self.as_qemu = os.path.join(folder, "qemu-img")
@@ -130,7 +137,11 @@ class Comparison:
         if not isinstance(value, dict):
             return value
         self.used |= self.keys & value.keys()
-        return {key: self.without_keys(member) for key, member in value.items() if key not in self.keys}
+        kept = {key: self.without_keys(member) for key, member in value.items() if key not in self.keys}
+        # Of a format about which qemu says nothing at all.
+        if kept.get("format-specific", {}).get("data", True) == {}:
+            del kept["format-specific"]
+        return kept
 
     def without_lines(self, text):
         kept, skipping = [], None
@@ -139,11 +150,16 @@ class Comparison:
             if skipping is not None and depth > skipping:
                 continue
             skipping = None
-            if line.strip() in self.lines:
-                self.used.add(line.strip())
+            listed = line.strip() if line.strip() in self.lines else line.partition(":")[0].strip() + ": *"
+            if listed in self.lines:
+                self.used.add(listed)
                 skipping = depth
                 continue
+            if kept and kept[-1] == SPECIFIC and depth == 0:
+                kept.pop()
             kept.append(line)
+        if kept and kept[-1] == SPECIFIC:
+            kept.pop()
         return "".join(kept)
 
     def plain(self, words, out):
@@ -164,7 +180,7 @@ class Comparison:
 
     def compare(self, words, before=lambda: None):
         self.compared += 1
-        listed = (words[0], words[-1])
+        listed = (words[0], words[-1].rpartition("=")[2])
         before()
         theirs = call("qemu-img", words)
         before()

@@ -1,6 +1,7 @@
 """Makes the images of the comparison with qemu-img: one for each feature of the formats, written by qemu's own tools."""
 
 import os
+import shutil
 import struct
 import subprocess
 
@@ -244,6 +245,27 @@ def no_images():
     patch("bad-version.qcow2", 4, struct.pack(">I", 9))
 
 
+def vdi_images():
+    for name, options in (("dynamic.vdi", ""), ("static.vdi", "static=on")):
+        create(name, "5M", options, kind="vdi")
+        write(name, "write -P 1 1M 64k", "write -P 2 10k 64k", "write -P 3 4M 1M", kind="vdi")
+    create("odd-size.vdi", "1000001", kind="vdi")
+    create("zero-size.vdi", "0", kind="vdi")
+
+    def changed(name, offset, form, value):
+        shutil.copyfile("dynamic.vdi", name)
+        patch(name, offset, struct.pack(form, value))
+
+    for name, offset, form, value in (
+            ("version-1.0", 68, "<I", 0x10000), ("version-1.2", 68, "<I", 0x10002), ("signature", 64, "<I", 1),
+            ("unaligned-map", 340, "<I", 513), ("unaligned-data", 344, "<I", 1025), ("sector-size", 360, "<I", 4096),
+            ("block-size", 376, "<I", 2 * MIB), ("size-beyond-map", 368, "<Q", 6 * MIB), ("size-huge", 368, "<Q", 1 << 50),
+            ("size-smaller", 368, "<Q", 1000001), ("parent", 424, "<Q", 1), ("parent-changed", 440, "<Q", 1),
+            ("few-allocated", 388, "<I", 1), ("twice", 516, "<I", 1), ("beyond-map", 520, "<I", 9),
+            ("discarded", 512, "<I", 0xFFFFFFFE)):
+        changed(name + ".vdi", offset, form, value)
+
+
 def make_all():
     raw_images()
     plain_qcow2()
@@ -255,5 +277,6 @@ def make_all():
     encrypted()
     broken()
     no_images()
+    vdi_images()
     images = [os.path.join(folder, name)[2:] for folder, _, names in os.walk(".") for name in names]
-    return sorted(name for name in images if name.endswith((".raw", ".qcow2", ".qcow")))
+    return sorted(name for name in images if name.endswith((".raw", ".qcow2", ".qcow", ".vdi")))
