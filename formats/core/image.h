@@ -39,7 +39,7 @@ struct ImageInfo {
   std::string other_backing_id;
   bool encrypted = false;     // the guest bytes cannot be read: ReadAt answers kUnsupported
   bool dirty = false;         // the image was not closed properly
-  bool tracks_dirty = false;  // the format can say `dirty` at all
+  bool tracks_dirty = true;   // false: qemu says nothing of `dirty` for this format, not even that it is not
   Detail specific;            // what only this format says, as qemu says it; empty where it says nothing
   Detail further;             // what qemu does not say
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "formats/core/checked.h"
+#include "formats/core/number_set.h"
 #include "formats/vdi/reader.h"
 #include "formats/vdi/repeated_places.h"
 
@@ -51,7 +52,7 @@ class MapCheck {
   const CheckRequest& request_;
   const Header& header_;
   std::uint64_t file_size_;
-  BlockSet seen_;
+  NumberSet seen_;
   std::uint64_t allocated_ = 0;
   CheckReport report_;
 };

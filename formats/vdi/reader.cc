@@ -63,7 +63,6 @@ ImageInfo DescribeImage(const Header& header) {
   info.virtual_size = header.virtual_size;
   info.allocation_unit = header.block_size;
   info.id = ToText(header.creation_uuid);
-  info.tracks_dirty = true;  // qemu says so, if nothing in the image does
   info.further = DescribeFurther(header);
   if (header.has_parent()) {
     info.backing_id = ToText(header.linkage_uuid);

@@ -2,35 +2,16 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
-#include <memory>
-#include <unordered_map>
 #include <vector>
 
 #include "formats/core/limits.h"
+#include "formats/core/number_set.h"
 #include "formats/core/result.h"
 #include "formats/core/storage.h"
 #include "formats/vdi/header.h"
 
 namespace platter::vdi {
-
-// A set of block numbers that takes memory where there are members.
-class BlockSet {
- public:
-  bool Contains(std::uint32_t block) const;
-  // False when it was a member before.
-  bool Add(std::uint32_t block);
-  std::uint64_t memory() const noexcept { return pages_.size() * sizeof(Page); }  // bytes
-
- private:
-  static constexpr std::uint32_t kWordBits = 64;
-  static constexpr std::uint32_t kPageWords = 512;
-  static constexpr std::uint32_t kPageBits = kPageWords * kWordBits;
-  using Page = std::array<std::uint64_t, kPageWords>;
-
-  std::unordered_map<std::uint32_t, std::unique_ptr<Page>> pages_;
-};
 
 class RepeatedPlaces {
  public:
@@ -40,7 +21,7 @@ class RepeatedPlaces {
   bool Contains(std::uint32_t place) const { return places_.Contains(place); }
 
  private:
-  BlockSet places_;
+  NumberSet places_;
 };
 
 // Calls `visit(block, entry)` for every entry of the map, in order. kIo, and what `visit` returns.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "formats/core/driver.h"
+#include "formats/core/number_set.h"
 #include "formats/core/writer.h"
 #include "formats/vdi/header.h"
 #include "formats/vdi/repeated_places.h"
@@ -41,7 +42,7 @@ class Updater : public ImageWriter {
   std::shared_ptr<Storage> storage_;
   Limits limits_;
   WriterTraits traits_;
-  BlockSet used_;  // places
+  NumberSet used_;  // places
   std::uint32_t next_place_ = 0;
   std::uint64_t end_ = 0;  // host bytes: of the last place in use
   std::mutex punch_mutex_;

@@ -42,6 +42,15 @@ constexpr std::array kVdi = {
 };
 constexpr std::array kVdiOfQemu = {Variant{}, Variant{"static=on"}};
 
+constexpr std::array kPloop = {
+    Variant{},
+    Variant{"cluster_size=64k"},
+    Variant{"cluster_size=100k"},
+    Variant{"cluster_size=512"},
+    Variant{"preallocation=falloc"},
+};
+constexpr std::array kPloopOfQemu = {Variant{}, Variant{"cluster_size=64k"}, Variant{"cluster_size=100k"}};
+
 constexpr std::array kRows = {
     ConformanceRow{.format = "raw",
                    .ours = kRaw,
@@ -55,6 +64,12 @@ constexpr std::array kRows = {
                    .peer_format = "vdi",
                    .peer_checks = true,
                    .largest_virtual_size = std::uint64_t{1} << 43},
+    ConformanceRow{.format = "ploop",
+                   .ours = kPloop,
+                   .peers = kPloopOfQemu,
+                   .peer_format = "parallels",
+                   .peer_checks = true,
+                   .largest_virtual_size = std::uint64_t{1} << 48},
     ConformanceRow{.format = "qcow", .peers = kQcow, .peer_format = "qcow"},
     ConformanceRow{.format = "qcow2",
                    .ours = kQcow2,

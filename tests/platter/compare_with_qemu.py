@@ -100,7 +100,8 @@ CREATIONS = [
     ["-f", "qcow2", "-u", "-b", "nowhere,x.raw", "-F", "raw", "new.qcow2", "1M"],
 ]
 REPAIRS = ["leaked.qcow2", "low-refcount.qcow2", "high-refcount.qcow2", "double-use.qcow2", "outside.qcow2",
-           "misaligned.qcow2", "no-copied-flag.qcow2", "lazy-dirty.qcow2", "dirty.qcow2", "v3.qcow2"]
+           "misaligned.qcow2", "no-copied-flag.qcow2", "lazy-dirty.qcow2", "dirty.qcow2", "v3.qcow2", "open.hdd",
+           "open-outside.hdd", "beyond-end.hdd", "tail.hdd", "small.hdd", "dynamic.vdi"]
 
 
 def read_differences(path):

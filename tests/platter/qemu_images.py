@@ -266,6 +266,32 @@ def vdi_images():
         changed(name + ".vdi", offset, form, value)
 
 
+def ploop_images():
+    for name, options in (("plain.hdd", ""), ("small.hdd", "cluster_size=64k"), ("odd.hdd", "cluster_size=100k")):
+        create(name, "3M", options, kind="parallels")
+        write(name, "write -P 1 1M 64k", "write -P 2 10k 64k", kind="parallels")
+    create("odd-size.hdd", "1000001", kind="parallels")
+    create("zero-size.hdd", "0", kind="parallels")
+
+    def changed(name, *changes):
+        shutil.copyfile("small.hdd", name)
+        for offset, form, value in changes:
+            patch(name, offset, struct.pack(form, value))
+
+    changed("magic.hdd", (0, "<I", 1))
+    changed("no-tracks.hdd", (28, "<I", 0))
+    changed("huge-tracks.hdd", (28, "<I", 0xFFFFFFFF))
+    changed("huge-table.hdd", (32, "<I", 0xFFFFFFFF))
+    changed("huge-size.hdd", (36, "<Q", 2**64 - 1))
+    changed("bad-extension.hdd", (56, "<Q", 128))
+    changed("open.hdd", (44, "<I", 0x746F6E59))
+    changed("open-outside.hdd", (44, "<I", 0x746F6E59), (64, "<I", 100))
+    changed("beyond-end.hdd", (68, "<I", 100))
+    changed("shared.hdd", (64, "<I", 3))
+    changed("tail.hdd")
+    os.truncate("tail.hdd", os.path.getsize("tail.hdd") + 37888)
+
+
 def make_all():
     raw_images()
     plain_qcow2()
@@ -278,5 +304,6 @@ def make_all():
     broken()
     no_images()
     vdi_images()
+    ploop_images()
     images = [os.path.join(folder, name)[2:] for folder, _, names in os.walk(".") for name in names]
-    return sorted(name for name in images if name.endswith((".raw", ".qcow2", ".qcow", ".vdi")))
+    return sorted(name for name in images if name.endswith((".raw", ".qcow2", ".qcow", ".vdi", ".hdd")))

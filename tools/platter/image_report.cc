@@ -139,7 +139,7 @@ Detail ReportAsDetail(const Persona& persona, const ReportedLayer& reported) {
     typed.Add("type", FormatOf(persona, reported)).Add("data", specific);
     detail.Add("format-specific", std::move(typed));
   }
-  detail.Add("dirty-flag", info.dirty);
+  if (info.tracks_dirty) detail.Add("dirty-flag", info.dirty);
   if (!reported.content.empty()) detail.Add("content", reported.content);
   return detail;
 }

@@ -1,0 +1,14 @@
+// FormatDriver::check of ploop: every entry of the allocation table.
+#pragma once
+
+#include "formats/core/driver.h"
+#include "formats/core/result.h"
+
+namespace platter::ploop {
+
+// Findings, counts and lines are qemu-img's; and, not in qemu's dialect, entries that are misplaced or used twice
+// (which stay), and no leak where dirty bitmaps lie. Repair::kAll drops entries that point behind the file. Errors: as
+// ReadHeader; kIo; kLimit.
+Result<CheckReport> CheckFile(const CheckRequest& request);
+
+}  // namespace platter::ploop

@@ -1,0 +1,85 @@
+// ploop images for tests: fixtures built byte by byte from the description of the format.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "formats/core/bytes.h"
+#include "formats/core/file_storage.h"
+#include "formats/core/memory_storage.h"
+#include "formats/format_table.h"
+#include "tests/support/guest.h"
+
+namespace platter::test {
+
+inline const FormatDriver& Ploop() { return *FindFormat("ploop"); }
+
+template <class T>
+void Poke(std::vector<std::byte>& bytes, std::size_t offset, T value) {
+  StoreLe(bytes.data() + offset, value);
+}
+
+// Clusters of 8 sectors, the first at `data_sector`; `stored` of them in the file, each full of its number plus one.
+struct Fixture {
+  int version = 2;
+  std::vector<std::uint32_t> entries = {};
+  std::uint32_t stored = 0;
+  std::uint32_t data_sector = 8;
+  bool names_data_offset = true;
+  std::uint64_t extension_sector = 0;
+  std::uint8_t fill = 0;  // added to the content
+  static constexpr std::uint32_t kSectors = 8;
+  static constexpr std::uint32_t kCluster = kSectors * 512;
+
+  std::vector<std::byte> Bytes() const {
+    std::vector<std::byte> bytes(data_sector * 512 + stored * std::size_t{kCluster});
+    const std::string_view magic = version == 1 ? "WithoutFreeSpace" : "WithouFreSpacExt";
+    std::ranges::copy(std::as_bytes(std::span(magic)), bytes.begin());
+    const auto count = static_cast<std::uint32_t>(entries.size());
+    Poke<std::uint32_t>(bytes, 16, 2);
+    Poke<std::uint32_t>(bytes, 28, kSectors);
+    Poke<std::uint32_t>(bytes, 32, count);
+    Poke<std::uint64_t>(bytes, 36, std::uint64_t{count} * kSectors);
+    Poke<std::uint32_t>(bytes, 48, names_data_offset ? data_sector : 0);
+    Poke<std::uint64_t>(bytes, 56, extension_sector);
+    for (std::size_t i = 0; i < entries.size(); ++i) Poke(bytes, 64 + 4 * i, entries[i]);
+    for (std::uint32_t place = 0; place < stored; ++place) {
+      const std::size_t at = data_sector * 512 + place * std::size_t{kCluster};
+      std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), kCluster, static_cast<std::byte>(place + 1 + fill));
+    }
+    return bytes;
+  }
+};
+
+inline std::shared_ptr<Storage> InMemory(std::vector<std::byte> bytes) {
+  return std::make_shared<MemoryStorage>("image.hdd", std::move(bytes));
+}
+
+inline Result<std::shared_ptr<Image>> OpenPloop(std::shared_ptr<Storage> storage) {
+  DenyGate gate;
+  OpenContext context;
+  context.gate = &gate;
+  return Ploop().open(std::move(storage), context);
+}
+
+inline Result<std::vector<std::byte>> Content(Image& image) {
+  std::vector<std::byte> bytes(image.info().virtual_size);
+  PLATTER_CHECK(image.ReadAt(0, bytes));
+  return bytes;
+}
+
+inline Result<> WritePloop(std::shared_ptr<Storage> storage, const GuestDisk& disk, const std::string& options) {
+  CreateRequest request;
+  request.options = PLATTER_TRY(OptionValues::Parse(options, Ploop().create_options));
+  request.virtual_size = disk.size;
+  request.storage = std::move(storage);
+  return WriteThroughDriver(Ploop(), request, disk, std::uint64_t{3} << 16);
+}
+
+}  // namespace platter::test
