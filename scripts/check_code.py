@@ -1,8 +1,9 @@
 """clang-tidy over every source file, and every header compiled alone, with clang's warnings as errors. A header that its
 own source file includes first needs no look of its own: the build compiles it so.
 
-A file that passed is not looked at again until it changes, a project header that it sees changes, or the rules do: the
-stamps are in build/style. Usage: check_code.py COMPILE_COMMANDS FILE...
+A file that passed is not looked at again until it changes, a project header that it sees changes, or the rules do. The
+stamps that say so lie beside the compiler cache's files, in ~/.cache/platter-style (PLATTER_STYLE_CACHE), so that every
+checkout has them; none older than a month is kept. Usage: check_code.py COMPILE_COMMANDS FILE...
 """
 
 import concurrent.futures
@@ -14,10 +15,13 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 
 CLANG = "clang++-14"
 TIDY = "clang-tidy-14"
-STAMPS = pathlib.Path("build/style")
+CACHE = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+STAMPS = pathlib.Path(os.environ.get("PLATTER_STYLE_CACHE") or f"{CACHE}/platter-style")
+MONTH = 30 * 24 * 3600
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wno-sign-conversion", "-Wshadow", "-Werror",
             "-Wno-pragma-once-outside-header"]
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
@@ -42,7 +46,7 @@ class Check:
     def __init__(self, path, command, rules):
         self.path = path
         self.command = command
-        parts = [rules, shlex.join(command)]
+        parts = [rules, shlex.join(command).replace(os.getcwd(), ".")]
         for name, text in sorted(seen_files(path).items()):
             parts += [name, text]
         digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
@@ -51,14 +55,19 @@ class Check:
     def run(self):
         """What is wrong, as text; empty when nothing is."""
         if self.stamp.exists():
+            self.stamp.touch()
             return ""
         done = subprocess.run(self.command, capture_output=True, text=True, check=False)
         if done.returncode != 0 or "Error parsing" in done.stderr:  # clang-tidy ignores rules that it cannot read
             return f"{done.stdout}{done.stderr}"
-        for old in STAMPS.glob(f"{self.path.replace('/', '_')}.*"):
-            old.unlink()
         self.stamp.touch()
         return ""
+
+
+def forget_old_stamps():
+    for stamp in STAMPS.iterdir():
+        if stamp.stat().st_mtime < time.time() - MONTH:
+            stamp.unlink(missing_ok=True)
 
 
 def rules_text():
@@ -107,6 +116,7 @@ def checks_of(database, paths):
 
 def main():
     STAMPS.mkdir(parents=True, exist_ok=True)
+    forget_old_stamps()
     checks = list(checks_of(sys.argv[1], sys.argv[2:]))
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
