@@ -34,6 +34,10 @@ constexpr std::array kVmdkPeers = {
 };
 constexpr std::array kVhdx = {Variant{"block_size=1M"}, Variant{"subformat=fixed,block_size=1M"},
                               Variant{"block_state_zero=off,log_size=2M"}};
+constexpr std::array kVhdByPeer = {
+    Variant{"force_size=on"},
+    Variant{"subformat=fixed,force_size=on"},
+};
 
 constexpr std::array kRows = {
     ConformanceRow{.format = "raw",
@@ -51,6 +55,7 @@ constexpr std::array kRows = {
                    .largest_virtual_size = std::uint64_t{1} << 46},
     ConformanceRow{.format = "vmdk", .peers = kVmdkPeers, .peer_format = "vmdk", .peer_checks = true},
     ConformanceRow{.format = "vhdx", .peers = kVhdx, .peer_format = "vhdx"},
+    ConformanceRow{.format = "vhd", .peers = kVhdByPeer, .peer_format = "vpc"},
 };
 
 }  // namespace
