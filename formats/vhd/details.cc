@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "formats/vhd/identity.h"
+
 namespace platter::vhd {
 namespace {
 

@@ -178,16 +178,6 @@ std::array<std::byte, SparseLayout::kSize> SerializeSparseHeader(const SparseHea
   return bytes;
 }
 
-std::string FormatId(const UniqueId& id) {
-  if (std::ranges::all_of(id, [](std::byte b) { return b == std::byte{0}; })) return "";
-  std::string text;
-  for (std::size_t at = 0; at < id.size(); ++at) {
-    if (at == 4 || at == 6 || at == 8 || at == 10) text += '-';
-    text += fmt::format("{:02x}", std::to_integer<unsigned>(id[at]));
-  }
-  return text;
-}
-
 std::string FormatCode(std::uint32_t code) {
   std::string text;
   for (int shift = 24; shift >= 0; shift -= 8) {

@@ -69,9 +69,6 @@ Result<SparseHeader> ParseSparseHeader(std::span<const std::byte, SparseLayout::
                                        Dialect dialect);
 std::array<std::byte, SparseLayout::kSize> SerializeSparseHeader(const SparseHeader& header);
 
-// "7a5e..." as UUIDs are written; "" for an id of zeros.
-std::string FormatId(const UniqueId& id);
-
 // "win ", "tap": a four-character code for people, without what cannot be printed.
 std::string FormatCode(std::uint32_t code);
 

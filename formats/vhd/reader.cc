@@ -3,6 +3,7 @@
 
 #include "formats/vhd/block_map.h"
 #include "formats/vhd/details.h"
+#include "formats/vhd/identity.h"
 #include "formats/vhd/locate.h"
 #include "formats/vhd/parents.h"
 #include "formats/vhd/vhd.h"

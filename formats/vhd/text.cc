@@ -118,4 +118,23 @@ std::string PathFromUrl(std::string_view url) {
   return path.find('\0') == std::string::npos ? path : "";
 }
 
+std::string UrlFromPath(std::string_view path) {
+  constexpr std::string_view kPlain = "/-._~";
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string url(path.starts_with('/') ? "file://" : "file://./");
+  for (const char letter : path) {
+    const auto code = static_cast<unsigned char>(letter);
+    const bool plain = (letter >= '0' && letter <= '9') || (letter >= 'A' && letter <= 'Z') ||
+                       (letter >= 'a' && letter <= 'z') || kPlain.find(letter) != std::string_view::npos;
+    if (plain) {
+      url += letter;
+    } else {
+      url += '%';
+      url += kDigits[code >> 4];
+      url += kDigits[code & 15];
+    }
+  }
+  return url;
+}
+
 }  // namespace platter::vhd

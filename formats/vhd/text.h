@@ -20,5 +20,7 @@ std::vector<std::byte> Utf16FromUtf8(std::string_view text);
 
 // "/a b" of "file:///a%20b" and "file://localhost/a%20b", "b" of "file://./b"; "" for what is no file URL.
 std::string PathFromUrl(std::string_view url);
+// The reverse.
+std::string UrlFromPath(std::string_view path);
 
 }  // namespace platter::vhd

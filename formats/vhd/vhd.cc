@@ -5,6 +5,7 @@
 
 #include "formats/core/checked.h"
 #include "formats/vhd/locate.h"
+#include "formats/vhd/writer.h"
 
 namespace platter::vhd {
 namespace {
@@ -58,6 +59,9 @@ const FormatDriver kDriver = {
     .qemu_probe = ProbeAsQemu,
     .open = Open,
     .open_options = kOpenOptions,
+    .create = Create,
+    .create_options = kCreateOptionSpecs,
+    .can_have_backing = true,
 };
 
 }  // namespace platter::vhd
