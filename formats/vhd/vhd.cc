@@ -4,7 +4,10 @@
 #include <array>
 
 #include "formats/core/checked.h"
+#include "formats/vhd/check.h"
 #include "formats/vhd/locate.h"
+#include "formats/vhd/measure.h"
+#include "formats/vhd/updater.h"
 #include "formats/vhd/writer.h"
 
 namespace platter::vhd {
@@ -62,6 +65,12 @@ const FormatDriver kDriver = {
     .create = Create,
     .create_options = kCreateOptionSpecs,
     .can_have_backing = true,
+    .update = Update,
+    .measure = Measure,
+    .check = Check,
+    .can_repair = false,
+    .measure_beyond_qemu = true,
+    .check_beyond_qemu = true,
 };
 
 }  // namespace platter::vhd

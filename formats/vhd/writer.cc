@@ -43,17 +43,7 @@ Result<> FixedWriter::Place(Batch& batch) {
   return Done{};
 }
 
-Result<> FixedWriter::Store(Batch& batch) {
-  for (const HostWrite& write : batch.writes) {
-    if (write.bytes.empty()) {
-      const std::lock_guard lock(punch_mutex_);
-      PLATTER_CHECK(write.file->Punch(write.offset, write.zeros));
-    } else {
-      PLATTER_CHECK(write.file->WriteAt(write.offset, write.bytes));
-    }
-  }
-  return Done{};
-}
+Result<> FixedWriter::Store(Batch& batch) { return StoreWrites(batch, punch_mutex_); }
 
 Result<> FixedWriter::Finish() {
   if (footer_.empty()) return storage_->Sync();
@@ -127,6 +117,8 @@ void SparseWriter::PlaceBlock(Batch& batch) {
   in_block_.clear();
 }
 
+Result<> SparseWriter::Store(Batch& batch) { return StoreWrites(batch, punch_mutex_); }
+
 // All bits set where the sectors that nobody wrote read as zero anyway, which is what other writers do.
 std::span<const std::byte> SparseWriter::BitmapFor(Batch& batch, std::uint64_t block) const {
   std::uint64_t covered = 0;
@@ -173,6 +165,18 @@ void SetBits(std::span<std::byte> bitmap, std::uint64_t in_block, std::uint64_t 
   for (std::uint64_t sector = in_block / kSectorSize; sector < end; ++sector) {
     bitmap[sector / 8] |= std::byte{0x80} >> (sector % 8);
   }
+}
+
+Result<> StoreWrites(const Batch& batch, std::mutex& punch_mutex) {
+  for (const HostWrite& write : batch.writes) {
+    if (write.bytes.empty()) {
+      const std::lock_guard lock(punch_mutex);
+      PLATTER_CHECK(write.file->Punch(write.offset, write.zeros));
+    } else {
+      PLATTER_CHECK(write.file->WriteAt(write.offset, write.bytes));
+    }
+  }
+  return Done{};
 }
 
 Result<std::unique_ptr<ImageWriter>> Create(const CreateRequest& request) {

@@ -163,7 +163,11 @@ class Creation {
     request.open_side_file = [&](const Reference& wanted) { return files.MakeBeside(wanted, path); };
     request.backing_size = backing_size_;
     request.backing_id = backing_id_;
-    auto writer = PLATTER_TRY(driver_->create(request));
+    auto made = driver_->create(request);
+    if (!made.ok() && made.error().kind() == ErrorKind::kOutOfRange && persona_.as_qemu) {
+      return Refusal(fmt::format("The image size is too large for file format '{}'", arguments_.format));
+    }
+    auto writer = PLATTER_TRY(std::move(made));
     PLATTER_CHECK(writer->Finish());
     files.Keep();
     return Done{};

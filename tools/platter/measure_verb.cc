@@ -143,7 +143,7 @@ const FormatDriver* FindTarget(const Persona& persona, const MeasureArguments& a
     Complain(persona, fmt::format("Unknown file format '{}'", arguments.target_format));
     return nullptr;
   }
-  if (driver->measure == nullptr) {
+  if (driver->measure == nullptr || (persona.as_qemu && driver->measure_beyond_qemu)) {
     Complain(persona, fmt::format("Block driver '{}' does not support size measurement", persona.FormatName(*driver)));
     return nullptr;
   }
