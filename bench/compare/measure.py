@@ -20,6 +20,10 @@ TASKS = {
     "raw to compressed (zstd)": ("convert -c -f raw -O qcow2 -o compression_type=zstd {raw} {out}", "qcow2"),
     "compressed (zlib) to raw": ("convert -f qcow2 -O raw {zlib} {out}", "raw"),
     "compressed (zstd) to raw": ("convert -f qcow2 -O raw {zstd} {out}", "raw"),
+    "raw to vhd": ("convert -f raw -O vpc {raw} {out}", "vpc"),
+    "vhd to raw": ("convert -f vpc -O raw {vpc} {out}", "raw"),
+    "raw to fixed vhd": ("convert -f raw -O vpc -o subformat=fixed {raw} {out}", "vpc"),
+    "fixed vhd to raw": ("convert -f vpc -O raw {fixed} {out}", "raw"),
     "compare raw, qcow2": ("compare -f raw -F qcow2 {raw} {qcow2}", None),
     "map": ("map --output=json -f qcow2 {qcow2}", None),
     "check": ("check -f qcow2 {qcow2}", None),
@@ -29,13 +33,14 @@ TASKS = {
 
 def make_inputs(folder, data):
     """The disk as raw and, by qemu-img, as every kind of image that a task reads."""
-    paths = {kind: str(folder / ("input." + kind)) for kind in ("raw", "qcow2", "zlib", "zstd")}
+    paths = {kind: str(folder / ("input." + kind)) for kind in ("raw", "qcow2", "zlib", "zstd", "vpc", "fixed")}
     if not os.path.exists(paths["raw"]):
         subprocess.run([sys.executable, HERE / "make_input.py", paths["raw"], str(4 * data), str(data)], check=True)
-    for kind, options in (("qcow2", []), ("zlib", ["-c"]), ("zstd", ["-c", "-o", "compression_type=zstd"])):
+    for kind, options in (("qcow2", ["-O", "qcow2"]), ("zlib", ["-c", "-O", "qcow2"]),
+                          ("zstd", ["-c", "-O", "qcow2", "-o", "compression_type=zstd"]), ("vpc", ["-O", "vpc"]),
+                          ("fixed", ["-O", "vpc", "-o", "subformat=fixed"])):
         if not os.path.exists(paths[kind]):
-            convert = ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", *options, paths["raw"], paths[kind]]
-            subprocess.run(convert, check=True)
+            subprocess.run(["qemu-img", "convert", "-f", "raw", *options, paths["raw"], paths[kind]], check=True)
     return paths
 
 

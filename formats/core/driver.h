@@ -123,6 +123,9 @@ struct FormatDriver {
   Result<Measurement> (*measure)(const MeasureRequest&) = nullptr;
   Result<CheckReport> (*check)(const CheckRequest&) = nullptr;
   bool can_repair = true;  // check takes requests for repairs
+  // qemu's driver cannot: neither can we when called as qemu-img.
+  bool measure_beyond_qemu = false;
+  bool check_beyond_qemu = false;
 };
 
 }  // namespace platter

@@ -34,6 +34,10 @@ constexpr std::array kVmdkPeers = {
 };
 constexpr std::array kVhdx = {Variant{"block_size=1M"}, Variant{"subformat=fixed,block_size=1M"},
                               Variant{"block_state_zero=off,log_size=2M"}};
+constexpr std::array kVhd = {
+    Variant{"force_size=on"},
+    Variant{"subformat=fixed,force_size=on"},
+};
 
 constexpr std::array kVdi = {
     Variant{},
@@ -79,6 +83,11 @@ constexpr std::array kRows = {
                    .largest_virtual_size = std::uint64_t{1} << 46},
     ConformanceRow{.format = "vmdk", .peers = kVmdkPeers, .peer_format = "vmdk", .peer_checks = true},
     ConformanceRow{.format = "vhdx", .peers = kVhdx, .peer_format = "vhdx"},
+    ConformanceRow{.format = "vhd",
+                   .ours = kVhd,
+                   .peers = kVhd,
+                   .peer_format = "vpc",
+                   .largest_virtual_size = std::uint64_t{2040} << 30},
 };
 
 }  // namespace

@@ -27,7 +27,7 @@ def call(program, words, folder="."):
 ENDLESS_FOR_QEMU = ("loop-a.qcow2", "loop-b.qcow2")
 
 
-DRIVERS = {"raw": "raw", "vdi": "vdi", "hdd": "parallels"}
+DRIVERS = {"raw": "raw", "vhd": "vpc", "vdi": "vdi", "hdd": "parallels"}
 
 
 def command_lines(image):
@@ -67,6 +67,13 @@ EXTRA_COMMAND_LINES = [
      "backing.backing.driver=raw,backing.backing.file.filename=sparse.raw"],
     ["map", "--output=json", "--start-offset=7M", "v3.qcow2"],
     ["map", "--output=json", "--max-length=0", "v3.qcow2"],
+    ["info", "-f", "vpc", "fixed.vpc"],
+    ["info", "--output=json", "-f", "vpc", "fixed.vpc"],
+    ["map", "--output=json", "-f", "vpc", "fixed.vpc"],
+    ["map", "-f", "vpc", "fixed.vpc"],
+    ["check", "-f", "vpc", "fixed.vpc"],
+    ["measure", "-f", "vpc", "-O", "qcow2", "fixed.vpc"],
+    ["measure", "--size", "1G", "-O", "vpc"],
     ["info", "file:sparse.raw"],
     ["info", "-f", "raw", "v3.qcow2"],
     ["map", "-f", "raw", "--output=json", "v3.qcow2"],
@@ -94,11 +101,16 @@ CREATIONS = [
     ["-f", "qcow2", "-o", "preallocation=full", "new.qcow2", "3M"],
     ["-f", "qcow2", "-o", "preallocation=falloc", "new.qcow2", "3M"],
     ["-f", "qcow2", "-o", "data_file=new.bin,data_file_raw=on", "new.qcow2", "3M"],
+    ["-f", "vpc", "new.vhd", "10M"],
+    ["-f", "vpc", "-o", "force_size=on", "new.vhd", "10M"],
+    ["-f", "vpc", "-o", "subformat=fixed", "new.vhd", "1000"],
+    ["-f", "vpc", "-o", "subformat=dynamic,force_size=off", "new.vhd", "127G"],
     ["-f", "qcow2", "-b", "base.raw", "-F", "raw", "new.qcow2"],
     ["-f", "qcow2", "-b", "middle.qcow2", "-F", "qcow2", "new.qcow2", "7M"],
     ["-f", "qcow2", "-o", "backing_file=top.qcow2,backing_fmt=qcow2,encryption=off", "new.qcow2"],
     ["-f", "qcow2", "-u", "-b", "nowhere,x.raw", "-F", "raw", "new.qcow2", "1M"],
 ]
+NEW_IMAGES = ("new.raw", "new.qcow2", "new.vhd")
 REPAIRS = ["leaked.qcow2", "low-refcount.qcow2", "high-refcount.qcow2", "double-use.qcow2", "outside.qcow2",
            "misaligned.qcow2", "no-copied-flag.qcow2", "lazy-dirty.qcow2", "dirty.qcow2", "v3.qcow2", "open.hdd",
            "open-outside.hdd", "beyond-end.hdd", "tail.hdd", "small.hdd", "dynamic.vdi"]
@@ -229,15 +241,15 @@ def compare_creations(comparison, share):
         made = []
 
         def fresh():
-            for name in ("new.raw", "new.qcow2", "new.bin"):
-                made.append(same_on_both_sides(name)) if name != "new.bin" else None
+            made.append([same_on_both_sides(name) for name in NEW_IMAGES])
+            for name in (*NEW_IMAGES, "new.bin"):
                 if os.path.exists(name):
                     os.remove(name)
 
         comparison.compare(["create", *words], fresh)
         fresh()
-        results = made[2:]
-        if not results[0:2] == results[2:4] == results[4:6]:
+        results = made[1:]
+        if not results[0] == results[1] == results[2]:
             comparison.failures += 1
             print(f"DIFFERENT images: create {' '.join(words)}\n  {results}")
 

@@ -236,6 +236,16 @@ def broken():
     os.truncate(name, 6 * 64 * KIB)
 
 
+def vhd():
+    # A size that needs no rounding by geometry, and one that does.
+    for name, options in (("dynamic.vhd", "force_size=on"), ("rounded.vhd", ""), ("fixed.vpc", "subformat=fixed")):
+        create(name, "9M", options, kind="vpc")
+        write(name, "write -P 1 0 64k", "write -P 2 5M 512", "write -z 3M 1M", kind="vpc")
+    create("empty.vhd", "3G", kind="vpc")
+    create("torn-end.vhd", "9M", kind="vpc")
+    patch("torn-end.vhd", os.path.getsize("torn-end.vhd") - 300, b"x")
+
+
 def no_images():
     with open("short-header.qcow2", "wb") as file:
         file.write(b"QFI\xfb\0\0\0\3")
@@ -302,8 +312,9 @@ def make_all():
     marked_headers()
     encrypted()
     broken()
+    vhd()
     no_images()
     vdi_images()
     ploop_images()
     images = [os.path.join(folder, name)[2:] for folder, _, names in os.walk(".") for name in names]
-    return sorted(name for name in images if name.endswith((".raw", ".qcow2", ".qcow", ".vdi", ".hdd")))
+    return sorted(name for name in images if name.endswith((".raw", ".qcow2", ".qcow", ".vdi", ".hdd", ".vhd")))

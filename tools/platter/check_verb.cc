@@ -106,16 +106,18 @@ Result<Checked> Check(const Persona& persona, const ImageSource& source, Repair 
   };
   Checked checked{source.driver, std::nullopt};
   if (checked.driver == nullptr) checked.driver = PLATTER_TRY(ProbeFormat(*request.storage, source.dialect));
-  if (checked.driver->check == nullptr || persona.as_qemu) {
+  const bool beyond_qemu = persona.as_qemu && checked.driver->check_beyond_qemu;
+  const auto check = beyond_qemu ? nullptr : checked.driver->check;
+  if (check == nullptr || persona.as_qemu) {
     auto layer = OpenLayer(source.path, request.storage, checked.driver, request.context);
     // A damaged image is the check's business.
-    if (!layer.ok() && (checked.driver->check == nullptr || layer.error().kind() != ErrorKind::kCorrupt)) {
+    if (!layer.ok() && (check == nullptr || layer.error().kind() != ErrorKind::kCorrupt)) {
       return std::move(layer).error();
     }
     if (layer.ok()) PLATTER_CHECK(OpenBelow(layer.value(), request.context));
   }
   const bool can = repair == Repair::kNothing || checked.driver->can_repair;
-  if (checked.driver->check != nullptr && can) checked.report = PLATTER_TRY(checked.driver->check(request));
+  if (check != nullptr && can) checked.report = PLATTER_TRY(check(request));
   return checked;
 }
 

@@ -143,11 +143,11 @@ const FormatDriver* FindTarget(const Persona& persona, const MeasureArguments& a
     Complain(persona, fmt::format("Unknown file format '{}'", arguments.target_format));
     return nullptr;
   }
-  if (driver->measure == nullptr) {
+  if (driver->measure == nullptr || (persona.as_qemu && driver->measure_beyond_qemu)) {
     Complain(persona, fmt::format("Block driver '{}' does not support size measurement", persona.FormatName(*driver)));
     return nullptr;
   }
-  const auto parsed = options.ParseMore(arguments.options, driver->create_options);
+  const auto parsed = options.ParseMore(arguments.options, CreateOptionsFor(persona, *driver));
   if (parsed.ok()) return driver;
   Complain(persona, ReasonOf(parsed.error()));
   Complain(persona, fmt::format("Invalid options for file format '{}'", persona.FormatName(*driver)));
