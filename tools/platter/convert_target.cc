@@ -10,6 +10,7 @@
 #include "formats/format_table.h"
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
+#include "tools/platter/option_list.h"
 
 namespace platter::cli {
 namespace {
@@ -43,17 +44,17 @@ bool IsSource(const Persona& persona, const std::string& path, const std::vector
 std::optional<OptionValues> CreateOptionsOf(const Persona& persona, const ConvertArguments& arguments,
                                             const FormatDriver& driver) {
   OptionValues options;
-  const auto parsed = options.ParseMore(arguments.create_options, driver.create_options);
+  const auto specs = CreateOptionsFor(persona, driver);
+  const auto parsed = options.ParseMore(arguments.create_options, specs);
   if (!parsed.ok()) {
     Complain(persona, ReasonOf(parsed.error()));
     return std::nullopt;
   }
-  if (!arguments.backing.empty() && !options.Set("backing_file", arguments.backing, driver.create_options).ok()) {
+  if (!arguments.backing.empty() && !options.Set("backing_file", arguments.backing, specs).ok()) {
     Complain(persona, fmt::format("Backing file not supported for file format '{}'", persona.FormatName(driver)));
     return std::nullopt;
   }
-  if (!arguments.backing_format.empty() &&
-      !options.Set("backing_fmt", arguments.backing_format, driver.create_options).ok()) {
+  if (!arguments.backing_format.empty() && !options.Set("backing_fmt", arguments.backing_format, specs).ok()) {
     Complain(persona, fmt::format("Backing format not supported for file format '{}'", persona.FormatName(driver)));
     return std::nullopt;
   }

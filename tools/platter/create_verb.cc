@@ -70,7 +70,7 @@ class Creation {
     PLATTER_CHECK(SettleSize());
     if (!arguments_.quiet) {
       fmt::print("Formatting '{}', fmt={}{}\n", arguments_.filename, persona_.FormatName(*driver_),
-                 DescribeOptions(*driver_, options_));
+                 DescribeOptions(persona_, *driver_, options_));
     }
     return Make();
   }
@@ -86,7 +86,7 @@ class Creation {
   }
 
   Result<> CollectOptions() {
-    const auto specs = driver_->create_options;
+    const auto specs = CreateOptionsFor(persona_, *driver_);
     PLATTER_CHECK(options_.ParseMore(arguments_.options, specs));
     if (arguments_.size && options_.Has("size")) return Refusal("The image size must be specified only once");
     if (arguments_.backing && !options_.Set("backing_file", *arguments_.backing, specs).ok()) {

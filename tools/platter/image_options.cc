@@ -108,6 +108,7 @@ class NodeParser {
   Result<> TakeNodeOption(const std::string& name, const std::string& value) {
     if (node_.driver != nullptr) {
       for (const OptionSpec& spec : node_.driver->open_options) {
+        if (spec.beyond_qemu && dialect_ == Dialect::kQemu) continue;
         if (spec.name == name) return node_.open_options.Set(name, value, node_.driver->open_options);
       }
     }

@@ -147,7 +147,7 @@ const FormatDriver* FindTarget(const Persona& persona, const MeasureArguments& a
     Complain(persona, fmt::format("Block driver '{}' does not support size measurement", persona.FormatName(*driver)));
     return nullptr;
   }
-  const auto parsed = options.ParseMore(arguments.options, driver->create_options);
+  const auto parsed = options.ParseMore(arguments.options, CreateOptionsFor(persona, *driver));
   if (parsed.ok()) return driver;
   Complain(persona, ReasonOf(parsed.error()));
   Complain(persona, fmt::format("Invalid options for file format '{}'", persona.FormatName(*driver)));

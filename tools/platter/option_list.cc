@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <iterator>
-#include <vector>
 
 #include "tools/platter/message.h"
 
@@ -69,6 +67,12 @@ bool AddOptionList(const Persona& persona, std::string& list, std::string_view t
   return true;
 }
 
+std::vector<OptionSpec> CreateOptionsFor(const Persona& persona, const FormatDriver& driver) {
+  std::vector<OptionSpec> specs(driver.create_options.begin(), driver.create_options.end());
+  if (persona.as_qemu) std::erase_if(specs, &OptionSpec::beyond_qemu);
+  return specs;
+}
+
 bool AsksForHelp(std::string_view list) {
   const auto options = SplitOptionList(list);
   return std::ranges::any_of(
@@ -76,9 +80,8 @@ bool AsksForHelp(std::string_view list) {
 }
 
 void PrintOptionHelp(const Persona& persona, const FormatDriver& driver, bool with_file_name) {
-  std::vector<OptionSpec> specs;
-  std::ranges::copy_if(driver.create_options, std::back_inserter(specs),
-                       [&](const OptionSpec& spec) { return with_file_name || !IsHostOption(driver, spec); });
+  std::vector<OptionSpec> specs = CreateOptionsFor(persona, driver);
+  std::erase_if(specs, [&](const OptionSpec& spec) { return !with_file_name && IsHostOption(driver, spec); });
   std::ranges::sort(specs, {}, &OptionSpec::name);
   if (with_file_name) {
     fmt::print("Supported options:\n");
@@ -93,9 +96,9 @@ void PrintOptionHelp(const Persona& persona, const FormatDriver& driver, bool wi
   fmt::print("Specify the target filename to include those options.\n");
 }
 
-std::string DescribeOptions(const FormatDriver& driver, const OptionValues& options) {
+std::string DescribeOptions(const Persona& persona, const FormatDriver& driver, const OptionValues& options) {
   std::string text;
-  for (const OptionSpec& spec : driver.create_options) {
+  for (const OptionSpec& spec : CreateOptionsFor(persona, driver)) {
     const std::string value = options.Has(spec.name) ? ValueText(spec, options) : std::string(spec.default_text);
     if (!value.empty() || options.Has(spec.name)) text += fmt::format(" {}={}", spec.name, value);
   }

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "formats/core/driver.h"
 #include "tools/platter/persona.h"
@@ -13,6 +14,9 @@ namespace platter::cli {
 // with a single comma: joined with its neighbours it would mean something else.
 bool AddOptionList(const Persona& persona, std::string& list, std::string_view text);
 
+// What the driver's create takes, as this persona knows it: qemu-img knows nothing beyond qemu.
+std::vector<OptionSpec> CreateOptionsFor(const Persona& persona, const FormatDriver& driver);
+
 // True when "help" or "?" is one of the options.
 bool AsksForHelp(std::string_view list);
 
@@ -20,6 +24,6 @@ bool AsksForHelp(std::string_view list);
 void PrintOptionHelp(const Persona& persona, const FormatDriver& driver, bool with_file_name);
 
 // " name=value" for every option that was set or has a default, in the table's order: what `create` says it makes.
-std::string DescribeOptions(const FormatDriver& driver, const OptionValues& options);
+std::string DescribeOptions(const Persona& persona, const FormatDriver& driver, const OptionValues& options);
 
 }  // namespace platter::cli
