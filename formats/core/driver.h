@@ -121,6 +121,10 @@ struct FormatDriver {
   Result<std::unique_ptr<ImageWriter>> (*update)(const UpdateRequest&) = nullptr;
 
   Result<Measurement> (*measure)(const MeasureRequest&) = nullptr;
+  // What qemu's driver cannot, and so nobody in its dialect can: say how large an image will be; say what of a disk is
+  // data, where it is all data to qemu.
+  bool qemu_measures = true;
+  bool qemu_maps = true;
   Result<CheckReport> (*check)(const CheckRequest&) = nullptr;
   bool can_repair = true;  // check takes requests for repairs
 };

@@ -32,8 +32,16 @@ constexpr std::array kVmdkPeers = {
     Variant{"zeroed_grain=on"},
     Variant{"subformat=streamOptimized", true},
 };
-constexpr std::array kVhdx = {Variant{"block_size=1M"}, Variant{"subformat=fixed,block_size=1M"},
-                              Variant{"block_state_zero=off,log_size=2M"}};
+constexpr std::array kVhdx = {
+    Variant{"block_size=1M"},
+    Variant{"subformat=fixed,block_size=1M"},
+    Variant{"block_state_zero=off,log_size=2M"},
+};
+constexpr std::array kOurVhdx = {
+    Variant{"block_size=1M"},
+    Variant{"subformat=fixed,block_size=2M"},
+    Variant{"block_state_zero=off,log_size=2M"},
+};
 
 constexpr std::array kRows = {
     ConformanceRow{.format = "raw",
@@ -50,7 +58,12 @@ constexpr std::array kRows = {
                    .peer_checks = true,
                    .largest_virtual_size = std::uint64_t{1} << 46},
     ConformanceRow{.format = "vmdk", .peers = kVmdkPeers, .peer_format = "vmdk", .peer_checks = true},
-    ConformanceRow{.format = "vhdx", .peers = kVhdx, .peer_format = "vhdx"},
+    ConformanceRow{.format = "vhdx",
+                   .ours = kOurVhdx,
+                   .peers = kVhdx,
+                   .peer_format = "vhdx",
+                   .peer_checks = true,
+                   .largest_virtual_size = std::uint64_t{1} << 46},
 };
 
 }  // namespace

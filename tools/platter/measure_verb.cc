@@ -9,6 +9,7 @@
 #include "formats/open.h"
 #include "tools/platter/argument_parser.h"
 #include "tools/platter/json_output.h"
+#include "tools/platter/hidden_map.h"
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/option_list.h"
@@ -116,6 +117,7 @@ std::optional<Source> OpenSource(const Persona& persona, const MeasureArguments&
     ComplainOpen(persona, arguments.image.text, opened.error());
     return std::nullopt;
   }
+  if (persona.as_qemu) HideFromQemu(opened.value());
   if (arguments.snapshot) {
     auto snapshot = OpenSnapshot(opened.value(), *arguments.snapshot);
     if (!snapshot.ok()) {
@@ -143,7 +145,7 @@ const FormatDriver* FindTarget(const Persona& persona, const MeasureArguments& a
     Complain(persona, fmt::format("Unknown file format '{}'", arguments.target_format));
     return nullptr;
   }
-  if (driver->measure == nullptr) {
+  if (driver->measure == nullptr || (persona.as_qemu && !driver->qemu_measures)) {
     Complain(persona, fmt::format("Block driver '{}' does not support size measurement", persona.FormatName(*driver)));
     return nullptr;
   }
