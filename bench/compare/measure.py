@@ -20,6 +20,9 @@ TASKS = {
     "raw to compressed (zstd)": ("convert -c -f raw -O qcow2 -o compression_type=zstd {raw} {out}", "qcow2"),
     "compressed (zlib) to raw": ("convert -f qcow2 -O raw {zlib} {out}", "raw"),
     "compressed (zstd) to raw": ("convert -f qcow2 -O raw {zstd} {out}", "raw"),
+    "raw to vhdx": ("convert -f raw -O vhdx {raw} {out}", "vhdx"),
+    "vhdx to raw": ("convert -f vhdx -O raw {vhdx} {out}", "raw"),
+    "raw to fixed vhdx": ("convert -f raw -O vhdx -o subformat=fixed {raw} {out}", "vhdx"),
     "compare raw, qcow2": ("compare -f raw -F qcow2 {raw} {qcow2}", None),
     "map": ("map --output=json -f qcow2 {qcow2}", None),
     "check": ("check -f qcow2 {qcow2}", None),
@@ -36,6 +39,9 @@ def make_inputs(folder, data):
         if not os.path.exists(paths[kind]):
             convert = ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", *options, paths["raw"], paths[kind]]
             subprocess.run(convert, check=True)
+    paths["vhdx"] = str(folder / "input.vhdx")
+    if not os.path.exists(paths["vhdx"]):
+        subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "vhdx", paths["raw"], paths["vhdx"]], check=True)
     return paths
 
 

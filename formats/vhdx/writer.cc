@@ -20,6 +20,17 @@ std::uint64_t EmptyEntry(const CreateOptions& options) noexcept {
   return MakeBatEntry(marked ? BlockState::kZero : BlockState::kNotPresent);
 }
 
+// Leaves out pages of zeros, which a new file has already.
+Result<> WriteSparse(Storage& storage, std::uint64_t offset, std::span<const std::byte> bytes) {
+  if (storage.is_device()) return storage.WriteAt(offset, bytes);
+  for (std::size_t at = 0; at < bytes.size(); at += kSector) {
+    const auto page = bytes.subspan(at, std::min<std::size_t>(kSector, bytes.size() - at));
+    const bool zero = std::ranges::all_of(page, [](std::byte byte) { return byte == std::byte{0}; });
+    if (!zero) PLATTER_CHECK(storage.WriteAt(offset + at, page));
+  }
+  return Done{};
+}
+
 }  // namespace
 
 FileLayout LayOut(const CreateOptions& options) noexcept {
@@ -209,6 +220,18 @@ Result<> Writer::CloseChunk() {
   return Done{};
 }
 
+Result<> Writer::Store(Batch& batch) {
+  for (const HostWrite& write : batch.writes) {
+    if (write.bytes.empty()) {
+      const std::lock_guard lock(punch_mutex_);
+      PLATTER_CHECK(write.file->Punch(write.offset, write.zeros));
+    } else {
+      PLATTER_CHECK(write.file->WriteAt(write.offset, write.bytes));
+    }
+  }
+  return Done{};
+}
+
 Result<> Writer::Finish() {
   Batch rest;
   PLATTER_CHECK(AdvanceTo(rest, geometry_.virtual_size));
@@ -216,9 +239,9 @@ Result<> Writer::Finish() {
   PLATTER_CHECK(Store(rest));
   PLATTER_CHECK(CloseChunk());
   PLATTER_CHECK(bat_.Finish());
-  PLATTER_CHECK(storage_->WriteAt(layout_.metadata.offset, SerializeMetadata(options_.metadata)));
+  PLATTER_CHECK(WriteSparse(*storage_, layout_.metadata.offset, SerializeMetadata(options_.metadata)));
   const std::vector<std::byte> regions = SerializeRegionTable(layout_.bat, layout_.metadata);
-  for (const std::uint64_t offset : kRegionTableOffsets) PLATTER_CHECK(storage_->WriteAt(offset, regions));
+  for (const std::uint64_t offset : kRegionTableOffsets) PLATTER_CHECK(WriteSparse(*storage_, offset, regions));
   if (!storage_->is_device()) PLATTER_CHECK(storage_->Resize(next_host_));
   PLATTER_CHECK(storage_->Sync());
   PLATTER_CHECK(WriteHeaders());
@@ -235,7 +258,7 @@ Result<> Writer::WriteHeaders() {
                 .data_write = fresh(" data write"),
                 .log_guid = {},
                 .log = layout_.log};
-  PLATTER_CHECK(storage_->WriteAt(FileIdentifier::kOffset, SerializeFileIdentifier(kCreator)));
+  PLATTER_CHECK(WriteSparse(*storage_, FileIdentifier::kOffset, SerializeFileIdentifier(kCreator)));
   for (const std::uint64_t offset : kHeaderOffsets) {
     PLATTER_CHECK(storage_->WriteAt(offset, SerializeHeader(header)));
     ++header.sequence;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "formats/core/driver.h"
@@ -34,6 +35,7 @@ class Writer : public ImageWriter {
 
   const WriterTraits& traits() const noexcept override { return traits_; }
   Result<> Place(Batch& batch) override;
+  Result<> Store(Batch& batch) override;
   Result<> Finish() override;
 
  private:
@@ -78,6 +80,7 @@ class Writer : public ImageWriter {
   std::uint64_t chunk_ = 0;
   bool chunk_has_partial_ = false;
   std::vector<std::byte> bitmap_;  // of the chunk; empty without a parent
+  std::mutex punch_mutex_;
 };
 
 Result<std::unique_ptr<ImageWriter>> Create(const CreateRequest& request);
