@@ -24,6 +24,9 @@ TASKS = {
     "vhd to raw": ("convert -f vpc -O raw {vpc} {out}", "raw"),
     "raw to fixed vhd": ("convert -f raw -O vpc -o subformat=fixed {raw} {out}", "vpc"),
     "fixed vhd to raw": ("convert -f vpc -O raw {fixed} {out}", "raw"),
+    "raw to vhdx": ("convert -f raw -O vhdx {raw} {out}", "vhdx"),
+    "vhdx to raw": ("convert -f vhdx -O raw {vhdx} {out}", "raw"),
+    "raw to fixed vhdx": ("convert -f raw -O vhdx -o subformat=fixed {raw} {out}", "vhdx"),
     "compare raw, qcow2": ("compare -f raw -F qcow2 {raw} {qcow2}", None),
     "map": ("map --output=json -f qcow2 {qcow2}", None),
     "check": ("check -f qcow2 {qcow2}", None),
@@ -31,16 +34,25 @@ TASKS = {
 }
 
 
+# What qemu-img makes of the disk for the tasks to read: kind, words of convert.
+INPUTS = {
+    "qcow2": ["-O", "qcow2"],
+    "zlib": ["-c", "-O", "qcow2"],
+    "zstd": ["-c", "-O", "qcow2", "-o", "compression_type=zstd"],
+    "vpc": ["-O", "vpc"],
+    "fixed": ["-O", "vpc", "-o", "subformat=fixed"],
+    "vhdx": ["-O", "vhdx"],
+}
+
+
 def make_inputs(folder, data):
     """The disk as raw and, by qemu-img, as every kind of image that a task reads."""
-    paths = {kind: str(folder / ("input." + kind)) for kind in ("raw", "qcow2", "zlib", "zstd", "vpc", "fixed")}
+    paths = {kind: str(folder / ("input." + kind)) for kind in ["raw", *INPUTS]}
     if not os.path.exists(paths["raw"]):
         subprocess.run([sys.executable, HERE / "make_input.py", paths["raw"], str(4 * data), str(data)], check=True)
-    for kind, options in (("qcow2", ["-O", "qcow2"]), ("zlib", ["-c", "-O", "qcow2"]),
-                          ("zstd", ["-c", "-O", "qcow2", "-o", "compression_type=zstd"]), ("vpc", ["-O", "vpc"]),
-                          ("fixed", ["-O", "vpc", "-o", "subformat=fixed"])):
+    for kind, words in INPUTS.items():
         if not os.path.exists(paths[kind]):
-            subprocess.run(["qemu-img", "convert", "-f", "raw", *options, paths["raw"], paths[kind]], check=True)
+            subprocess.run(["qemu-img", "convert", "-f", "raw", *words, paths["raw"], paths[kind]], check=True)
     return paths
 
 

@@ -121,6 +121,8 @@ struct FormatDriver {
   Result<std::unique_ptr<ImageWriter>> (*update)(const UpdateRequest&) = nullptr;
 
   Result<Measurement> (*measure)(const MeasureRequest&) = nullptr;
+  // To qemu the whole disk is data: so `map` says when called as qemu-img.
+  bool map_beyond_qemu = false;
   Result<CheckReport> (*check)(const CheckRequest&) = nullptr;
   bool can_repair = true;  // check takes requests for repairs
   // qemu's driver cannot: neither can we when called as qemu-img.

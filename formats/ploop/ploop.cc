@@ -60,6 +60,7 @@ const FormatDriver kDriver = {
     .update = Update,
     .measure = Measure,
     .check = Check,
+    .measure_beyond_qemu = true,
 };
 
 }  // namespace platter::ploop

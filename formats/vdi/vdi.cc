@@ -36,6 +36,7 @@ const FormatDriver kDriver = {
     .update = Update,
     .measure = Measure,
     .check = Check,
+    .measure_beyond_qemu = true,
 };
 
 }  // namespace platter::vdi

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::uint64_t kPageBytes = 65536;
 constexpr std::uint64_t kBitsPerWord = 64;
+constexpr std::uint8_t kNoState = 4;
 
 bool Continues(const BlockRun& run, const BlockRun& next) {
   return run.kind == next.kind && (run.kind != BlockKind::kData || run.host + run.length == next.host);
@@ -66,8 +67,8 @@ Result<std::uint64_t> BlockMap::Word(Cursor& cursor, std::uint64_t offset) {
 Result<BatEntry> BlockMap::EntryOf(Cursor& cursor, std::uint64_t block) {
   const std::uint64_t index = geometry_.PayloadEntry(block);
   const BatEntry entry{PLATTER_TRY(Word(cursor, structure_->regions.bat.offset + index * kBatEntrySize))};
-  if (entry.state() == 4 || entry.state() == 5) {
-    return Refuse("block has no legal state", index, entry.word).Allowed("state 0, 1, 2, 3, 6 or 7");
+  if (entry.state() == kNoState) {
+    return Refuse("block has no legal state", index, entry.word).Allowed("state 0, 1, 2, 3, 5, 6 or 7");
   }
   if (entry.Is(BlockState::kPartiallyPresent) && !geometry_.has_parent) {
     return Refuse("block of a disk without a parent is there in part", index, entry.word);

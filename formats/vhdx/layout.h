@@ -128,6 +128,7 @@ enum class BlockState : std::uint8_t {
   kUndefined = 1,
   kZero = 2,
   kUnmapped = 3,
+  kUnmappedOld = 5,  // of version 0.95
   kFullyPresent = 6,
   kPartiallyPresent = 7,
 };

@@ -93,8 +93,7 @@ Result<> RefuseDirtyAsQemu(const Storage& storage, const OpenContext& context, c
 Result<std::shared_ptr<Image>> Open(std::shared_ptr<Storage> storage, const OpenContext& context) {
   const HeaderPair headers = PLATTER_TRY(ReadHeaders(*storage));
   PLATTER_CHECK(RefuseDirtyAsQemu(*storage, context, headers));
-  const Replay replay = storage->writable() ? Replay::kInPlace : Replay::kInMemory;
-  Structure structure = PLATTER_TRY(ReadStructure(std::move(storage), replay, context.limits));
+  Structure structure = PLATTER_TRY(ReadStructure(std::move(storage), Replay::kInMemory, context.limits));
   ImageInfo info = PLATTER_TRY(DescribeImage(structure));
   auto shared = std::make_shared<const Structure>(std::move(structure));
   return std::shared_ptr<Image>(std::make_shared<Disk>(std::move(shared), std::move(info), context.limits));

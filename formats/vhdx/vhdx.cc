@@ -3,7 +3,12 @@
 #include <array>
 #include <cstring>
 
+#include "formats/vhdx/check.h"
+#include "formats/vhdx/create_options.h"
 #include "formats/vhdx/layout.h"
+#include "formats/vhdx/measure.h"
+#include "formats/vhdx/updater.h"
+#include "formats/vhdx/writer.h"
 
 namespace platter::vhdx {
 namespace {
@@ -26,6 +31,14 @@ const FormatDriver kDriver = {
     .extensions = kExtensions,
     .probe = Probe,
     .open = Open,
+    .create = Create,
+    .create_options = kCreateOptionSpecs,
+    .can_have_backing = true,
+    .update = Update,
+    .measure = Measure,
+    .map_beyond_qemu = true,
+    .check = Check,
+    .measure_beyond_qemu = true,
 };
 
 }  // namespace platter::vhdx

@@ -7,7 +7,7 @@
 
 namespace platter::vhdx {
 
-// A file whose log has not been replayed is read as its log makes it; opened for writing, the log is replayed in place.
+// A file whose log has not been replayed is read as its log makes it; the file stays as it is.
 Result<std::shared_ptr<Image>> Open(std::shared_ptr<Storage> storage, const OpenContext& context);
 
 }  // namespace platter::vhdx

@@ -54,6 +54,16 @@ constexpr std::array kPloop = {
     Variant{"preallocation=falloc"},
 };
 constexpr std::array kPloopOfQemu = {Variant{}, Variant{"cluster_size=64k"}, Variant{"cluster_size=100k"}};
+constexpr std::array kVhdx = {
+    Variant{"block_size=1M"},
+    Variant{"subformat=fixed,block_size=1M"},
+    Variant{"block_state_zero=off,log_size=2M"},
+};
+constexpr std::array kOurVhdx = {
+    Variant{"block_size=1M"},
+    Variant{"subformat=fixed,block_size=2M"},
+    Variant{"block_state_zero=off,log_size=2M"},
+};
 
 constexpr std::array kRows = {
     ConformanceRow{.format = "raw",
@@ -88,6 +98,12 @@ constexpr std::array kRows = {
                    .peers = kVhd,
                    .peer_format = "vpc",
                    .largest_virtual_size = std::uint64_t{2040} << 30},
+    ConformanceRow{.format = "vhdx",
+                   .ours = kOurVhdx,
+                   .peers = kVhdx,
+                   .peer_format = "vhdx",
+                   .peer_checks = true,
+                   .largest_virtual_size = std::uint64_t{1} << 46},
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "formats/open.h"
 #include "tools/platter/argument_parser.h"
 #include "tools/platter/chain_map.h"
+#include "tools/platter/hidden_map.h"
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
 
@@ -122,11 +123,12 @@ int RunMap(const Invocation& call) {
   ArgumentParser parser(call, "f:s:l:U", kOptions);
   MapArguments arguments;
   if (!ParseArguments(call, parser, arguments)) return parser.exit_code().value_or(1);
-  const auto chain = OpenImage(arguments.image, {});
+  auto chain = OpenImage(arguments.image, {});
   if (!chain.ok()) {
     ComplainOpen(call.persona, arguments.image.text, chain.error());
     return 1;
   }
+  if (call.persona.as_qemu) HideFromQemu(chain.value());
   if (const OpenedLayer* layer = FindEncrypted(chain.value())) {
     const std::string reason = fmt::format("{} is encrypted, which is not supported", layer->path);
     Complain(call.persona, fmt::format("Could not open '{}': {}", arguments.image.text, reason));

@@ -9,6 +9,7 @@
 #include "formats/open.h"
 #include "tools/platter/argument_parser.h"
 #include "tools/platter/json_output.h"
+#include "tools/platter/hidden_map.h"
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/option_list.h"
@@ -116,6 +117,7 @@ std::optional<Source> OpenSource(const Persona& persona, const MeasureArguments&
     ComplainOpen(persona, arguments.image.text, opened.error());
     return std::nullopt;
   }
+  if (persona.as_qemu) HideFromQemu(opened.value());
   if (arguments.snapshot) {
     auto snapshot = OpenSnapshot(opened.value(), *arguments.snapshot);
     if (!snapshot.ok()) {
