@@ -27,6 +27,10 @@ TASKS = {
     "raw to vhdx": ("convert -f raw -O vhdx {raw} {out}", "vhdx"),
     "vhdx to raw": ("convert -f vhdx -O raw {vhdx} {out}", "raw"),
     "raw to fixed vhdx": ("convert -f raw -O vhdx -o subformat=fixed {raw} {out}", "vhdx"),
+    "raw to vmdk": ("convert -f raw -O vmdk {raw} {out}", "vmdk"),
+    "raw to vmdk (streamOptimized)": ("convert -f raw -O vmdk -o subformat=streamOptimized {raw} {out}", "vmdk"),
+    "streamOptimized vmdk to raw": ("convert -f vmdk -O raw {stream} {out}", "raw"),
+    "vmdk to raw": ("convert -f vmdk -O raw {vmdk} {out}", "raw"),
     "compare raw, qcow2": ("compare -f raw -F qcow2 {raw} {qcow2}", None),
     "map": ("map --output=json -f qcow2 {qcow2}", None),
     "check": ("check -f qcow2 {qcow2}", None),
@@ -42,6 +46,8 @@ INPUTS = {
     "vpc": ["-O", "vpc"],
     "fixed": ["-O", "vpc", "-o", "subformat=fixed"],
     "vhdx": ["-O", "vhdx"],
+    "vmdk": ["-O", "vmdk"],
+    "stream": ["-O", "vmdk", "-o", "subformat=streamOptimized"],
 }
 
 
