@@ -42,8 +42,8 @@ def command_lines(image):
     yield ["measure", "--output=json", "-O", "qcow2", image]
     yield ["measure", "-O", "qcow2", "-o", "cluster_size=4k,refcount_bits=8", image]
     yield ["measure", image]
-    yield ["info", "-U", "--image-opts", f"driver={'raw' if image.endswith('.raw') else 'qcow2'},file.filename={image}"]
-
+    driver = {"raw": "raw", "vmdk": "vmdk"}.get(image.rpartition(".")[2], "qcow2")
+    yield ["info", "-U", "--image-opts", f"driver={driver},file.filename={image}"]
 
 
 EXTRA_COMMAND_LINES = [
