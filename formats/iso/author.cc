@@ -144,6 +144,10 @@ class Authoring {
       return Error::FromErrno(errno, "cannot open the folder").In(request_.folder);
     }
     folder_ = path.get();
+    // The new image may lie in the folder that it is made of.
+    const std::unique_ptr<char, decltype(&std::free)> own(realpath(request_.storage->name().c_str(), nullptr),
+                                                          std::free);
+    if (own != nullptr) iso_tree_add_exclude(image_.get(), own.get());
     if (!S_ISDIR(status.st_mode)) return Error(ErrorKind::kInvalid, "not a folder").In(request_.folder);
     iso_tree_set_follow_symlinks(image_.get(), 0);
     iso_tree_set_ignore_hidden(image_.get(), 0);

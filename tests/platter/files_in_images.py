@@ -137,6 +137,9 @@ def making(platter):
     expect(filecmp.cmp("made.iso", "back.iso", shallow=False), True)
     run(platter, "extract", "made.qcow2", "-C", "made")
     same_tree("tree", "made")
+    # An image in the folder that it is made of.
+    run(platter, "create", "-q", "--from", "made", "made/self.iso")
+    expect(run(platter, "ls", "made/self.iso")[0], b"hello\nlink\noutward\nsub\n")
     before = sorted(os.listdir("."))
     run(platter, "create", "-q", "--from", "tree", "--boot", "nothing", "new.iso", code=1)
     expect(sorted(os.listdir(".")), before)
