@@ -57,6 +57,15 @@ struct CreateRequest {
   std::string backing_id = {};
 };
 
+// A new image out of files instead of guest bytes.
+struct AuthorRequest {
+  std::shared_ptr<Storage> storage = {};  // empty file, or a device; writable
+  std::string folder = {};                // on the host, whose files it is to hold
+  OptionValues options = {};              // values of FormatDriver::author_options
+  // Asked now and then; true ends the work with kCancelled. May be empty.
+  std::function<bool()> interrupted = {};
+};
+
 struct UpdateRequest {
   std::shared_ptr<Storage> storage = {};  // an existing image, writable
   OpenContext context = {};
@@ -120,6 +129,9 @@ struct FormatDriver {
   // Whether a new image with these options can be written in one pass, as a pipe wants it (Storage::is_stream). Null:
   // never.
   bool (*can_stream)(const OptionValues&) noexcept = nullptr;
+  // Makes an image that holds a folder's files; until it has succeeded the file does not look like an image.
+  Result<> (*author)(const AuthorRequest&) = nullptr;
+  std::span<const OptionSpec> author_options = {};
   // Opens an existing image for a conversion into it (convert -n).
   Result<std::unique_ptr<ImageWriter>> (*update)(const UpdateRequest&) = nullptr;
 

@@ -57,6 +57,7 @@ struct SnapshotInfo {
 };
 
 class Image;
+class FileTree;
 
 class Snapshots {
  public:
@@ -101,6 +102,7 @@ class Image {
   // Extra abilities; null where the format has none. Owned by the image.
   virtual Snapshots* snapshots() noexcept { return nullptr; }
   virtual Bitmaps* bitmaps() noexcept { return nullptr; }
+  virtual FileTree* file_tree() noexcept { return nullptr; }
   // The files that hold this layer, the image file first.
   virtual std::vector<std::shared_ptr<Storage>> files() const = 0;
 

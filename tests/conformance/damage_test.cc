@@ -41,7 +41,7 @@ void ExpectPromisesKept(const Chain& chain, std::uint64_t at) {
 class Damaged : public testing::TestWithParam<Sample> {
  protected:
   static std::vector<std::byte> Image() {
-    const auto storage = SampleInMemory(GetParam(), RandomGuest(9, kDiskSize));
+    const auto storage = SampleInMemory(GetParam(), SampleGuest(GetParam(), 9, kDiskSize));
     std::vector<std::byte> bytes(storage->size());
     EXPECT_TRUE(storage->ReadAt(0, bytes).ok());
     return bytes;
@@ -58,7 +58,7 @@ class Damaged : public testing::TestWithParam<Sample> {
 
 TEST_P(Damaged, CutShortIsAnErrorOrNoHarm) {
   const std::vector<std::byte> image = Image();
-  const std::string content = RandomGuest(9, kDiskSize).Sha256();
+  const std::string content = SampleGuest(GetParam(), 9, kDiskSize).Sha256();
   const std::size_t step = std::max<std::size_t>(image.size() / 300, 1);
   for (std::size_t length = 0; length < image.size(); length += step) {
     SCOPED_TRACE(length);

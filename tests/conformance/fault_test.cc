@@ -60,7 +60,7 @@ class Faults : public testing::TestWithParam<Sample> {
     return counter->write_count();
   }
 
-  const GuestDisk disk_ = RandomGuest(5, kDiskSize);
+  const GuestDisk disk_ = SampleGuest(GetParam(), 5, kDiskSize);
 };
 
 class ReadFaults : public Faults {};

@@ -70,6 +70,12 @@ std::string Sample::Text() const {
                      variant.compress ? ", compressed" : "");
 }
 
+GuestDisk SampleGuest(const Sample& sample, std::uint64_t seed, std::uint64_t size, std::uint64_t granularity) {
+  GuestDisk disk = RandomGuest(seed, size, granularity);
+  if (sample.row->shape != nullptr) sample.row->shape(disk);
+  return disk;
+}
+
 std::vector<Sample> OurSamples() { return SamplesOf(&ConformanceRow::ours); }
 std::vector<Sample> PeerSamples() { return SamplesOf(&ConformanceRow::peers); }
 

@@ -37,6 +37,8 @@ std::vector<Sample> ReadableSamples();
 // The writer of a new image of `virtual_size` bytes in `storage`.
 Result<std::unique_ptr<ImageWriter>> NewSample(const Sample& sample, std::shared_ptr<Storage> storage,
                                                std::uint64_t virtual_size);
+// A random disk that an image of the sample's format can hold.
+GuestDisk SampleGuest(const Sample& sample, std::uint64_t seed, std::uint64_t size, std::uint64_t granularity = 512);
 // Writes `disk` as a new image into `storage` with our writer.
 Result<> WriteSample(const Sample& sample, std::shared_ptr<Storage> storage, const GuestDisk& disk);
 // The same in memory, made by the peer where we do not write the format; adds a test failure when that fails.

@@ -49,7 +49,10 @@ const Source& SourceOf(const Sample& sample) {
   static std::map<std::string, Source> made;
   const auto [entry, is_new] = made.try_emplace(sample.Text());
   if (is_new) {
-    const GuestDisk disk = ScatteredGuest(made.size());
+    GuestDisk disk = ScatteredGuest(made.size());
+    for (const ConformanceRow& row : ConformanceRows()) {
+      if (row.shape != nullptr) row.shape(disk);
+    }
     entry->second = {SampleInMemory(sample, disk), disk.Content()};
   }
   return entry->second;

@@ -45,7 +45,7 @@ class ThePeersWriter : public WithPeer {};
 TEST_P(OurWriter, IsReadByThePeer) {
   for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
     SCOPED_TRACE(seed);
-    const GuestDisk disk = RandomGuest(seed, DiskSize(seed), Granularity(seed));
+    const GuestDisk disk = SampleGuest(GetParam(), seed, DiskSize(seed), Granularity(seed));
     WriteSampleFile(GetParam(), Path(), disk);
     EXPECT_EQ(DigestByPeer(), disk.Sha256());
     if (GetParam().row->peer_checks) {
@@ -58,7 +58,7 @@ TEST_P(OurWriter, IsReadByThePeer) {
 TEST_P(ThePeersWriter, IsReadByUs) {
   for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
     SCOPED_TRACE(seed);
-    const GuestDisk disk = RandomGuest(seed + 100, DiskSize(seed), Granularity(seed));
+    const GuestDisk disk = SampleGuest(GetParam(), seed + 100, DiskSize(seed), Granularity(seed));
     MakePeerFile(GetParam(), Path(), disk, seed);
     const auto chain = OpenFileAlone(GetParam().driver(), Path());
     ASSERT_TRUE(chain.ok()) << chain.error().Describe();

@@ -20,7 +20,7 @@ constexpr std::uint64_t kDiskSize = (std::uint64_t{2} << 20) + 512 * 5;
 class Reader : public testing::TestWithParam<Sample> {
  protected:
   void SetUp() override {
-    disk_ = RandomGuest(42, kDiskSize);
+    disk_ = SampleGuest(GetParam(), 42, kDiskSize);
     content_ = disk_.Content();
     auto chain = OpenAlone(GetParam().driver(), SampleInMemory(GetParam(), disk_));
     ASSERT_TRUE(chain.ok()) << chain.error().Describe();

@@ -1,9 +1,52 @@
 #include "tests/conformance/rows.h"
 
+#include <algorithm>
 #include <array>
+#include <utility>
+
+#include "formats/core/bytes.h"
 
 namespace platter::test {
 namespace {
+
+// The least volume: a primary descriptor, a terminator, a root directory without files, path tables.
+void ShapeAsVolume(GuestDisk& disk) {
+  constexpr std::size_t kSector = 2048;
+  std::vector<std::byte> bytes(5 * kSector);
+  const auto put = [&bytes](std::size_t at, std::string_view text) {
+    std::ranges::transform(text, bytes.begin() + static_cast<std::ptrdiff_t>(at), [](char c) { return std::byte(c); });
+  };
+  const auto both = [&bytes](std::size_t at, std::uint32_t number) {
+    StoreLe(bytes.data() + at, number);
+    StoreBe(bytes.data() + at + 4, number);
+  };
+  const auto directory = [&](std::size_t at, char name) {
+    bytes[at] = bytes[at + 25] = bytes[at + 32] = std::byte{1};
+    bytes[at] = std::byte{34};
+    bytes[at + 25] = std::byte{2};
+    bytes[at + 33] = std::byte(name);
+    both(at + 2, 18);
+    both(at + 10, kSector);
+  };
+  put(0, "\1CD001\1");
+  both(80, static_cast<std::uint32_t>(disk.size / kSector));
+  StoreLe(bytes.data() + 128, std::uint16_t{kSector});
+  StoreBe(bytes.data() + 130, std::uint16_t{kSector});
+  directory(156, '\0');
+  put(kSector, "\377CD001\1");
+  directory(2 * kSector, '\0');
+  directory(2 * kSector + 34, '\1');
+  // The path tables: one record for the root, in either byte order.
+  both(132, 10);
+  StoreLe(bytes.data() + 140, std::uint32_t{19});
+  StoreBe(bytes.data() + 148, std::uint32_t{20});
+  bytes[3 * kSector] = bytes[4 * kSector] = std::byte{1};
+  StoreLe(bytes.data() + 3 * kSector + 2, std::uint32_t{18});
+  StoreLe(bytes.data() + 3 * kSector + 6, std::uint16_t{1});
+  StoreBe(bytes.data() + 4 * kSector + 2, std::uint32_t{18});
+  StoreBe(bytes.data() + 4 * kSector + 6, std::uint16_t{1});
+  AddImprint(disk, {16 * kSector, std::move(bytes)});
+}
 
 constexpr std::array kRaw = {Variant{}, Variant{"preallocation=falloc"}, Variant{"preallocation=full"}};
 
@@ -75,8 +118,10 @@ constexpr std::array kOurVhdx = {
     Variant{"subformat=fixed,block_size=2M"},
     Variant{"block_state_zero=off,log_size=2M"},
 };
+constexpr std::array kIso = {Variant{}};
 
 constexpr std::array kRows = {
+    ConformanceRow{.format = "iso", .ours = kIso, .truncation_shows = false, .shape = ShapeAsVolume},
     ConformanceRow{.format = "raw",
                    .ours = kRaw,
                    .peers = kRaw,

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/support/guest.h"
+
 namespace platter::test {
 
 // One way of making an image of the format.
@@ -27,6 +29,8 @@ struct ConformanceRow {
   // An image cut short is recognised as such. False where any file is a legal image.
   bool truncation_shows = true;
   std::uint64_t largest_virtual_size = 0;  // guest bytes; an empty image of it opens and maps in bounded memory
+  // Changes a random disk into one that the format can hold, where it cannot hold any.
+  void (*shape)(GuestDisk&) = nullptr;
 };
 
 // GoogleTest's way of printing a parameter.

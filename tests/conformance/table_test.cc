@@ -30,7 +30,7 @@ TEST(ConformanceTable, RowsThatWriteHaveVariants) {
 
 TEST(Recognition, ClaimsOurImagesForTheirFormatOnly) {
   for (const Sample& sample : OurSamples()) {
-    const auto storage = SampleInMemory(sample, RandomGuest(1, kDiskSize));
+    const auto storage = SampleInMemory(sample, SampleGuest(sample, 1, kDiskSize));
     const auto format = ProbeFormat(*storage);
     ASSERT_TRUE(format.ok()) << format.error().Describe();
     EXPECT_EQ(format.value()->name, sample.row->format) << sample.Text();
@@ -41,7 +41,7 @@ TEST(Recognition, ClaimsThePeersImagesForTheirFormatOnly) {
   const TempDir folder;
   for (const Sample& sample : PeerSamples()) {
     const std::string path = folder.File("image");
-    MakePeerFile(sample, path, RandomGuest(2, kDiskSize), 3);
+    MakePeerFile(sample, path, SampleGuest(sample, 2, kDiskSize), 3);
     const auto file = FileStorage::Open(path, {});
     ASSERT_TRUE(file.ok()) << file.error().Describe();
     const auto format = ProbeFormat(*file.value());

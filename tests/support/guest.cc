@@ -116,6 +116,12 @@ void GuestDisk::Fill(std::uint64_t offset, std::span<std::byte> out) const {
     const std::uint64_t to = std::min(end, range.end());
     FillRange(range, from, out.subspan(from - offset, to - from));
   }
+  if (!imprint) return;
+  const std::uint64_t from = std::max(offset, imprint->offset);
+  const std::uint64_t to = std::min(end, imprint->offset + imprint->bytes.size());
+  if (from >= to) return;
+  std::ranges::copy(std::span(imprint->bytes).subspan(from - imprint->offset, to - from),
+                    out.begin() + static_cast<std::ptrdiff_t>(from - offset));
 }
 
 std::vector<std::byte> GuestDisk::Content() const {
@@ -130,13 +136,31 @@ GuestDisk RandomGuest(std::uint64_t seed, std::uint64_t size, std::uint64_t gran
   static constexpr std::array kKinds = {GuestRange::Kind::kNoise, GuestRange::Kind::kText, GuestRange::Kind::kZero,
                                         GuestRange::Kind::kHole, GuestRange::Kind::kHole};
   Random random(seed);
-  GuestDisk disk{.size = size, .ranges = {}};
+  GuestDisk disk{.size = size, .ranges = {}, .imprint = {}};
   for (std::uint64_t at = 0; at < size;) {
     const std::uint64_t length = std::min(size - at, RandomLength(random, granularity));
     disk.ranges.push_back({at, length, random.Pick(kKinds), random.Next()});
     at += length;
   }
   return disk;
+}
+
+void AddImprint(GuestDisk& disk, Imprint imprint) {
+  const std::uint64_t begin = imprint.offset;
+  const std::uint64_t end = begin + imprint.bytes.size();
+  std::vector<GuestRange> ranges;
+  for (const GuestRange& range : disk.ranges) {
+    const auto keep = [&](std::uint64_t from, std::uint64_t to) {
+      if (from < to) ranges.push_back({from, to - from, range.kind, range.seed});
+    };
+    keep(range.offset, std::min(range.end(), begin));
+    if (range.offset <= begin && begin < range.end()) {
+      ranges.push_back({begin, end - begin, GuestRange::Kind::kNoise, range.seed});
+    }
+    keep(std::max(range.offset, end), range.end());
+  }
+  disk.ranges = std::move(ranges);
+  disk.imprint = std::move(imprint);
 }
 
 void WriteRawFile(const GuestDisk& disk, const std::string& path) {

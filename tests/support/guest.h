@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -46,9 +47,16 @@ struct GuestRange {
   bool data() const noexcept { return kind == Kind::kNoise || kind == Kind::kText; }
 };
 
+// Fixed content that lies over a disk's ranges: what every disk of some format has to hold.
+struct Imprint {
+  std::uint64_t offset = 0;  // guest bytes
+  std::vector<std::byte> bytes;
+};
+
 struct GuestDisk {
-  std::uint64_t size = 0;          // guest bytes
-  std::vector<GuestRange> ranges;  // tile [0, size) in order
+  std::uint64_t size = 0;               // guest bytes
+  std::vector<GuestRange> ranges;       // tile [0, size) in order
+  std::optional<Imprint> imprint = {};  // see AddImprint
 
   // The guest's bytes in [offset, offset + out.size()).
   void Fill(std::uint64_t offset, std::span<std::byte> out) const;
@@ -59,6 +67,9 @@ struct GuestDisk {
 // `size` bytes whose ranges start at multiples of `granularity` (bytes) and are a few of them long; some start and end
 // inside a unit of 64 KiB, some span several.
 GuestDisk RandomGuest(std::uint64_t seed, std::uint64_t size, std::uint64_t granularity = 512);
+
+// Lays `imprint` over the disk; the range that it lies in becomes data. Requires: it lies inside the disk.
+void AddImprint(GuestDisk& disk, Imprint imprint);
 
 // The disk as a raw file with holes where nothing is or zeros are.
 void WriteRawFile(const GuestDisk& disk, const std::string& path);

@@ -34,6 +34,12 @@ enum LongOption : int {
   kAki,
   kAri,
   kAppend,
+  kTree,
+  kFrom,
+  kJoliet,
+  kRockRidge,
+  kBoot,
+  kEfiBoot,
 };
 
 // One parser at a time: getopt_long keeps its place in the process.

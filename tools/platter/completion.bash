@@ -4,7 +4,7 @@ _platter() {
   local cur prev words cword
   _init_completion || return
 
-  local verbs="amazon info check create convert compare map measure"
+  local verbs="amazon cat check compare convert create extract info ls map measure"
   if [[ $cword -eq 1 ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$verbs --help --version" -- "$cur")
     return
@@ -15,6 +15,7 @@ _platter() {
     -O | -F) mapfile -t COMPREPLY < <(compgen -W "raw qcow2" -- "$cur") && return ;;
     -f) mapfile -t COMPREPLY < <(compgen -W "raw qcow2 qcow" -- "$cur") && return ;;
     -t | -T) mapfile -t COMPREPLY < <(compgen -W "none writeback writethrough directsync unsafe" -- "$cur") && return ;;
+    --tree) mapfile -t COMPREPLY < <(compgen -W "rock-ridge udf joliet iso9660-1999 iso9660" -- "$cur") && return ;;
     --output) mapfile -t COMPREPLY < <(compgen -W "human json" -- "$cur") && return ;;
     -r)
       if [[ $verb == check ]]; then
@@ -42,8 +43,11 @@ _platter() {
   case $verb in
     amazon) options="-d -f -O -o -c --ami --aki --ari --append -U -q --force-share --image-opts --partition --kernel --force --help" ;;
     info) options="-f --output --backing-chain -U --force-share --image-opts --help" ;;
+    cat) options="-f --tree -U --force-share --image-opts --help" ;;
+    ls) options="-f -l -R --recursive --tree --output -U --force-share --image-opts --help" ;;
+    extract) options="-f -C --directory --tree -U --force-share --image-opts --help" ;;
     check) options="-f --output -r -T -q -U --force-share --image-opts --help" ;;
-    create) options="-f -o -b -F -u -q --help" ;;
+    create) options="-f -o -b -F -u -q --from -V --volume-id --joliet --rock --boot --efi-boot --help" ;;
     convert)
       options="-f -O -o -B -F -c -C -p -q -n -t -T -S -m -W -l -U -r --target-is-zero --bitmaps
         --skip-broken-bitmaps --salvage --image-opts --target-image-opts --help"

@@ -1,14 +1,18 @@
-// platter create: an empty image.
+// platter create: an empty image, or one that holds a folder's files.
 #include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <cstdio>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "formats/core/reference.h"
 #include "formats/format_table.h"
 #include "tools/platter/argument_parser.h"
+#include "tools/platter/author_image.h"
 #include "tools/platter/message.h"
 #include "tools/platter/new_image.h"
 #include "tools/platter/open_arguments.h"
@@ -19,23 +23,44 @@ namespace {
 
 struct CreateArguments {
   std::string format = "raw";
+  bool format_given = false;
   std::string options;  // every -o, joined
   std::optional<std::string> backing;
   std::optional<std::string> backing_format;
   bool unsafe = false;  // -u: the backing file is not opened
   bool quiet = false;
   std::string filename;
-  std::optional<std::uint64_t> size;  // guest bytes
+  std::optional<std::uint64_t> size;                          // guest bytes
+  std::optional<std::string> folder;                          // --from
+  std::vector<std::pair<std::string, std::string>> switches;  // of --from: option, value
 };
+
+constexpr option kAuthorSwitches[] = {
+    {"from", required_argument, nullptr, kFrom}, {"volume-id", required_argument, nullptr, 'V'},
+    {"joliet", no_argument, nullptr, kJoliet},   {"rock", no_argument, nullptr, kRockRidge},
+    {"boot", required_argument, nullptr, kBoot}, {"efi-boot", required_argument, nullptr, kEfiBoot},
+};
+
+// A switch that stands for one of the options by which files are made into an image.
+void TakeSwitch(int code, std::string_view value, CreateArguments& arguments) {
+  if (code == kFrom) arguments.folder = value;
+  if (code == 'V') arguments.switches.emplace_back("volume_id", value);
+  if (code == kJoliet) arguments.switches.emplace_back("joliet", "on");
+  if (code == kRockRidge) arguments.switches.emplace_back("rock_ridge", "on");
+  if (code == kBoot) arguments.switches.emplace_back("boot", value);
+  if (code == kEfiBoot) arguments.switches.emplace_back("efi_boot", value);
+}
 
 // Reads the options. False, after a message, when the value of one is wrong.
 bool TakeOptions(const Invocation& call, ArgumentParser& parser, CreateArguments& arguments) {
   while (const auto code = parser.Next()) {
     if (*code == 'f') arguments.format = parser.value();
+    if (*code == 'f') arguments.format_given = true;
     if (*code == 'b') arguments.backing = parser.value();
     if (*code == 'F') arguments.backing_format = parser.value();
     if (*code == 'u') arguments.unsafe = true;
     if (*code == 'q') arguments.quiet = true;
+    TakeSwitch(*code, parser.value(), arguments);
     if (*code == 'o' && !AddOptionList(call.persona, arguments.options, parser.value())) return false;
   }
   return !parser.exit_code();
@@ -187,6 +212,27 @@ class Creation {
   std::string detected_;
 };
 
+// "" when the arguments go together.
+std::string_view ContradictionOfFrom(const CreateArguments& arguments) {
+  if (!arguments.folder && !arguments.switches.empty()) {
+    return "-V, --joliet, --rock, --boot and --efi-boot go with --from FOLDER";
+  }
+  if (!arguments.folder) return "";
+  if (arguments.size) return "--from takes no size: it is that of the files";
+  return arguments.backing || arguments.backing_format || arguments.unsafe ? "--from takes no backing file" : "";
+}
+
+Result<> Author(const Persona& persona, const CreateArguments& arguments) {
+  AuthorArguments author;
+  author.format = arguments.format_given ? arguments.format : "iso";
+  author.filename = arguments.filename;
+  author.folder = *arguments.folder;
+  author.options = arguments.options;
+  author.switches = arguments.switches;
+  author.quiet = arguments.quiet;
+  return AuthorImage(persona, author);
+}
+
 int PrintHelpOnOptions(const Persona& persona, const CreateArguments& arguments) {
   const FormatDriver* driver = FindFormat(arguments.format, persona.dialect());
   if (driver == nullptr) {
@@ -204,12 +250,15 @@ int PrintHelpOnOptions(const Persona& persona, const CreateArguments& arguments)
 }  // namespace
 
 int RunCreate(const Invocation& call) {
-  ArgumentParser parser(call, "F:b:f:o:qu", {});
+  const bool as_qemu = call.persona.as_qemu;
+  ArgumentParser parser(call, as_qemu ? "F:b:f:o:qu" : "F:V:b:f:o:qu",
+                        as_qemu ? std::span<const option>() : std::span<const option>(kAuthorSwitches));
   CreateArguments arguments;
   if (!TakeOptions(call, parser, arguments)) return parser.exit_code().value_or(1);
   if (!TakeOperands(call, parser.operands(), arguments)) return 1;
   if (AsksForHelp(arguments.options)) return PrintHelpOnOptions(call.persona, arguments);
-  const auto made = Creation(call.persona, arguments).Run();
+  if (const auto wrong = ContradictionOfFrom(arguments); !wrong.empty()) return ComplainUsage(call.persona, wrong);
+  const auto made = arguments.folder ? Author(call.persona, arguments) : Creation(call.persona, arguments).Run();
   if (made.ok()) return 0;
   Complain(call.persona, fmt::format("{}: {}", arguments.filename, ReasonOf(made.error())));
   return 1;

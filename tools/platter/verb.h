@@ -32,11 +32,14 @@ std::span<const Verb> AllVerbs() noexcept;
 const Verb* FindVerb(const Persona& persona, std::string_view name) noexcept;
 
 int RunAmazon(const Invocation& call);
+int RunCat(const Invocation& call);
 int RunCheck(const Invocation& call);
 int RunCompare(const Invocation& call);
 int RunConvert(const Invocation& call);
 int RunCreate(const Invocation& call);
+int RunExtract(const Invocation& call);
 int RunInfo(const Invocation& call);
+int RunLs(const Invocation& call);
 int RunMap(const Invocation& call);
 int RunMeasure(const Invocation& call);
 

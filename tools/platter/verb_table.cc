@@ -39,6 +39,18 @@ constexpr std::array kVerbs = {
         .ours = true,
     },
     Verb{
+        .name = "cat",
+        .summary = "print files that are inside an image",
+        .usage = "[--image-opts] [-f fmt] [--tree names] [-U] filename path ...",
+        .options = "  -f FORMAT           the image's format; recognised by content unless said\n"
+                   "  --tree NAMES        whose names, where a volume has several: rock-ridge, udf, joliet, iso9660\n"
+                   "  --image-opts        FILENAME is a list of options: driver=qcow2,file.filename=a.qcow2\n"
+                   "  -U, --force-share   read it even though another process has it locked\n"
+                   "The image is an ISO (ISO 9660, UDF), or a disk in any format that holds one.\n",
+        .run = RunCat,
+        .ours = true,
+    },
+    Verb{
         .name = "check",
         .summary = "whether an image's metadata is sound; repairs it",
         .usage = "[--image-opts] [-q] [-f fmt] [--output=ofmt] [-r [leaks | all]] [-T src_cache] [-U] filename",
@@ -100,14 +112,35 @@ constexpr std::array kVerbs = {
     Verb{
         .name = "create",
         .summary = "an empty image",
-        .usage = "[-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size]",
+        .usage = "[-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size] | [-q] [-f iso] "
+                 "--from folder [-V label] [--joliet] [--rock] [--boot path] [--efi-boot path] [-o options] filename",
         .options = "  -f FORMAT           the new image's format (raw)\n"
                    "  -o OPTIONS          the format's options: name=value,...; -o help lists them\n"
                    "  -b FILE, -F FORMAT  the backing file and its format\n"
                    "  -u                  do not open the backing file; SIZE is then needed\n"
                    "  -q                  print nothing but errors\n"
-                   "Without SIZE the backing file's size is taken.\n",
+                   "Without SIZE the backing file's size is taken.\n"
+                   "An ISO of a folder's files:\n"
+                   "  --from FOLDER       whose files\n"
+                   "  -V LABEL            the volume's name: cidata, config-2, ...\n"
+                   "  --joliet, --rock    one kind of long names only; without either both are written\n"
+                   "  --boot PATH         a file of the folder that a BIOS boots\n"
+                   "  --efi-boot PATH     a file of the folder, a FAT file system, that UEFI boots\n",
         .run = RunCreate,
+    },
+    Verb{
+        .name = "extract",
+        .summary = "copy files out of an image into a folder",
+        .usage = "[--image-opts] [-f fmt] [--tree names] [-U] [-C folder] filename [path ...]",
+        .options = "  -C FOLDER           where to (the current folder); made when missing\n"
+                   "  -f FORMAT           the image's format; recognised by content unless said\n"
+                   "  --tree NAMES        whose names, where a volume has several: rock-ridge, udf, joliet, iso9660\n"
+                   "  --image-opts        FILENAME is a list of options: driver=qcow2,file.filename=a.qcow2\n"
+                   "  -U, --force-share   read it even though another process has it locked\n"
+                   "Without a PATH everything is extracted. Nothing is written outside the folder, nothing that is\n"
+                   "there is written over; exit code 1 when something was left out.\n",
+        .run = RunExtract,
+        .ours = true,
     },
     Verb{
         .name = "info",
@@ -119,6 +152,21 @@ constexpr std::array kVerbs = {
                    "  --backing-chain     the same for every image below\n"
                    "  -U, --force-share   read it even though another process has it locked\n",
         .run = RunInfo,
+    },
+    Verb{
+        .name = "ls",
+        .summary = "list the files inside an image",
+        .usage = "[--image-opts] [-f fmt] [--tree names] [--output=ofmt] [-l] [-R] [-U] filename [path]",
+        .options = "  -l                  modes, links, owners, sizes and times (UTC), too\n"
+                   "  -R, --recursive     with everything below\n"
+                   "  -f FORMAT           the image's format; recognised by content unless said\n"
+                   "  --tree NAMES        whose names, where a volume has several: rock-ridge, udf, joliet, iso9660\n"
+                   "  --image-opts        FILENAME is a list of options: driver=qcow2,file.filename=a.qcow2\n"
+                   "  --output FORM       human or json\n"
+                   "  -U, --force-share   read it even though another process has it locked\n"
+                   "The image is an ISO (ISO 9660, UDF), or a disk in any format that holds one.\n",
+        .run = RunLs,
+        .ours = true,
     },
     Verb{
         .name = "map",

@@ -1,0 +1,68 @@
+#include "formats/iso/iso.h"
+
+#include <array>
+
+#include "formats/iso/author.h"
+#include "formats/iso/check.h"
+#include "formats/iso/layout.h"
+#include "formats/iso/raw_sectors.h"
+#include "formats/iso/volume.h"
+#include "formats/iso/writer.h"
+
+namespace platter::iso {
+namespace {
+
+constexpr std::array<std::string_view, 3> kExtensions = {"iso", "udf", "bin"};
+
+constexpr std::array kOpenOptions = {
+    OptionSpec{"tree", OptionType::kText, "whose names to show: auto, rock-ridge, udf, joliet, iso9660-1999, iso9660"},
+};
+
+constexpr std::array kCreateOptions = {
+    OptionSpec{"size", OptionType::kSize, "Virtual disk size"},
+};
+
+constexpr std::array kAuthorOptions = {
+    OptionSpec{"volume_id", OptionType::kText, "the volume's name, up to 32 characters of ASCII"},
+    OptionSpec{"publisher", OptionType::kText, "who made it, up to 128 characters"},
+    OptionSpec{"joliet", OptionType::kFlag, "names for Windows; with neither of the two, both are written"},
+    OptionSpec{"rock_ridge", OptionType::kFlag, "names, modes and links for POSIX systems"},
+    OptionSpec{"boot", OptionType::kText, "a file of the folder that a BIOS boots"},
+    OptionSpec{"efi_boot", OptionType::kText, "a file of the folder (a FAT file system) that UEFI boots"},
+};
+
+// The first descriptor of a CD whose raw sectors start the file.
+bool StartsRawVolume(std::span<const std::byte> head) noexcept {
+  const std::uint64_t at = kDescriptorSector * kRawSectorSize;
+  if (!RawSectorStorage::Starts(head) || head.size() < at + kRawSectorSize) return false;
+  const auto sector = head.subspan(at, kRawSectorSize);
+  const std::size_t data = RawSectorStorage::DataOffset(sector);
+  return data != 0 && IsVolumeDescriptor(sector.subspan(data, kSectorSize));
+}
+
+Likeness Probe(const ProbeInput& input) noexcept {
+  const bool plain = input.head.size() >= kDescriptorStart + kSectorSize &&
+                     IsVolumeDescriptor(input.head.subspan(kDescriptorStart, kSectorSize));
+  return plain || StartsRawVolume(input.head) ? Likeness::kCertain : Likeness::kNo;
+}
+
+}  // namespace
+
+extern const FormatDriver kDriver;
+const FormatDriver kDriver = {
+    .name = "iso",
+    .qemu_name = "",
+    .title = "CD, DVD or BD image: ISO 9660, UDF",
+    .extensions = kExtensions,
+    .probe = Probe,
+    .open = Open,
+    .open_options = kOpenOptions,
+    .create = Create,
+    .create_options = kCreateOptions,
+    .author = Author,
+    .author_options = kAuthorOptions,
+    .measure = Measure,
+    .check = Check,
+};
+
+}  // namespace platter::iso
