@@ -16,7 +16,9 @@ namespace {
 
 std::string SupportedFormats(const Persona& persona) {
   std::vector<std::string_view> names;
-  for (const FormatDriver* driver : AllFormats()) names.push_back(persona.FormatName(*driver));
+  for (const FormatDriver* driver : AllFormats()) {
+    if (!driver->described_only) names.push_back(persona.FormatName(*driver));
+  }
   std::ranges::sort(names);
   return fmt::format("{}", fmt::join(names, " "));
 }

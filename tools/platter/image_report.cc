@@ -139,7 +139,8 @@ Detail ReportAsDetail(const Persona& persona, const ReportedLayer& reported) {
     typed.Add("type", FormatOf(persona, reported)).Add("data", specific);
     detail.Add("format-specific", std::move(typed));
   }
-  detail.Add("dirty-flag", info.dirty);
+  // qemu-img asks the formats that it cannot write nothing of the kind.
+  if (info.tracks_dirty || !reported.layer.driver->described_only) detail.Add("dirty-flag", info.dirty);
   if (!reported.content.empty()) detail.Add("content", reported.content);
   return detail;
 }
