@@ -19,7 +19,7 @@ target_link_libraries(platter_engine INTERFACE platter_convert platter_formats)
 set_target_properties(platter_engine PROPERTIES EXPORT_NAME platter)
 file(STRINGS "${PROJECT_SOURCE_DIR}/formats/formats.def" platter_format_names REGEX "^PLATTER_FORMAT")
 list(TRANSFORM platter_format_names REPLACE "PLATTER_FORMAT\\((.*)\\)" "platter_\\1")
-set(platter_libraries platter_convert platter_formats ${platter_format_names} platter_partition platter_amazon platter_ext platter_core)
+set(platter_libraries platter_convert platter_formats ${platter_format_names} platter_recognised platter_partition platter_amazon platter_ext platter_core)
 install(TARGETS platter_engine ${platter_libraries} EXPORT platterTargets ARCHIVE COMPONENT development)
 install(EXPORT platterTargets NAMESPACE platter:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/platter
         COMPONENT development)

@@ -10,6 +10,7 @@ namespace platter {
   namespace id {                     \
   extern const FormatDriver kDriver; \
   }
+#define PLATTER_RECOGNISED(id) PLATTER_FORMAT(id)
 #include "formats/formats.def"
 #undef PLATTER_FORMAT
 
@@ -19,6 +20,7 @@ namespace {
 constexpr std::array kFormats = {
 #include "formats/formats.def"
 };
+#undef PLATTER_RECOGNISED
 #undef PLATTER_FORMAT
 
 Likeness LikenessOf(const FormatDriver& driver, const ProbeInput& input, Dialect dialect) noexcept {

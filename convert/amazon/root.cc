@@ -117,7 +117,7 @@ std::string Volume::Name() const {
   return fmt::format("partition {} ({})", partition, about.type);
 }
 
-Result<RootChoice> FindRoot(std::shared_ptr<Storage> disk, std::optional<std::uint32_t> partition) {
+Result<RootChoice> FindRoot(const std::shared_ptr<Storage>& disk, std::optional<std::uint32_t> partition) {
   const auto table = PLATTER_TRY(partition::ReadPartitionTable(*disk));
   RootChoice choice;
   if (!table) {

@@ -34,7 +34,7 @@ struct RootChoice {
 // `partition`: the number of the root partition, where the caller knows it. kInvalid when there is no such partition,
 // no file system that we know, or several that may be the root, each with a remedy; kCorrupt for a root that its
 // partition is too small for, and for damaged partition tables; kIo.
-Result<RootChoice> FindRoot(std::shared_ptr<Storage> disk, std::optional<std::uint32_t> partition);
+Result<RootChoice> FindRoot(const std::shared_ptr<Storage>& disk, std::optional<std::uint32_t> partition);
 
 // A file in one of the volumes.
 struct BootFile {

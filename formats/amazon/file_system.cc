@@ -83,14 +83,14 @@ std::optional<FileSystem> Ext(Bytes head, std::uint64_t volume_size) {
   const auto bytes = head.subspan<ExtSuperblock::kPlace, ExtSuperblock::kSize>();
   const RecordView<ExtSuperblock> super(bytes);
   if (!IsSoundExt(super)) return std::nullopt;
-  constexpr std::uint32_t k64Bit = 0x80;
+  constexpr std::uint32_t kWide = 0x80;
   FileSystem fs;
   fs.type = ExtType(super);
   fs.label = Text(bytes.subspan(ExtSuperblock::kLabel, ExtSuperblock::kLabelBytes));
   fs.uuid = Uuid(bytes.subspan(ExtSuperblock::kUuid, 16));
   fs.block_size = std::uint64_t{1024} << super.Get<ExtSuperblock::kLogBlockSize>();
   std::uint64_t blocks = super.Get<ExtSuperblock::kBlocksLow>();
-  if ((super.Get<ExtSuperblock::kIncompatible>() & k64Bit) != 0) {
+  if ((super.Get<ExtSuperblock::kIncompatible>() & kWide) != 0) {
     blocks |= std::uint64_t{super.Get<ExtSuperblock::kBlocksHigh>()} << 32;
   }
   if (blocks == 0) {

@@ -81,8 +81,8 @@ class X86Reader {
       if (relocatable > 1) Bad("relocatable_kernel", 0x234, relocatable, "0 or 1");
       kernel_.relocatable = relocatable != 0;
     }
-    constexpr unsigned k64Bit = 1;
-    if (protocol_ >= 0x20C && (header_.Get<SetupHeader::kXLoadFlags>() & k64Bit) != 0) kernel_.architecture = "x86_64";
+    constexpr unsigned kWide = 1;
+    if (protocol_ >= 0x20C && (header_.Get<SetupHeader::kXLoadFlags>() & kWide) != 0) kernel_.architecture = "x86_64";
   }
 
   void ReadPayload() {

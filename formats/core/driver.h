@@ -121,6 +121,8 @@ struct FormatDriver {
   // Reads headers and top-level tables. kNotThisFormat, kCorrupt, kUnsupported, kLimit, kIo, kDenied.
   Result<std::shared_ptr<Image>> (*open)(std::shared_ptr<Storage>, const OpenContext&) = nullptr;
   std::span<const OptionSpec> open_options = {};
+  // Recognised and described only: with OpenContext::contents, open answers kUnsupported.
+  bool described_only = false;
 
   Result<std::unique_ptr<ImageWriter>> (*create)(const CreateRequest&) = nullptr;
   std::span<const OptionSpec> create_options = {};

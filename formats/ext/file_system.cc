@@ -53,8 +53,8 @@ Result<> CheckGeometry(Storage& volume) {
     return Error(ErrorKind::kNotThisFormat, "no ext file system").At("superblock", "s_magic", 1024 + 56);
   }
   if (u32(24) > 6) return bad("s_log_block_size", 24, u32(24), "0 to 6");
-  constexpr std::uint64_t k64Bit = 0x80;
-  const std::uint64_t blocks = u32(4) | ((u32(96) & k64Bit) != 0 ? u32(336) << 32 : 0);
+  constexpr std::uint64_t kWide = 0x80;
+  const std::uint64_t blocks = u32(4) | ((u32(96) & kWide) != 0 ? u32(336) << 32 : 0);
   const std::uint64_t room = volume.size() / (std::uint64_t{1024} << u32(24));
   if (blocks == 0 || blocks > room) return bad("s_blocks_count", 4, blocks, fmt::format("1 to {}", room));
   if (u32(32) < 8) return bad("s_blocks_per_group", 32, u32(32), "at least 8");

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "formats/qcow2/luks.h"
+#include "formats/core/luks.h"
 
 namespace platter::qcow2 {
 namespace {
@@ -26,7 +26,7 @@ Result<Detail> DescribeEncryption(Storage& storage, const Header& header) {
     return Error(ErrorKind::kCorrupt, "encrypted image has no pointer to its LUKS header")
         .At("qcow2 header", "encryption header extension");
   }
-  return DescribeLuks(storage, header);
+  return DescribeLuks(storage, header.luks_header->first, header.luks_header->second, true);
 }
 
 Detail DescribeUnknown(const Header& header) {

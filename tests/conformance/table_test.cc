@@ -16,9 +16,10 @@ constexpr std::uint64_t kDiskSize = 300 * 1024;
 TEST(ConformanceTable, HasOneRowForEveryDriver) {
   for (const FormatDriver* driver : AllFormats()) {
     const auto count = std::ranges::count(ConformanceRows(), driver->name, &ConformanceRow::format);
-    EXPECT_EQ(count, 1) << "tests/conformance/rows.cc needs one row for " << driver->name;
+    EXPECT_EQ(count, driver->described_only ? 0 : 1) << "tests/conformance/rows.cc needs one row for " << driver->name;
   }
-  EXPECT_EQ(ConformanceRows().size(), AllFormats().size());
+  const auto readable = std::ranges::count(AllFormats(), false, &FormatDriver::described_only);
+  EXPECT_EQ(std::ssize(ConformanceRows()), readable);
 }
 
 TEST(ConformanceTable, RowsThatWriteHaveVariants) {

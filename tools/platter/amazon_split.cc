@@ -119,8 +119,8 @@ class Split {
   }
 
   Result<> FindAndWriteAmi() {
-    auto disk = std::make_shared<ChainStorage>(arguments_.disk.text, chain_.chain());
-    choice_ = PLATTER_TRY(amazon::FindRoot(std::move(disk), arguments_.partition));
+    const auto disk = std::make_shared<ChainStorage>(arguments_.disk.text, chain_.chain());
+    choice_ = PLATTER_TRY(amazon::FindRoot(disk, arguments_.partition));
     const FormatDriver& raw = *FindFormat("raw");
     DenyGate gate;
     OpenContext context;

@@ -17,7 +17,8 @@ namespace {
 std::string SupportedFormats(const Persona& persona) {
   std::vector<std::string_view> names;
   for (const FormatDriver* driver : AllFormats()) {
-    if (!persona.as_qemu || !driver->qemu_name.empty()) names.push_back(persona.FormatName(*driver));
+    const bool known = !persona.as_qemu || !driver->qemu_name.empty();
+    if (known && !driver->described_only) names.push_back(persona.FormatName(*driver));
   }
   std::ranges::sort(names);
   return fmt::format("{}", fmt::join(names, " "));

@@ -1,4 +1,4 @@
-#include "formats/qcow2/luks.h"
+#include "formats/core/luks.h"
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@
 #include "formats/core/bytes.h"
 #include "formats/core/checked.h"
 
-namespace platter::qcow2 {
+namespace platter {
 namespace {
 
 // The LUKS1 On-Disk Format Specification, figures 1 and 2.
@@ -92,9 +92,7 @@ Detail DescribeSlots(std::span<const std::byte> header) {
 
 }  // namespace
 
-Result<Detail> DescribeLuks(Storage& storage, const Header& header) {
-  const std::uint64_t offset = header.luks_header->first;
-  const std::uint64_t length = header.luks_header->second;
+Result<Detail> DescribeLuks(Storage& storage, std::uint64_t offset, std::uint64_t length, bool nested) {
   const auto corrupt = [&](std::string what) {
     return Error(ErrorKind::kCorrupt, std::move(what)).At("LUKS header", "whole header", offset);
   };
@@ -118,7 +116,7 @@ Result<Detail> DescribeLuks(Storage& storage, const Header& header) {
   detail.Add("cipher-alg", CipherName(cipher, mode.mode, view.Get<LuksHeader::kKeyBytes>()));
   detail.Add("uuid", Text(bytes, LuksHeader::kUuid, LuksHeader::kUuidSize));
   if (!mode.ivgen_hash.empty()) detail.Add("ivgen-hash-alg", mode.ivgen_hash);
-  detail.Add("format", "luks");
+  if (nested) detail.Add("format", "luks");
   detail.Add("cipher-mode", mode.mode);
   detail.Add("slots", DescribeSlots(bytes));
   detail.Add("payload-offset", view.Get<LuksHeader::kPayloadSectors>() * kSector);
@@ -126,4 +124,4 @@ Result<Detail> DescribeLuks(Storage& storage, const Header& header) {
   return detail;
 }
 
-}  // namespace platter::qcow2
+}  // namespace platter
