@@ -12,12 +12,13 @@
 
 namespace platter::qcow2 {
 
-// One thread at a time. In memory are one L2 table and a page of the L1 table; each L2 table is written once, when the
-// entries move past it. An L2 table that would stay empty takes no space.
+// One thread at a time. In memory are one group of L2 tables, at most 64 KiB or one table, and a page of the L1 table;
+// each group is written once, when the entries move past it. An L2 table that would stay empty takes no space.
 class GuestMap {
  public:
-  // All must outlive the map. `header` need not be complete: its sizes are used, not its offsets.
-  GuestMap(const Header& header, Storage& storage, ClusterAllocator& allocator, bool dense);
+  // All must outlive the map. `header` need not be complete: its sizes are used, not its offsets. `every_table`: no L2
+  // table will stay away, so that neighbours can lie in one piece and small ones share pages of the host.
+  GuestMap(const Header& header, Storage& storage, ClusterAllocator& allocator, bool dense, bool every_table);
 
   // Takes the L1 table's place; returns its host offset.
   Result<std::uint64_t> Reserve();
@@ -31,7 +32,9 @@ class GuestMap {
   Result<> Finish();
 
  private:
-  Result<> WriteL2();
+  // Makes room for the tables from `index` on that go together.
+  Result<> StartGroup(std::uint64_t index);
+  Result<> WriteGroup();
   Result<> WriteL1Page();
 
   Storage& storage_;
@@ -43,9 +46,12 @@ class GuestMap {
   std::uint64_t l1_offset_ = 0;
   std::uint64_t l1_page_ = 0;
   std::vector<std::byte> l1_;  // page l1_page_
-  std::uint64_t l2_index_ = 0;
-  std::uint64_t l2_offset_ = 0;  // 0: no table is current
-  std::vector<std::byte> l2_;
+  std::uint64_t table_bytes_;
+  std::uint64_t largest_group_;    // tables
+  std::uint64_t group_index_ = 0;  // of the first table in `group_`
+  std::uint64_t group_count_ = 0;  // tables; 0: none is current
+  std::uint64_t group_offset_ = 0;
+  std::vector<std::byte> group_;
 };
 
 }  // namespace platter::qcow2

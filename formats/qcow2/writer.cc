@@ -32,7 +32,8 @@ Writer::Writer(CreateOptions options, std::shared_ptr<Storage> storage, std::sha
       traits_(TraitsFor(options_.header, compress)),
       cluster_size_(options_.header.cluster_size()),
       allocator_(options_.header, *storage_, options_.preallocation == Preallocation::kFull),
-      map_(options_.header, *storage_, allocator_, options_.preallocation == Preallocation::kFull),
+      map_(options_.header, *storage_, allocator_, options_.preallocation == Preallocation::kFull,
+           options_.preallocates()),
       bitmaps_(options_.header, *storage_, allocator_, options_.preallocation == Preallocation::kFull),
       compressors_(options_.header.compression),
       zeros_(options_.preallocation == Preallocation::kFull ? std::max(kFillBytes, cluster_size_) : 0) {}

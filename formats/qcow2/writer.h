@@ -1,6 +1,7 @@
 // Builds a new qcow2 image. Host offsets ascend in guest order: the L1 table behind the header, each L2 table in front
-// of the first cluster that it points to, refcount blocks where their stretch begins, the refcount table last. The
-// layout depends on the guest disk's content and the options, never on how it was cut into batches.
+// of the first cluster that it points to (with preallocation a group of them, up to 64 KiB), refcount blocks where
+// their stretch begins, the refcount table last. The layout depends on the guest disk's content and the options, never
+// on how it was cut into batches.
 #pragma once
 
 #include <cstddef>
