@@ -63,20 +63,24 @@ Result<> CheckEmbedded(const Descriptor& descriptor, Dialect dialect) {
       .Allowed("1");
 }
 
+Error OnlyAnExtent(const SparseHeader& header) {
+  return Error(ErrorKind::kUnsupported, "the file is only one extent of a disk")
+      .At("VMDK header", "descriptorOffset", SparseHeaderLayout::kDescriptorOffset.offset)
+      .Found(header.descriptor_offset)
+      .Allowed("the place of a descriptor")
+      .Try("open the file with the disk's descriptor");
+}
+
 Result<Foundation> ReadEmbedded(Storage& storage, const OpenContext& context) {
   const HostedExtent hosted = PLATTER_TRY(OpenHosted(storage, context.dialect));
   const SparseHeader& header = hosted.header;
-  if (header.descriptor_offset == 0 || header.descriptor_size == 0) {
-    return Error(ErrorKind::kUnsupported, "the file is only one extent of a disk")
-        .At("VMDK header", "descriptorOffset", SparseHeaderLayout::kDescriptorOffset.offset)
-        .Found(header.descriptor_offset)
-        .Allowed("the place of a descriptor")
-        .Try("open the file with the disk's descriptor");
-  }
+  if (header.descriptor_offset == 0 || header.descriptor_size == 0) return OnlyAnExtent(header);
   const std::string text =
       PLATTER_TRY(ReadText(storage, header.descriptor_offset * kSectorSize, header.descriptor_size * kSectorSize));
   Foundation foundation{PLATTER_TRY(ParseDescriptor(text)), hosted};
   Descriptor& descriptor = foundation.descriptor;
+  // Some tools leave room for a descriptor in every extent, and write none.
+  if (descriptor.create_type.empty() && descriptor.extents.empty()) return OnlyAnExtent(header);
   if (header.capacity == 0) {
     foundation.hosted.reset();
     PLATTER_CHECK(CheckCreateType(descriptor, context.dialect));

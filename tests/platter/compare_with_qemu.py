@@ -27,7 +27,7 @@ def call(program, words, folder="."):
 ENDLESS_FOR_QEMU = ("loop-a.qcow2", "loop-b.qcow2")
 
 
-DRIVERS = {"raw": "raw", "vdi": "vdi", "hdd": "parallels"}
+DRIVERS = {"raw": "raw", "vdi": "vdi", "hdd": "parallels", "vmdk": "vmdk"}
 
 
 def command_lines(image):

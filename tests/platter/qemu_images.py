@@ -236,6 +236,38 @@ def broken():
     os.truncate(name, 6 * 64 * KIB)
 
 
+def vmdk_text(name, kind, lines, ends="\n"):
+    text = ["# Disk DescriptorFile", "version=1", "CID=fffffffe", "parentCID=ffffffff", f'createType="{kind}"', *lines]
+    with open(name, "w", newline="", encoding="utf-8") as file:
+        file.write(ends.join(text) + ends)
+
+
+def vmdk():
+    with open("vmdk-source.raw", "wb") as file:
+        file.write(noise(100 * KIB, 7) + bytes(300 * KIB) + b"text " * 40000)
+        file.truncate(MIB + 3 * 512)
+    for kind in ("monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat", "streamOptimized"):
+        run("qemu-img", "convert", "-O", "vmdk", "-o", f"subformat={kind}", "vmdk-source.raw", f"{kind}.vmdk")
+    create("zeroed.vmdk", "1M", "zeroed_grain=on", kind="vmdk")
+    write("zeroed.vmdk", "write -P 1 0 300k", "write -z 64k 128k", kind="vmdk")
+    create("split.vmdk", "5G", "subformat=twoGbMaxExtentSparse", kind="vmdk")
+    write("split.vmdk", "write -P 1 2047M 2M", kind="vmdk")
+    create("child.vmdk", None, "", ("monolithicSparse.vmdk", "vmdk"), kind="vmdk")
+    write("child.vmdk", "write -P 9 64k 100k", kind="vmdk")
+    os.mkdir("extents")
+    run("cp", "twoGbMaxExtentFlat-f001.vmdk", "extents/part.bin")
+    vmdk_text("windows-lines.vmdk", "vmfs", ['RW 100 VMFS "extents/part.bin"'], "\r\n")
+    vmdk_text("offsets.vmdk", "monolithicFlat", ['RW 8 FLAT "extents/part.bin" 3', 'RW 16 FLAT "extents/part.bin" 100'])
+    vmdk_text("zeros.vmdk", "monolithicFlat", ['RW 8 FLAT "extents/part.bin" 0', "RW 8 ZERO"])
+    vmdk_text("custom.vmdk", "custom", ['RW 8 FLAT "extents/part.bin" 0'])
+    vmdk_text("lost-extent.vmdk", "monolithicFlat", ['RW 8 FLAT "nowhere.bin" 0'])
+    run("cp", "monolithicSparse.vmdk", "grain-outside.vmdk")
+    directory = field("grain-outside.vmdk", 56, "<Q") * 512
+    patch("grain-outside.vmdk", field("grain-outside.vmdk", directory, "<I") * 512, struct.pack("<I", 0x7fffffff))
+    run("cp", "monolithicSparse.vmdk", "version4.vmdk")
+    patch("version4.vmdk", 4, struct.pack("<I", 4))
+
+
 def no_images():
     with open("short-header.qcow2", "wb") as file:
         file.write(b"QFI\xfb\0\0\0\3")
@@ -305,5 +337,6 @@ def make_all():
     no_images()
     vdi_images()
     ploop_images()
+    vmdk()
     images = [os.path.join(folder, name)[2:] for folder, _, names in os.walk(".") for name in names]
-    return sorted(name for name in images if name.endswith((".raw", ".qcow2", ".qcow", ".vdi", ".hdd")))
+    return sorted(name for name in images if name.endswith((".raw", ".qcow2", ".qcow", ".vdi", ".hdd", ".vmdk")))

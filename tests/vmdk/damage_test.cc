@@ -288,7 +288,9 @@ INSTANTIATE_TEST_SUITE_P(All, HostileDescriptor, testing::ValuesIn(kBadTexts),
 TEST(VmdkFiles, OneExtentAloneIsRefused) {
   SparseSpec spec = SpecOf(Base::kSparse);
   spec.descriptor.clear();
-  for (const Bytes& bytes : {MakeSparse(spec).file, MakeCowd(spec).file}) {
+  SparseSpec empty = spec;
+  empty.descriptor = "\n";
+  for (const Bytes& bytes : {MakeSparse(spec).file, MakeSparse(empty).file, MakeCowd(spec).file}) {
     const auto guest = ReadGuest({{"disk.vmdk", bytes}}, "disk.vmdk");
     ASSERT_FALSE(guest.ok());
     EXPECT_EQ(guest.error().kind(), kUnsupported);
