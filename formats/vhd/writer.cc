@@ -10,10 +10,6 @@ namespace {
 
 constexpr std::size_t kPageEntries = 16384;  // of the table, written at once
 
-void AppendZeros(Batch& batch, Storage& file, std::uint64_t offset, std::uint64_t length) {
-  if (length != 0) batch.writes.push_back({&file, offset, {}, length});
-}
-
 // As a file of the host: zeros that are not there yet. A device keeps what was on it.
 Result<> ZeroDevice(Storage& storage, std::uint64_t begin, std::uint64_t end) {
   return storage.is_device() && begin < end ? storage.Punch(begin, end - begin) : Done{};

@@ -86,8 +86,6 @@ constexpr std::array kVmdkPeers = {
     Variant{"subformat=twoGbMaxExtentSparse"},
     Variant{"subformat=twoGbMaxExtentFlat"},
 };
-constexpr std::array kVhdx = {Variant{"block_size=1M"}, Variant{"subformat=fixed,block_size=1M"},
-                              Variant{"block_state_zero=off,log_size=2M"}};
 constexpr std::array kVhd = {
     Variant{"force_size=on"},
     Variant{"subformat=fixed,force_size=on"},
@@ -153,7 +151,6 @@ constexpr std::array kRows = {
                    .peer_format = "vmdk",
                    .peer_checks = true,
                    .largest_virtual_size = std::uint64_t{1} << 42},
-    ConformanceRow{.format = "vhdx", .peers = kVhdx, .peer_format = "vhdx"},
     ConformanceRow{.format = "vhd",
                    .ours = kVhd,
                    .peers = kVhd,
