@@ -117,6 +117,9 @@ struct FormatDriver {
   std::span<const OptionSpec> create_options = {};
   bool can_compress = false;
   bool can_have_backing = false;
+  // Whether a new image with these options can be written in one pass, as a pipe wants it (Storage::is_stream). Null:
+  // never.
+  bool (*can_stream)(const OptionValues&) noexcept = nullptr;
   // Opens an existing image for a conversion into it (convert -n).
   Result<std::unique_ptr<ImageWriter>> (*update)(const UpdateRequest&) = nullptr;
 

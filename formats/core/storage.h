@@ -74,6 +74,8 @@ class Storage {
   virtual bool writable() const noexcept = 0;
   // A device keeps its size, and what it held before does not read as zero.
   virtual bool is_device() const noexcept { return false; }
+  // Takes every byte once, in order, and gives none back (StreamStorage). Zeros have to be written, too.
+  virtual bool is_stream() const noexcept { return false; }
   virtual std::optional<StorageIdentity> identity() const noexcept { return std::nullopt; }
 
  protected:

@@ -21,6 +21,11 @@ constexpr std::array kCreateOptions = {
 
 Likeness Probe(const ProbeInput& /*input*/) noexcept { return Likeness::kMaybe; }
 
+bool CanStream(const OptionValues& options) noexcept {
+  const auto preallocation = options.Text("preallocation");
+  return !preallocation || *preallocation == "off";
+}
+
 }  // namespace
 
 extern const FormatDriver kDriver;
@@ -34,6 +39,7 @@ const FormatDriver kDriver = {
     .open_options = kOpenOptions,
     .create = Create,
     .create_options = kCreateOptions,
+    .can_stream = CanStream,
     .update = Update,
     .measure = Measure,
 };

@@ -31,29 +31,32 @@ class RawWriter : public ImageWriter {
  public:
   // `fresh`: what was never written reads as zero.
   RawWriter(std::shared_ptr<Storage> storage, std::uint64_t virtual_size, bool fresh)
-      : storage_(std::move(storage)), virtual_size_(virtual_size), fresh_(fresh) {
-    traits_.starts_zeroed = fresh;
+      : storage_(std::move(storage)), virtual_size_(virtual_size), fresh_(fresh && !storage_->is_stream()) {
+    traits_.starts_zeroed = fresh_;
   }
 
   const WriterTraits& traits() const noexcept override { return traits_; }
 
   Result<> Place(Batch& batch) override {
     batch.writes.clear();
+    // A stream takes every byte: nothing may be left out.
+    const bool stream = storage_->is_stream();
+    if (stream && batch.offset > position_) PlaceZeros(batch, position_, batch.offset - position_);
     for (const Run& run : batch.runs) {
       if (run.kind == Run::Kind::kData) {
         PlaceData(batch, run);
-      } else if (!fresh_ && run.kind == Run::Kind::kZero) {
-        batch.writes.push_back({storage_.get(), run.offset, {}, run.length});
+      } else if (!fresh_ && (stream || run.kind == Run::Kind::kZero)) {
+        PlaceZeros(batch, run.offset, run.length);
       }
     }
+    position_ = batch.offset + batch.length;
     return Done{};
   }
 
   Result<> Store(Batch& batch) override {
     for (const HostWrite& write : batch.writes) {
       if (write.bytes.empty()) {
-        const std::lock_guard lock(punch_mutex_);
-        PLATTER_CHECK(write.file->Punch(write.offset, write.zeros));
+        PLATTER_CHECK(StoreZeros(write));
       } else {
         PLATTER_CHECK(write.file->WriteAt(write.offset, write.bytes));
       }
@@ -63,11 +66,23 @@ class RawWriter : public ImageWriter {
 
   Result<> Finish() override {
     if (!tail_.empty()) PLATTER_CHECK(storage_->WriteAt(virtual_size_ - kSectorSize, tail_));
-    if (fresh_ && storage_->size() != virtual_size_) PLATTER_CHECK(storage_->Resize(virtual_size_));
+    const bool grows = fresh_ || storage_->is_stream();
+    if (grows && storage_->size() != virtual_size_) PLATTER_CHECK(storage_->Resize(virtual_size_));
     return storage_->Sync();
   }
 
  private:
+  Result<> StoreZeros(const HostWrite& write) {
+    std::unique_lock lock(punch_mutex_, std::defer_lock);
+    // Into a stream they wait for their turn, and must not keep back those whose turn it is.
+    if (!write.file->is_stream()) lock.lock();
+    return write.file->Punch(write.offset, write.zeros);
+  }
+
+  void PlaceZeros(Batch& batch, std::uint64_t offset, std::uint64_t length) {
+    batch.writes.push_back({storage_.get(), offset, {}, length});
+  }
+
   // A fresh file reaches its full size only in Finish: the disk's last sector is held back until then.
   void PlaceData(Batch& batch, const Run& run) {
     auto bytes = batch.bytes.subspan(run.offset - batch.offset, run.length);
@@ -84,6 +99,7 @@ class RawWriter : public ImageWriter {
   bool fresh_;
   WriterTraits traits_;
   std::vector<std::byte> tail_;
+  std::uint64_t position_ = 0;  // guest bytes: everything below is placed
   std::mutex punch_mutex_;
 };
 

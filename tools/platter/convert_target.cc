@@ -115,7 +115,7 @@ bool ConvertTarget::MakeWriter(const Persona& persona, const ConvertArguments& a
   const auto make = [&]() -> Result<std::unique_ptr<ImageWriter>> {
     const std::string path = PLATTER_TRY(LocalPath(arguments.target));
     CreateRequest request;
-    request.storage = PLATTER_TRY(files_.Make(path));
+    request.storage = PLATTER_TRY(files_.MakeImage(path));
     request.virtual_size = size;
     request.options = options_;
     request.compress = arguments.compress;
@@ -155,6 +155,11 @@ std::optional<ConvertTarget> ConvertTarget::Create(const Persona& persona, const
   const std::string before =
       fmt::format("{}: error while converting {}", arguments.target, persona.FormatName(*target.driver_));
   if (IsSource(persona, arguments.target, sources, before)) return std::nullopt;
+  const std::string refusal = StreamRefusal(persona, arguments.target, *target.driver_, target.options_);
+  if (!refusal.empty()) {
+    Complain(persona, fmt::format("{}: {}", before, refusal));
+    return std::nullopt;
+  }
   if (!target.OpenBacking(persona, arguments) || !target.MakeWriter(persona, arguments, sources, size))
     return std::nullopt;
   return target;

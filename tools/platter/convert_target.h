@@ -28,6 +28,8 @@ class ConvertTarget {
   const Chain* backing() const noexcept { return backing_ ? &*backing_ : nullptr; }
   // What an existing target holds; null for a new one.
   const Chain* content() const noexcept { return content_ ? &*content_ : nullptr; }
+  // The target takes its bytes in order only.
+  bool streams() const noexcept { return files_.streams(); }
   // The conversion succeeded: the files stay.
   void Keep() noexcept { files_.Keep(); }
 

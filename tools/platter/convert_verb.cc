@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 
 #include "convert/copy/copy.h"
 #include "formats/format_table.h"
@@ -126,7 +127,8 @@ CopyOptions Conversion::MakeCopyOptions(const ConvertTarget& target, Progress& p
   options.workers = arguments_.workers;
   options.sparse_granularity = arguments_.sparse.value_or(options.sparse_granularity);
   options.rate_limit = arguments_.rate_limit;
-  options.in_kernel = arguments_.in_kernel;
+  // Whoever waits in a stream for the bytes before its own must not wait for a read that may fail.
+  options.in_kernel = arguments_.in_kernel && !target.streams();
   options.salvage = arguments_.salvage;
   if (!arguments_.quiet) {
     options.on_read_error = [this](std::uint64_t offset, const Error& error) {
@@ -166,7 +168,8 @@ int Conversion::Run() {
     Complain(persona_, "Cannot use --target-is-zero when the destination image has a backing file");
     return 1;
   }
-  Progress progress(arguments_.progress && !arguments_.quiet, persona_.as_qemu, size_);
+  std::FILE* messages = IsStandardOutput(arguments_.target) ? stderr : stdout;
+  Progress progress(arguments_.progress && !arguments_.quiet, persona_.as_qemu, size_, messages);
   const auto written = Write(*target, progress);
   progress.Finish(written.ok());
   if (!written.ok()) {

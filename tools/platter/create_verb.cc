@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <cstdio>
 #include <optional>
 #include <string>
 
@@ -69,7 +70,8 @@ class Creation {
     PLATTER_CHECK(SettleBacking());
     PLATTER_CHECK(SettleSize());
     if (!arguments_.quiet) {
-      fmt::print("Formatting '{}', fmt={}{}\n", arguments_.filename, persona_.FormatName(*driver_),
+      std::FILE* messages = IsStandardOutput(arguments_.filename) ? stderr : stdout;
+      fmt::print(messages, "Formatting '{}', fmt={}{}\n", arguments_.filename, persona_.FormatName(*driver_),
                  DescribeOptions(*driver_, options_));
     }
     return Make();
@@ -157,7 +159,9 @@ class Creation {
     NewImageFiles files(CacheMode::kWriteback);
     CreateRequest request;
     const std::string path = PLATTER_TRY(LocalPath(arguments_.filename));
-    request.storage = PLATTER_TRY(files.Make(path));
+    const std::string refusal = StreamRefusal(persona_, path, *driver_, options_);
+    if (!refusal.empty()) return Refusal(refusal);
+    request.storage = PLATTER_TRY(files.MakeImage(path));
     request.virtual_size = *size_;
     request.options = options_;
     request.open_side_file = [&](const Reference& wanted) { return files.MakeBeside(wanted, path); };

@@ -1,8 +1,12 @@
 #include "tools/platter/new_image.h"
 
+#include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "formats/core/reference.h"
+#include "formats/core/stream_storage.h"
+#include "formats/format_table.h"
 
 namespace platter::cli {
 
@@ -21,11 +25,38 @@ Result<std::shared_ptr<Storage>> NewImageFiles::MakeBeside(const Reference& want
   return Make(PLATTER_TRY(ResolveReference(wanted, image)));
 }
 
+Result<std::shared_ptr<Storage>> NewImageFiles::MakeImage(const std::string& path) {
+  if (!StreamStorage::IsStream(path)) return Make(path);
+  auto stream = PLATTER_TRY(StreamStorage::Open(path));
+  streams_ = true;
+  return std::shared_ptr<Storage>(std::move(stream));
+}
+
 Result<std::shared_ptr<Storage>> NewImageFiles::Make(const std::string& path) {
   const FileMode mode{.access = FileMode::Access::kCreate, .cache = cache_};
   auto file = PLATTER_TRY(FileStorage::Open(path, mode));
   files_.push_back(file);
   return std::shared_ptr<Storage>(std::move(file));
+}
+
+std::string StreamRefusal(const Persona& persona, const std::string& path, const FormatDriver& driver,
+                          const OptionValues& options) {
+  if (!StreamStorage::IsStream(path)) return "";
+  if (persona.as_qemu) return "Could not resize file: Invalid argument";
+  if (driver.can_stream != nullptr && driver.can_stream(options)) return "";
+  std::vector<std::string_view> able;
+  for (const FormatDriver* other : AllFormats()) {
+    if (other->can_stream != nullptr) able.push_back(persona.FormatName(*other));
+  }
+  return fmt::format("a {} image with these options cannot be written to a pipe, which is to say in order ({} can)",
+                     persona.FormatName(driver), fmt::join(able, ", "));
+}
+
+bool IsStandardOutput(const std::string& path) {
+  struct stat target {};
+  struct stat output {};
+  if (stat(path.c_str(), &target) != 0 || fstat(STDOUT_FILENO, &output) != 0) return false;
+  return target.st_dev == output.st_dev && target.st_ino == output.st_ino;
 }
 
 }  // namespace platter::cli

@@ -24,8 +24,8 @@ std::string TimeText(double seconds) {
 
 }  // namespace
 
-Progress::Progress(bool enabled, bool plain, std::uint64_t total)
-    : enabled_(enabled), bar_(enabled && !plain && isatty(STDOUT_FILENO) == 1), total_(total) {
+Progress::Progress(bool enabled, bool plain, std::uint64_t total, std::FILE* out)
+    : out_(out), enabled_(enabled), bar_(enabled && !plain && isatty(fileno(out)) == 1), total_(total) {
   if (enabled_) Print(0);
 }
 
@@ -45,8 +45,8 @@ void Progress::Finish(bool complete) {
     done_ = total_;
     Print(100);
   }
-  fmt::print("\n");
-  std::fflush(stdout);
+  fmt::print(out_, "\n");
+  std::fflush(out_);
 }
 
 void Progress::Print(double percent) {
@@ -55,9 +55,9 @@ void Progress::Print(double percent) {
   if (bar_) {
     PrintBar(percent);
   } else {
-    fmt::print("    ({:.2f}/100%)\r", percent);
+    fmt::print(out_, "    ({:.2f}/100%)\r", percent);
   }
-  std::fflush(stdout);
+  std::fflush(out_);
 }
 
 void Progress::PrintBar(double percent) {
@@ -67,7 +67,7 @@ void Progress::PrintBar(double percent) {
   const auto filled = static_cast<std::size_t>(percent / 100 * static_cast<double>(kBarWidth));
   const std::string bar = std::string(filled, '#') + std::string(kBarWidth - filled, '.');
   const std::string time = percent >= 100 ? TimeText(seconds) + " in all" : TimeText(left) + " left";
-  fmt::print("\r[{}] {:5.1f} %  {}/s  {}\x1b[K", bar, percent, HumanSize(static_cast<std::uint64_t>(rate)), time);
+  fmt::print(out_, "\r[{}] {:5.1f} %  {}/s  {}\x1b[K", bar, percent, HumanSize(static_cast<std::uint64_t>(rate)), time);
 }
 
 }  // namespace platter::cli

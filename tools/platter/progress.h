@@ -1,8 +1,9 @@
-// How far a long job has come, on the standard output.
+// How far a long job has come, on the standard output or another stream.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <mutex>
 
 namespace platter::cli {
@@ -10,9 +11,9 @@ namespace platter::cli {
 // On a terminal a bar with percent, rate and time left; elsewhere qemu-img's lines, "    (12.00/100%)\r". Thread-safe.
 class Progress {
  public:
-  // `enabled` false: says nothing at all. `total`: bytes of the whole job, 0 for none.
-  Progress(bool enabled, bool plain, std::uint64_t total);
-  // `plain`: qemu-img's lines even on a terminal.
+  // `enabled` false: says nothing at all. `plain`: qemu-img's lines even on a terminal. `total`: bytes of the whole
+  // job, 0 for none.
+  Progress(bool enabled, bool plain, std::uint64_t total, std::FILE* out = stdout);
   void Update(std::uint64_t done);
   // Ends the line; `complete` says 100 % first. To be called once, last.
   void Finish(bool complete);
@@ -23,6 +24,7 @@ class Progress {
   void Print(double percent);
   void PrintBar(double percent);
 
+  std::FILE* const out_;
   const bool enabled_;
   const bool bar_;
   const std::uint64_t total_;

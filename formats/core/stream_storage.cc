@@ -1,0 +1,138 @@
+#include "formats/core/stream_storage.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+namespace platter {
+namespace {
+
+constexpr std::array<std::byte, 65536> kZeros{};
+
+// The descriptor of this process that `path` names: a socket can be reached in no other way. -1 for other names.
+int NamedDescriptor(std::string_view path) {
+  if (path == "/dev/stdout") return STDOUT_FILENO;
+  if (path == "/dev/stderr") return STDERR_FILENO;
+  for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
+    if (!path.starts_with(folder)) continue;
+    const std::string_view digits = path.substr(folder.size());
+    int fd = -1;
+    const auto [stop, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), fd);
+    return failure == std::errc{} && stop == digits.data() + digits.size() ? fd : -1;
+  }
+  return -1;
+}
+
+}  // namespace
+
+bool StreamStorage::IsStream(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) return false;
+  return S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) || S_ISCHR(status.st_mode);
+}
+
+Result<std::shared_ptr<StreamStorage>> StreamStorage::Open(const std::string& path) {
+  const int named = NamedDescriptor(path);
+  const int fd = named >= 0 ? fcntl(named, F_DUPFD_CLOEXEC, 3) : open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+  if (fd < 0) return Error::FromErrno(errno, "cannot open the file").In(path);
+  auto stream = std::make_shared<StreamStorage>(path, fd);
+  if (isatty(fd) == 1) return Error(ErrorKind::kUnsupported, "an image is nothing for a terminal").In(path);
+  return stream;
+}
+
+StreamStorage::~StreamStorage() { close(fd_); }
+
+std::optional<StorageIdentity> StreamStorage::identity() const noexcept {
+  struct stat status {};
+  if (fstat(fd_, &status) != 0) return std::nullopt;
+  return StorageIdentity{status.st_dev, status.st_ino};
+}
+
+Error StreamStorage::HostError(int os_error) const {
+  return Error::FromErrno(os_error, fmt::format("write failed at offset {}", size())).In(name());
+}
+
+Result<> StreamStorage::WaitForTurn(std::uint64_t offset) {
+  std::unique_lock lock(mutex_);
+  advanced_.wait(lock, [&] { return failure_ != 0 || size() >= offset; });
+  if (failure_ != 0) return HostError(failure_);
+  if (size() == offset) return Done{};
+  return Error(ErrorKind::kUnsupported, "a pipe can only be written in order, and this part has gone out already")
+      .In(name())
+      .Found(offset)
+      .Allowed(fmt::format("{} and above", size()));
+}
+
+void StreamStorage::EndTurn(std::uint64_t position) {
+  {
+    const std::lock_guard lock(mutex_);
+    position_.store(position, std::memory_order_relaxed);
+  }
+  advanced_.notify_all();
+}
+
+Result<> StreamStorage::Send(std::span<const std::byte> bytes) {
+  const std::uint64_t end = size() + bytes.size();
+  while (!bytes.empty()) {
+    const ssize_t put = write(fd_, bytes.data(), bytes.size());
+    if (put >= 0) {
+      bytes = bytes.subspan(static_cast<std::size_t>(put));
+      continue;
+    }
+    // Whoever gave us the pipe may have made it non-blocking.
+    pollfd ready{.fd = fd_, .events = POLLOUT, .revents = 0};
+    if (errno == EINTR || (errno == EAGAIN && (poll(&ready, 1, -1) >= 0 || errno == EINTR))) continue;
+    const int os_error = errno;
+    {
+      const std::lock_guard lock(mutex_);
+      failure_ = os_error;
+    }
+    advanced_.notify_all();
+    return HostError(os_error);
+  }
+  EndTurn(end);
+  return Done{};
+}
+
+Result<> StreamStorage::DoWrite(std::uint64_t offset, std::span<const std::byte> bytes) {
+  PLATTER_CHECK(WaitForTurn(offset));
+  return Send(bytes);
+}
+
+Result<> StreamStorage::DoPunch(std::uint64_t offset, std::uint64_t length) {
+  PLATTER_CHECK(WaitForTurn(offset));
+  while (length != 0) {
+    const std::uint64_t part = std::min<std::uint64_t>(length, kZeros.size());
+    PLATTER_CHECK(Send(std::span(kZeros).first(part)));
+    length -= part;
+  }
+  return Done{};
+}
+
+Result<> StreamStorage::DoResize(std::uint64_t size) {
+  const std::uint64_t position = this->size();
+  if (size == position) return Done{};
+  // Behind the position this is refused by name; ahead, it is zeros.
+  return DoPunch(std::min(size, position), size - std::min(size, position));
+}
+
+Result<> StreamStorage::DoAllocate(std::uint64_t /*offset*/, std::uint64_t /*length*/) {
+  return Error(ErrorKind::kUnsupported, "space cannot be reserved in a pipe").In(name());
+}
+
+Result<> StreamStorage::DoRead(std::uint64_t /*offset*/, std::span<std::byte> /*out*/) {
+  return Error(ErrorKind::kUnsupported, "what has gone into a pipe cannot be read back").In(name());
+}
+
+Result<DataRun> StreamStorage::DoDataMap(std::uint64_t offset) { return DataRun{size() - offset, true}; }
+
+}  // namespace platter
