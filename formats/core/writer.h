@@ -64,6 +64,11 @@ struct Batch {
   std::vector<HostWrite> writes;
 };
 
+// Appends a write, joined with the last one where it continues that both in the file and in memory.
+void AppendWrite(Batch& batch, Storage& file, std::uint64_t offset, std::span<const std::byte> bytes);
+// Appends the making of `length` zeros.
+void AppendZeros(Batch& batch, Storage& file, std::uint64_t offset, std::uint64_t length);
+
 struct WriterTraits {
   // Runs start and end at multiples of this many guest bytes (a power of two), except at the end of the disk: a
   // cluster, a subcluster, or the granularity that zeros are looked for with.

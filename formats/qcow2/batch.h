@@ -14,9 +14,4 @@ namespace platter::qcow2 {
 // last cluster is filled up with zeros. Thread-safe for different batches.
 Result<> CompressClusters(Batch& batch, CompressorPool& compressors, std::uint64_t cluster_size);
 
-// Appends a write, joined with the last one where it continues that both in the file and in memory.
-void AppendWrite(Batch& batch, Storage& file, std::uint64_t offset, std::span<const std::byte> bytes);
-// Appends the making of `length` zeros.
-void AppendZeros(Batch& batch, Storage& file, std::uint64_t offset, std::uint64_t length);
-
 }  // namespace platter::qcow2

@@ -1,15 +1,14 @@
 // Compression of one cluster at a time, as qcow2 stores it: raw deflate with a window of 4 KiB, or a zstd frame.
 //
-// The format's readers inflate with a window of 12 bits, so no distance may be longer than 4096: ISA-L is told so
-// (hist_bits), and tests inflate everything in small pieces, where zlib notices.
+// The format's readers inflate with a window of 12 bits, so no distance may be longer than 4096; tests inflate
+// everything in small pieces, where zlib notices.
 #pragma once
 
 #include <cstddef>
 #include <memory>
-#include <mutex>
 #include <span>
-#include <vector>
 
+#include "formats/core/deflate.h"
 #include "formats/core/result.h"
 #include "formats/qcow2/layout.h"
 
@@ -27,17 +26,9 @@ class ClusterCompressor {
 std::unique_ptr<ClusterCompressor> MakeClusterCompressor(Compression method);
 
 // Compressors for as many threads as come. Thread-safe.
-class CompressorPool {
+class CompressorPool : public IdlePool<ClusterCompressor> {
  public:
-  explicit CompressorPool(Compression method) : method_(method) {}
-
-  std::unique_ptr<ClusterCompressor> Take();
-  void Give(std::unique_ptr<ClusterCompressor> compressor);
-
- private:
-  Compression method_;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<ClusterCompressor>> idle_;
+  explicit CompressorPool(Compression method) : IdlePool([method] { return MakeClusterCompressor(method); }) {}
 };
 
 }  // namespace platter::qcow2

@@ -1,0 +1,64 @@
+// Compression into one deflate stream at a time: a cluster of qcow2, a grain of vmdk.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "formats/core/inflate.h"
+#include "formats/core/result.h"
+
+namespace platter {
+
+// Holds some hundred KiB of working memory. One thread at a time. The output depends on the input alone, not on what
+// was compressed before.
+class Deflater {
+ public:
+  // No distance in the output is longer than 2^window_bits. Requires: 9 to 15.
+  Deflater(DeflateWrapper wrapper, std::uint16_t window_bits);
+  ~Deflater();
+  Deflater(Deflater&&) noexcept;
+  Deflater& operator=(Deflater&&) noexcept;
+
+  // Compresses `bytes` into `out` and returns the number of bytes; 0 when they do not fit. What does not compress takes
+  // DeflateBound at most.
+  Result<std::size_t> Compress(std::span<const std::byte> bytes, std::span<std::byte> out);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Bytes that Deflater needs at most for `length` of input: stored blocks of up to 65535 bytes and the wrapper.
+constexpr std::size_t DeflateBound(std::size_t length) noexcept { return length + 5 * (length / 65535 + 1) + 6; }
+
+// Objects that each serve one thread at a time, as many as threads come. Thread-safe.
+template <class T>
+class IdlePool {
+ public:
+  explicit IdlePool(std::function<std::unique_ptr<T>()> make) : make_(std::move(make)) {}
+
+  std::unique_ptr<T> Take() {
+    const std::lock_guard lock(mutex_);
+    if (idle_.empty()) return make_();
+    auto object = std::move(idle_.back());
+    idle_.pop_back();
+    return object;
+  }
+  void Give(std::unique_ptr<T> object) {
+    const std::lock_guard lock(mutex_);
+    idle_.push_back(std::move(object));
+  }
+
+ private:
+  std::function<std::unique_ptr<T>()> make_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<T>> idle_;
+};
+
+}  // namespace platter
