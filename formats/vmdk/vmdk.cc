@@ -3,8 +3,10 @@
 #include <array>
 
 #include "formats/vmdk/check.h"
+#include "formats/vmdk/create_options.h"
 #include "formats/vmdk/probe.h"
 #include "formats/vmdk/reader.h"
+#include "formats/vmdk/writer.h"
 
 namespace platter::vmdk {
 namespace {
@@ -21,6 +23,11 @@ const FormatDriver kDriver = {
     .probe = Probe,
     .qemu_probe = ProbeAsQemu,
     .open = Open,
+    .create = Create,
+    .create_options = kCreateOptionSpecs,
+    .can_compress = true,
+    .can_have_backing = true,
+    .can_stream = CanStream,
     .check = Check,
     .can_repair = false,
 };

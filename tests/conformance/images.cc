@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "formats/core/file_storage.h"
@@ -37,6 +38,29 @@ std::shared_ptr<Storage> LoadFile(const std::string& path) {
   return std::make_shared<MemoryStorage>(path, std::move(bytes));
 }
 
+// The other files of the images that live in memory, by the image's name and their own.
+class SideFiles : public ReferenceGate {
+ public:
+  static SideFiles& All() {
+    static SideFiles files;
+    return files;
+  }
+
+  std::shared_ptr<Storage> Make(const Reference& wanted, const std::string& image) {
+    return files_[{image, wanted.text}] = std::make_shared<MemoryStorage>(wanted.text);
+  }
+  Result<std::shared_ptr<Storage>> Open(const Reference& wanted, const std::string& referrer) override {
+    const auto file = files_.find({referrer, wanted.text});
+    if (file != files_.end()) return file->second;
+    return Error(ErrorKind::kDenied, "no other files here").Found(wanted.text);
+  }
+
+ private:
+  std::map<std::pair<std::string, std::string>, std::shared_ptr<Storage>> files_;
+};
+
+bool IsFile(const Storage& storage) { return storage.fd() >= 0; }
+
 }  // namespace
 
 const FormatDriver& Sample::driver() const { return *FindFormat(row->format); }
@@ -62,8 +86,11 @@ Result<std::unique_ptr<ImageWriter>> NewSample(const Sample& sample, std::shared
   CreateRequest request{
       .storage = std::move(storage), .virtual_size = virtual_size, .compress = sample.variant.compress};
   request.options = PLATTER_TRY(OptionValues::Parse(sample.variant.options, sample.driver().create_options));
-  request.open_side_file = [](const Reference& wanted) -> Result<std::shared_ptr<Storage>> {
-    return Error(ErrorKind::kDenied, "no other files here").Found(wanted.text);
+  const std::string image = request.storage->name();
+  const bool file = IsFile(*request.storage);
+  request.open_side_file = [=](const Reference& wanted) -> Result<std::shared_ptr<Storage>> {
+    if (!file) return SideFiles::All().Make(wanted, image);
+    return OpenFile(PLATTER_TRY(ResolveReference(wanted, image)), FileMode::Access::kCreate);
   };
   return sample.driver().create(request);
 }
@@ -79,7 +106,8 @@ std::shared_ptr<Storage> SampleInMemory(const Sample& sample, const GuestDisk& d
     MakePeerFile(sample, folder.File("image"), disk, 1);
     return LoadFile(folder.File("image"));
   }
-  auto storage = std::make_shared<MemoryStorage>();
+  static std::uint64_t count = 0;
+  auto storage = std::make_shared<MemoryStorage>(fmt::format("image {}", ++count));
   const auto written = WriteSample(sample, storage, disk);
   EXPECT_TRUE(written.ok()) << written.error().Describe();
   return storage;
@@ -109,10 +137,10 @@ void MakePeerFile(const Sample& sample, const std::string& path, const GuestDisk
 }
 
 Result<Chain> OpenAlone(const FormatDriver& driver, std::shared_ptr<Storage> storage, const Limits& limits) {
-  DenyGate gate;
+  LocalGate folder({});
   OpenContext context;
   context.limits = limits;
-  context.gate = &gate;
+  context.gate = IsFile(*storage) ? static_cast<ReferenceGate*>(&folder) : &SideFiles::All();
   auto image = PLATTER_TRY(driver.open(std::move(storage), context));
   return Chain({std::move(image)});
 }

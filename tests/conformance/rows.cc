@@ -27,10 +27,21 @@ constexpr std::array kQcow2 = {
     Variant{"extended_l2=on", true},
 };
 
+constexpr std::array kVmdk = {
+    Variant{},
+    Variant{"zeroed_grain=on"},
+    Variant{"subformat=streamOptimized"},
+    Variant{"subformat=monolithicFlat"},
+    Variant{"subformat=twoGbMaxExtentSparse"},
+    Variant{"subformat=twoGbMaxExtentFlat"},
+};
 constexpr std::array kVmdkPeers = {
     Variant{},
     Variant{"zeroed_grain=on"},
     Variant{"subformat=streamOptimized", true},
+    Variant{"subformat=monolithicFlat"},
+    Variant{"subformat=twoGbMaxExtentSparse"},
+    Variant{"subformat=twoGbMaxExtentFlat"},
 };
 constexpr std::array kVhdx = {Variant{"block_size=1M"}, Variant{"subformat=fixed,block_size=1M"},
                               Variant{"block_state_zero=off,log_size=2M"}};
@@ -77,7 +88,12 @@ constexpr std::array kRows = {
                    .peer_format = "qcow2",
                    .peer_checks = true,
                    .largest_virtual_size = std::uint64_t{1} << 46},
-    ConformanceRow{.format = "vmdk", .peers = kVmdkPeers, .peer_format = "vmdk", .peer_checks = true},
+    ConformanceRow{.format = "vmdk",
+                   .ours = kVmdk,
+                   .peers = kVmdkPeers,
+                   .peer_format = "vmdk",
+                   .peer_checks = true,
+                   .largest_virtual_size = std::uint64_t{1} << 42},
     ConformanceRow{.format = "vhdx", .peers = kVhdx, .peer_format = "vhdx"},
 };
 

@@ -130,7 +130,7 @@ def check_interrupt(kind):
 
 
 def check_refusals():
-    for arguments in (["-O", "qcow2"], ["-O", "raw", "-o", "preallocation=full"]):
+    for arguments in (["-O", "qcow2"], ["-O", "raw", "-o", "preallocation=full"], ["-O", "vmdk"]):
         done = run(["convert", *arguments, "disk.raw", "/dev/stdout"])
         expect(f"{arguments} refused", done.returncode == 1 and done.stdout == b"", done)
         expect(f"{arguments} by name", b"cannot be written to a pipe" in done.stderr, done.stderr)
@@ -159,7 +159,7 @@ def main():
     make_disk("disk.raw")
     with open("disk.raw", "rb") as file:
         content = file.read()
-    for kind in (["-O", "raw"],):
+    for kind in (["-O", "raw"], ["-O", "vmdk", "-o", "subformat=streamOptimized,cid=12345678"]):
         image = check_pipe(kind, content)
         check_cat(kind, image)
         check_fifo(kind, image)
