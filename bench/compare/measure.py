@@ -20,6 +20,8 @@ TASKS = {
     "raw to compressed (zstd)": ("convert -c -f raw -O qcow2 -o compression_type=zstd {raw} {out}", "qcow2"),
     "compressed (zlib) to raw": ("convert -f qcow2 -O raw {zlib} {out}", "raw"),
     "compressed (zstd) to raw": ("convert -f qcow2 -O raw {zstd} {out}", "raw"),
+    "raw to vmdk": ("convert -f raw -O vmdk {raw} {out}", "vmdk"),
+    "raw to vmdk (streamOptimized)": ("convert -f raw -O vmdk -o subformat=streamOptimized {raw} {out}", "vmdk"),
     "compare raw, qcow2": ("compare -f raw -F qcow2 {raw} {qcow2}", None),
     "map": ("map --output=json -f qcow2 {qcow2}", None),
     "check": ("check -f qcow2 {qcow2}", None),
