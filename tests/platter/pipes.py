@@ -89,7 +89,9 @@ def check_fifo(kind, image):
     reader.start()
     done = run(["convert", *kind, "disk.raw", "fifo"])
     reader.join()
-    expect(f"{kind} FIFO", done.returncode == 0 and digest(received[0]) == digest(image), done.stderr)
+    # A descriptor holds its file's name: what the guest reads is what counts.
+    same = digest(back_to_raw(received[0], kind)) == digest(back_to_raw(image, kind))
+    expect(f"{kind} FIFO", done.returncode == 0 and same, done.stderr)
 
     def leave():
         with open("fifo", "rb") as fifo:
