@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
+#include <vector>
 
+#include "formats/ploop/bundle.h"
 #include "formats/ploop/check.h"
 #include "formats/ploop/create_options.h"
 #include "formats/ploop/measure.h"
@@ -14,8 +17,9 @@ namespace platter::ploop {
 namespace {
 
 constexpr std::array<std::string_view, 2> kExtensions = {"hdd", "hds"};
+constexpr std::uint64_t kProbedBytes = 4096;
 
-Likeness Probe(const ProbeInput& input) noexcept {
+Likeness ProbeFile(const ProbeInput& input) noexcept {
   if (input.head.size() < HeaderLayout::kSize) return Likeness::kNo;
   const std::string_view magic(reinterpret_cast<const char*>(input.head.data()), kMagicV1.size());
   const RecordView<HeaderLayout> view(input.head.first<HeaderLayout::kSize>());
@@ -23,14 +27,26 @@ Likeness Probe(const ProbeInput& input) noexcept {
   return known ? Likeness::kCertain : Likeness::kNo;
 }
 
+Likeness Probe(const ProbeInput& input) noexcept {
+  return LooksLikeDescriptor(input.head) ? Likeness::kCertain : ProbeFile(input);
+}
+
+bool IsBundle(Storage& storage) {
+  std::vector<std::byte> head(std::min<std::uint64_t>(storage.size(), kProbedBytes));
+  return storage.ReadAt(0, head).ok() && LooksLikeDescriptor(head);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Image>> Open(std::shared_ptr<Storage> storage, const OpenContext& context) {
+  // qemu reads single files only.
+  if (context.dialect == Dialect::kPlatter && IsBundle(*storage)) return OpenBundle(std::move(storage), context);
   return OpenFile(std::move(storage), context.limits);
 }
 
 Result<std::unique_ptr<ImageWriter>> Create(const CreateRequest& request) {
   if (request.compress) return Error(ErrorKind::kUnsupported, "ploop images cannot be compressed");
+  if (request.options.Flag(kBundleOption, false)) return CreateBundle(request);
   const CreateOptions options = PLATTER_TRY(ParseCreateOptions(request.options, request.virtual_size));
   auto writer = std::make_unique<Writer>(options, request.storage);
   PLATTER_CHECK(writer->Start());
@@ -39,13 +55,16 @@ Result<std::unique_ptr<ImageWriter>> Create(const CreateRequest& request) {
 
 Result<std::unique_ptr<ImageWriter>> Update(const UpdateRequest& request) {
   if (request.compress) return Error(ErrorKind::kUnsupported, "ploop images cannot be compressed");
+  if (IsBundle(*request.storage)) return Error(ErrorKind::kUnsupported, "bundles are read, and made anew");
   const Header header = PLATTER_TRY(ReadHeader(*request.storage));
   auto writer = std::make_unique<Updater>(header, request);
   PLATTER_CHECK(writer->Start());
   return std::unique_ptr<ImageWriter>(std::move(writer));
 }
 
-Result<CheckReport> Check(const CheckRequest& request) { return CheckFile(request); }
+Result<CheckReport> Check(const CheckRequest& request) {
+  return IsBundle(*request.storage) ? CheckBundle(request) : CheckFile(request);
+}
 
 extern const FormatDriver kDriver;
 const FormatDriver kDriver = {
@@ -54,6 +73,7 @@ const FormatDriver kDriver = {
     .title = "Parallels expandable image",
     .extensions = kExtensions,
     .probe = Probe,
+    .qemu_probe = ProbeFile,
     .open = Open,
     .create = Create,
     .create_options = kCreateOptionSpecs,
