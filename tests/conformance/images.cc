@@ -63,6 +63,8 @@ bool IsFile(const Storage& storage) { return storage.fd() >= 0; }
 
 }  // namespace
 
+ReferenceGate& SideFilesInMemory() { return SideFiles::All(); }
+
 const FormatDriver& Sample::driver() const { return *FindFormat(row->format); }
 
 std::string Sample::Text() const {

@@ -48,6 +48,9 @@ void WriteSampleFile(const Sample& sample, const std::string& path, const GuestD
 // Has qemu-img and qemu-io make the image `path`.
 void MakePeerFile(const Sample& sample, const std::string& path, const GuestDisk& disk, std::uint64_t seed);
 
+// Opens the side files of the images in memory.
+ReferenceGate& SideFilesInMemory();
+
 // One image without its backing files, as a chain of its own.
 Result<Chain> OpenAlone(const FormatDriver& driver, std::shared_ptr<Storage> storage, const Limits& limits = {});
 Result<Chain> OpenFileAlone(const FormatDriver& driver, const std::string& path);

@@ -70,10 +70,9 @@ Result<> CopyInto(const Chain& source, ImageWriter& writer) {
 // What the format's own check says against the image; "" where it finds nothing or there is none.
 std::string Findings(const Sample& sample, const std::shared_ptr<Storage>& storage) {
   if (sample.driver().check == nullptr) return "";
-  DenyGate gate;
   std::string findings;
   CheckRequest request{.storage = storage, .log = [&](const std::string& line) { findings += line + '\n'; }};
-  request.context.gate = &gate;
+  request.context.gate = &SideFilesInMemory();
   const auto report = sample.driver().check(request);
   return report.ok() ? findings : report.error().Describe();
 }
