@@ -37,11 +37,11 @@ struct ImageInfo {
   std::string backing_id;
   // Names the layer below as well as `backing_id` does; "" for none.
   std::string other_backing_id;
-  bool encrypted = false;     // the guest bytes cannot be read: ReadAt answers kUnsupported
-  bool dirty = false;         // the image was not closed properly
-  bool tracks_dirty = true;   // false: qemu says nothing of `dirty` for this format, not even that it is not
-  Detail specific;            // what only this format says, as qemu says it; empty where it says nothing
-  Detail further;             // what qemu does not say
+  bool encrypted = false;    // the guest bytes cannot be read: ReadAt answers kUnsupported
+  bool dirty = false;        // the image was not closed properly
+  bool tracks_dirty = true;  // false: qemu says nothing of `dirty` for this format, not even that it is not
+  Detail specific;           // what only this format says, as qemu says it; empty where it says nothing
+  Detail further;            // what qemu does not say
 };
 
 // An internal snapshot.

@@ -24,7 +24,8 @@ std::vector<char*> Pointers(std::vector<std::string>& texts) {
   return pointers;
 }
 
-// Ours, without those variables that `ours_to_set` sets: of two of one name some programs take the first, some the last.
+// Ours, without those variables that `ours_to_set` sets: of two of one name some programs take the first, others the
+// last.
 std::vector<std::string> MergedEnvironment(const std::vector<std::string>& ours_to_set) {
   std::vector<std::string> merged = ours_to_set;
   for (char** variable = environ; *variable != nullptr; ++variable) {
