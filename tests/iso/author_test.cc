@@ -81,24 +81,29 @@ TEST_F(Authored, VolumePassesTheCheck) { EXPECT_EQ(Report(InMemory()), ""); }
 TEST_F(Authored, XorrisoExtractsTheSame) {
   InFile();
   Run("xorriso -osirrox on -indev v.iso -extract / out >log 2>&1 || { cat log; exit 1; }");
-  EXPECT_EQ(Differences(ContentOfFolder(folder_.File("tree")), ContentOfFolder(folder_.File("out"))), "");
+  const Aspects extracted{.link_times = false};  // xorriso leaves them as they come
+  EXPECT_EQ(
+      Differences(ContentOfFolder(folder_.File("tree"), extracted), ContentOfFolder(folder_.File("out"), extracted)),
+      "");
 }
 
 TEST_F(Authored, SevenZipExtractsTheSame) {
+  // 7-Zip refuses an archive with links that lead out of it.
+  Run("rm tree/absolute-link tree/sizes/dangling-link");
   InFile("rock_ridge=on");
   Run("7zz x -y -oout v.iso >log 2>&1 || { cat log; exit 1; }");
   const Aspects names{.posix = false};
   auto found = ContentOfFolder(folder_.File("out"), names);
-  // 7-Zip writes links as small files, and does not take the times of folders.
-  for (const char* link : {"absolute-link", "relative-link", "sizes/dangling-link"}) found.erase(link);
+  found.erase("relative-link");  // written as a small file by older versions
   EXPECT_EQ(Differences(ContentOfFolder(folder_.File("tree"), names), found), "");
 }
 
 TEST_F(Authored, IsoinfoReadsTheDescriptor) {
   InFile("volume_id=config-2,publisher=Somebody");
   const std::string report = Run("isoinfo -d -i v.iso");
+  // 8.4.20: a publisher is written in a-characters, which have no small letters.
   EXPECT_NE(report.find("Volume id: config-2\n"), std::string::npos) << report;
-  EXPECT_NE(report.find("Publisher id: Somebody\n"), std::string::npos) << report;
+  EXPECT_NE(report.find("Publisher id: SOMEBODY\n"), std::string::npos) << report;
   EXPECT_NE(report.find("Joliet with UCS level 3 found"), std::string::npos) << report;
   EXPECT_NE(report.find("Rock Ridge signatures version 1 found"), std::string::npos) << report;
 }

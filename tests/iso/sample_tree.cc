@@ -40,7 +40,7 @@ std::string Describe(FileKind kind, std::uint64_t size, const std::string& conte
   std::string text =
       kind == FileKind::kDirectory ? "directory" : fmt::format("{} {} {}", FileKindName(kind), size, content);
   if (aspects.posix && kind != FileKind::kSymbolicLink) text += fmt::format(" {:o}", mode);
-  if (aspects.posix) text += fmt::format(" {}", modified);
+  if (aspects.posix && (aspects.link_times || kind != FileKind::kSymbolicLink)) text += fmt::format(" {}", modified);
   return text;
 }
 

@@ -16,7 +16,8 @@ void MakeSampleTree(const std::string& folder);
 
 // How much of a file is compared.
 struct Aspects {
-  bool posix = true;  // modes, times, symbolic links (which are left out otherwise)
+  bool posix = true;       // modes, times, symbolic links (which are left out otherwise)
+  bool link_times = true;  // of symbolic links
 };
 
 // "a/b" -> "file 2049 sha256 mode time", of a folder on the host and of a tree in an image. A directory that cannot be

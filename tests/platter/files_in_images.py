@@ -92,6 +92,8 @@ def extracting(platter):
     expect("hello: cannot make the file: File exists" in errors, True)
     run(platter, "extract", "tree.iso", "-C", "none", "../hello", code=1)
     run(platter, "extract", "tree.iso", "-C", "nowhere/none", code=1)
+    run(platter, "extract", "tree.iso", "-C", "unmade", "hello", "nothing", code=1)
+    expect(os.path.exists("unmade"), False)
 
 
 def hostile(platter):

@@ -46,7 +46,9 @@ bool ParseArguments(const Invocation& call, ArgumentParser& parser, ExtractArgum
   return true;
 }
 
-Result<> ExtractAll(Extraction& extraction, const ExtractArguments& arguments) {
+Result<> ExtractAll(FileTree& tree, Extraction& extraction, const ExtractArguments& arguments) {
+  // A wrong path leaves no folder behind.
+  for (const std::string& path : arguments.paths) PLATTER_CHECK(FindEntry(tree, path, false));
   PLATTER_CHECK(extraction.OpenFolder(arguments.folder));
   if (arguments.paths.empty()) PLATTER_CHECK(extraction.Extract(""));
   for (const std::string& path : arguments.paths) PLATTER_CHECK(extraction.Extract(path));
@@ -70,7 +72,7 @@ int RunExtract(const Invocation& call) {
     Complain(call.persona, fmt::format("{}: {}", PrintableName(path.empty() ? "/" : path), why));
     whole = false;
   });
-  const auto extracted = ExtractAll(extraction, arguments);
+  const auto extracted = ExtractAll(source.value().tree(), extraction, arguments);
   if (extracted.ok()) return whole ? 0 : 1;
   Complain(call.persona, ReasonOf(extracted.error()));
   return 1;
