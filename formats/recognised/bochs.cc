@@ -53,6 +53,7 @@ Result<std::shared_ptr<Image>> Open(std::shared_ptr<Storage> storage, const Open
     return recognised::BadField("bochs", "disk", first ? 84 : 88, disk, "what the catalog can name");
   }
   ImageInfo info;
+  info.tracks_dirty = false;
   info.virtual_size = disk / 512 * 512;
   return std::shared_ptr<Image>(
       std::make_shared<recognised::DescribedImage>("bochs", std::move(storage), std::move(info)));

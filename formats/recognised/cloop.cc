@@ -43,6 +43,7 @@ Result<std::shared_ptr<Image>> Open(std::shared_ptr<Storage> storage, const Open
     return recognised::BadField("cloop", "num_blocks", 132, blocks, "as many as the file has offsets for");
   }
   ImageInfo info;
+  info.tracks_dirty = false;
   info.virtual_size = blocks * block;
   return std::shared_ptr<Image>(
       std::make_shared<recognised::DescribedImage>("cloop", std::move(storage), std::move(info)));

@@ -40,6 +40,7 @@ Result<std::shared_ptr<Image>> Open(std::shared_ptr<Storage> storage, const Open
   if (size >= std::uint64_t{1} << 63)
     return recognised::BadField("cow", "size", packed ? 1036 : 1040, size, "below 2^63");
   ImageInfo info;
+  info.tracks_dirty = false;
   info.virtual_size = size;
   const auto* name = reinterpret_cast<const char*>(bytes.data() + Header::kBackingFile);
   std::string backing(name, strnlen(name, Header::kBackingBytes));

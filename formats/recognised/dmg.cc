@@ -38,6 +38,7 @@ Result<std::shared_ptr<Image>> Open(std::shared_ptr<Storage> storage, const Open
   constexpr std::uint64_t kMaxSectors = (std::uint64_t{1} << 63) / 512;
   if (sectors >= kMaxSectors) return recognised::BadField("dmg", "sector_count", place + 492, sectors, "below 2^54");
   ImageInfo info;
+  info.tracks_dirty = false;
   info.virtual_size = sectors * 512;
   return std::shared_ptr<Image>(
       std::make_shared<recognised::DescribedImage>("dmg", std::move(storage), std::move(info)));

@@ -36,7 +36,6 @@ Result<std::shared_ptr<Image>> Open(std::shared_ptr<Storage> storage, const Open
     return recognised::NotRead("luks", "they are encrypted: decrypt it with cryptsetup or qemu-img first");
   ImageInfo info;
   info.encrypted = true;
-  info.tracks_dirty = true;  // qemu-img shows the flag for LUKS, always false
   // Version 2 keeps the payload's place in JSON, encrypted segments and all: the whole file is what we know.
   info.virtual_size = storage->size();
   if (HasVersion(head, 1)) {

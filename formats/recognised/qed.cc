@@ -87,7 +87,6 @@ Result<std::shared_ptr<Image>> Open(std::shared_ptr<Storage> storage, const Open
   info.virtual_size = header.Get<Header::kImageSize>();
   info.allocation_unit = header.Get<Header::kClusterSize>();
   info.dirty = (header.Get<Header::kFeatures>() & kNeedsCheck) != 0;
-  info.tracks_dirty = true;
   info.backing = PLATTER_TRY(ReadBacking(*storage, header));
   return std::shared_ptr<Image>(
       std::make_shared<recognised::DescribedImage>("qed", std::move(storage), std::move(info)));
