@@ -40,6 +40,8 @@ Result<DirectoryRecord> ParseDirectoryRecord(std::span<const std::byte> bytes, s
   parsed.big_extent = Layout::kExtent.Big(record);
   parsed.big_data_length = Layout::kDataLength.Big(record);
   parsed.endians_disagree = parsed.extent != parsed.big_extent || parsed.data_length != parsed.big_data_length;
+  parsed.sequence_number = Layout::kVolumeSequenceNumber.Little(record);
+  parsed.big_sequence_number = Layout::kVolumeSequenceNumber.Big(record);
   parsed.extended_attribute_blocks = view.Get<Layout::kExtendedAttributeBlocks>();
   parsed.flags = view.Get<Layout::kFlags>();
   parsed.unit_size = view.Get<Layout::kUnitSize>();

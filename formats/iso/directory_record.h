@@ -29,6 +29,8 @@ struct DirectoryRecord {
   bool endians_disagree = false;      // extent or data length; the little-endian one counts
   std::uint32_t big_extent = 0;       // the other reading of both
   std::uint32_t big_data_length = 0;
+  std::uint16_t sequence_number = 1;  // of the volume that has the data, in a set of them
+  std::uint16_t big_sequence_number = 1;
 
   bool directory() const noexcept { return (flags & kFlagDirectory) != 0; }
   bool more_extents() const noexcept { return (flags & kFlagMoreExtents) != 0; }

@@ -73,11 +73,8 @@ class SuspWalk {
       }
       entry.data = area.subspan(kEntryHeader, length - kEntryHeader);
       if (entry.signature == "ST") return Done{};
-      if (entry.signature == "CE") {
-        PLATTER_CHECK(NoteContinuation(entry));
-      } else {
-        PLATTER_CHECK(visit(entry));
-      }
+      if (entry.signature == "CE") PLATTER_CHECK(NoteContinuation(entry));
+      PLATTER_CHECK(visit(entry));
       area = area.subspan(length);
     }
     return Done{};
@@ -116,10 +113,15 @@ class RockRidgeParser {
     if (entry.signature == "SL") return TakeLink(entry);
     if (entry.signature == "TF") return TakeTimes(entry);
     if (entry.signature == "ZF") return TakeZisofs(entry);
+    if (entry.signature == "CE") {
+      Both(entry, 0, "block");
+      Both(entry, 8, "offset");
+      Both(entry, 16, "length");
+    }
     if (entry.signature == "RE") parsed_.relocated = true;
     if (entry.signature == "CL" || entry.signature == "PL") {
       if (entry.data.size() < 8) return TooShort(entry);
-      (entry.signature == "CL" ? parsed_.child_link : parsed_.parent_link) = Number(entry, 0);
+      (entry.signature == "CL" ? parsed_.child_link : parsed_.parent_link) = Both(entry, 0, "block");
     }
     return Done{};
   }
@@ -129,6 +131,17 @@ class RockRidgeParser {
  private:
   static Error TooShort(const SuspEntry& entry) {
     return Corrupt("a Rock Ridge entry is too short", entry).Found(entry.data.size() + kEntryHeader);
+  }
+
+  // The number, once its two readings have been compared.
+  std::uint32_t Both(const SuspEntry& entry, std::size_t offset, const char* field) {
+    const std::uint32_t little = Number(entry, offset);
+    const auto big = LoadBe<std::uint32_t>(entry.data.data() + offset + sizeof little);
+    if (little != big && parsed_.disagreement.empty()) {
+      parsed_.disagreement =
+          fmt::format("{}, field {}: {} little-endian, {} big-endian", entry.signature, field, little, big);
+    }
+    return little;
   }
 
   Result<> TakeName(const SuspEntry& entry) {
@@ -143,10 +156,10 @@ class RockRidgeParser {
 
   Result<> TakeAttributes(const SuspEntry& entry) {
     if (entry.data.size() < 32) return TooShort(entry);
-    parsed_.mode = Number(entry, 0);
-    parsed_.links = Number(entry, 8);
-    parsed_.user = Number(entry, 16);
-    parsed_.group = Number(entry, 24);
+    parsed_.mode = Both(entry, 0, "mode");
+    parsed_.links = Both(entry, 8, "links");
+    parsed_.user = Both(entry, 16, "user");
+    parsed_.group = Both(entry, 24, "group");
     return Done{};
   }
 
@@ -199,7 +212,7 @@ class RockRidgeParser {
     zisofs.algorithm = AsText(entry.data.first(2));
     zisofs.header_size = std::to_integer<std::uint32_t>(entry.data[2]) * 4;
     zisofs.block_bits = std::to_integer<std::uint8_t>(entry.data[3]);
-    zisofs.size = Number(entry, 4);
+    zisofs.size = Both(entry, 4, "size");
     return Done{};
   }
 

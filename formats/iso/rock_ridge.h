@@ -39,6 +39,9 @@ struct RockRidge {
   std::optional<std::uint32_t> parent_link;  // PL
   bool relocated = false;                    // RE: a moved directory, listed where its CL is
   std::optional<Zisofs> zisofs;
+  // The first number whose two byte orders disagree (the little-endian one counts): "PX, field mode: 1 little-endian, 2
+  // big-endian". "" when there is none.
+  std::string disagreement;
 };
 
 // Empty when the root's record has no SP entry. kCorrupt for entries that do not fit.

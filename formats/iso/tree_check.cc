@@ -28,6 +28,7 @@ Result<> TreeCheck::Run() {
     pending_.pop_back();
     PLATTER_CHECK(CheckDirectory(next));
   }
+  CheckMoved();
   return CheckPathTables();
 }
 
@@ -43,11 +44,15 @@ Result<> TreeCheck::Enter(Directory directory) {
     Report(fmt::format("the directory in block {} stands in the tree more than once", directory.extent));
     return Done{};
   }
-  if ((directories_.size() + pending_.size()) * kDirectoryBytes > limits_.metadata_bytes) {
-    return Error(ErrorKind::kLimit, "the volume has too many directories to check").In(storage_.name());
-  }
+  PLATTER_CHECK(Allow());
   pending_.push_back(directory);
   return Done{};
+}
+
+Result<> TreeCheck::Allow() {
+  const std::size_t count = directories_.size() + pending_.size() + moved_.size();
+  if (count * kDirectoryBytes <= limits_.metadata_bytes) return Done{};
+  return Error(ErrorKind::kLimit, "the volume has too many directories to check").In(storage_.name());
 }
 
 Result<> TreeCheck::CheckDirectory(const Directory& directory) {
@@ -69,6 +74,10 @@ Result<> TreeCheck::CheckRecord(const DirectoryRecord& record, const Directory& 
     Report(fmt::format("directory record at offset {:#x}: extent {} and length {} little-endian, {} and {} big-endian",
                        record.host_offset, record.extent, record.data_length, record.big_extent,
                        record.big_data_length));
+  }
+  if (record.sequence_number != record.big_sequence_number) {
+    Report(fmt::format("directory record at offset {:#x}: volume sequence number {} little-endian, {} big-endian",
+                       record.host_offset, record.sequence_number, record.big_sequence_number));
   }
   PLATTER_CHECK(CheckRockRidge(record));
   if (index < 2) {
@@ -126,7 +135,21 @@ Result<> TreeCheck::CheckRockRidge(const DirectoryRecord& record) {
   if (susp_ == nullptr) return Done{};
   auto parsed = ReadRockRidge(storage_, descriptor_.block_size, *susp_, record);
   if (!parsed.ok()) return Pass(std::move(parsed).error());
+  if (!parsed.value().disagreement.empty()) {
+    Report(fmt::format("directory record at offset {:#x}: {}", record.host_offset, parsed.value().disagreement));
+  }
+  if (!parsed.value().child_link) return Done{};
+  PLATTER_CHECK(Allow());
+  moved_.push_back({record.host_offset, *parsed.value().child_link});
   return Done{};
+}
+
+void TreeCheck::CheckMoved() {
+  for (const Moved& moved : moved_) {
+    if (directories_.contains(moved.extent)) continue;
+    Report(fmt::format("directory record at offset {:#x}: CL, field block: {}, where no directory is",
+                       moved.host_offset, moved.extent));
+  }
 }
 
 Result<> TreeCheck::CheckPathTables() {

@@ -44,6 +44,11 @@ class TreeCheck {
     std::uint32_t length = 0;  // bytes, as the parent's record says
     std::uint8_t attribute_blocks = 0;
   };
+  // A Rock Ridge entry that stands for a directory elsewhere.
+  struct Moved {
+    std::uint64_t host_offset = 0;  // of the record
+    std::uint32_t extent = 0;       // logical block
+  };
   struct PathRecord {
     std::string name;
     std::uint32_t extent = 0;
@@ -55,7 +60,9 @@ class TreeCheck {
   void CheckOwnRecord(const DirectoryRecord& record, const Directory& directory, bool self);
   Result<> CheckExtent(const DirectoryRecord& record);
   Result<> CheckRockRidge(const DirectoryRecord& record);
+  void CheckMoved();
   Result<> Enter(Directory directory);
+  Result<> Allow();
   Result<> CheckPathTables();
   Result<std::vector<std::byte>> ReadPathTable(std::uint32_t block);
   void ComparePathTables(std::span<const std::byte> little, std::span<const std::byte> big);
@@ -73,6 +80,7 @@ class TreeCheck {
   std::string name_;
   std::vector<Directory> pending_;
   std::unordered_set<std::uint32_t> directories_;  // by extent
+  std::vector<Moved> moved_;
 };
 
 }  // namespace platter::iso

@@ -10,7 +10,6 @@ namespace {
 struct Trailer {
   static constexpr std::size_t kSize = 512;
   static constexpr std::string_view kMagic = "koly";
-  static constexpr Be<std::uint32_t> kVersion{4};
   static constexpr Be<std::uint32_t> kHeaderSize{8};
   static constexpr Be<std::uint64_t> kSectors{492};
 };

@@ -12,23 +12,14 @@
 #include "formats/core/memory_storage.h"
 #include "formats/format_table.h"
 #include "tests/iso/sample_tree.h"
+#include "tests/iso/volume_bytes.h"
 #include "tests/support/command.h"
 #include "tests/support/temp_dir.h"
 
 namespace platter::test {
 namespace {
 
-using Bytes = std::vector<std::byte>;
-
-constexpr std::size_t kPrimary = 32768;
 const char* const kGrubRescue = "/usr/lib/grub-rescue/grub-rescue-cdrom.iso";
-
-Bytes ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::vector<char> chars{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  const auto bytes = std::as_bytes(std::span(chars));
-  return {bytes.begin(), bytes.end()};
-}
 
 std::string Text(const Detail& detail, const char* key) {
   const Detail* found = detail.Find(key);
@@ -56,38 +47,15 @@ std::vector<std::string> List(const Detail& detail, const char* key) {
 class Volume : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    const TempDir folder;
-    MakeSampleTree(folder.File("tree"));
-    CommandOptions here;
-    here.folder = folder.path().string();
-    MustRun({"sh", "-ec",
-             "rm -r tree/many tree/level1; cp /usr/lib/grub-rescue/grub-rescue-floppy.img tree/boot.img; "
-             "genisoimage -quiet -R -J -V LABEL -publisher US -A APP -b boot.img -no-emul-boot -o v.iso tree"},
-            here);
-    bytes_ = ReadFile(folder.File("v.iso"));
+    bytes_ = MakeVolume(
+        "cp /usr/lib/grub-rescue/grub-rescue-floppy.img tree/boot.img; "
+        "genisoimage -quiet -R -J -V LABEL -publisher US -A APP -b boot.img -no-emul-boot -o v.iso tree");
   }
 
-  static Result<std::shared_ptr<Image>> Open(Bytes bytes) {
-    return TryOpenVolume(std::make_shared<MemoryStorage>("v.iso", std::move(bytes)));
-  }
   static Detail Details(Bytes bytes) {
-    const auto image = Open(std::move(bytes));
+    const auto image = OpenBytes(std::move(bytes));
     return image.ok() ? image.value()->info().specific : Detail().Add("volume-id", image.error().Describe());
   }
-  // The lines of a check.
-  static std::vector<std::string> Findings(Bytes bytes) {
-    std::vector<std::string> lines;
-    DenyGate gate;
-    CheckRequest request;
-    request.storage = std::make_shared<MemoryStorage>("v.iso", std::move(bytes));
-    request.context.gate = &gate;
-    request.log = [&lines](const std::string& line) { lines.push_back(line); };
-    const auto report = FindFormat("iso")->check(request);
-    if (!report.ok()) return {report.error().Describe()};
-    EXPECT_EQ(report.value().corruptions, lines.size());
-    return lines;
-  }
-
   static inline Bytes bytes_;
 };
 
@@ -104,7 +72,7 @@ TEST_F(Volume, IsDescribed) {
   EXPECT_EQ(details.Find("findings"), nullptr);
 }
 
-TEST_F(Volume, PassesTheCheck) { EXPECT_THAT(Findings(bytes_), testing::IsEmpty()); }
+TEST_F(Volume, PassesTheCheck) { EXPECT_THAT(FindingsIn(bytes_), testing::IsEmpty()); }
 
 TEST_F(Volume, TailAndTruncationAreSeen) {
   Bytes longer = bytes_;
@@ -114,14 +82,17 @@ TEST_F(Volume, TailAndTruncationAreSeen) {
   shorter.resize(shorter.size() - 400'000);
   EXPECT_EQ(Number(Details(shorter), "missing-bytes"), 400'000u);
   EXPECT_TRUE(std::get<bool>(Details(shorter).Find("truncated")->value()));
-  EXPECT_THAT(Findings(shorter), testing::Contains(testing::HasSubstr("the file is cut off")));
+  EXPECT_THAT(FindingsIn(shorter), testing::Contains(testing::HasSubstr("the file is cut off")));
 }
 
 TEST_F(Volume, RealImagesAreSound) {
+  for (const char* path : {"/usr/lib/memtest86+/memtest86+ia32.iso", "/usr/lib/memtest86+/memtest86+x64.iso"}) {
+    EXPECT_THAT(FindingsIn(ReadFile(path)), testing::IsEmpty()) << path;
+  }
   const auto image = OpenVolume(kGrubRescue);
   EXPECT_EQ(List(image->info().specific, "partition-tables"), std::vector<std::string>{"mbr"});
   EXPECT_NE(image->info().specific.Find("boot-entries"), nullptr);
-  EXPECT_THAT(Findings(ReadFile(kGrubRescue)), testing::IsEmpty());
+  EXPECT_THAT(FindingsIn(ReadFile(kGrubRescue)), testing::IsEmpty());
 }
 
 // Sectors of 2352 bytes around the same data.
@@ -151,7 +122,7 @@ TEST_F(Volume, RawSectorsReadAsTheirData) {
     Bytes read(bytes_.size() - 3000);
     ASSERT_TRUE(image.value()->ReadAt(1000, read).ok());
     EXPECT_TRUE(std::equal(read.begin(), read.end(), bytes_.begin() + 1000));
-    EXPECT_EQ(ContentOfTree(*image.value()->file_tree()), ContentOfTree(*Open(bytes_).value()->file_tree()));
+    EXPECT_EQ(ContentOfTree(*image.value()->file_tree()), ContentOfTree(*OpenBytes(bytes_).value()->file_tree()));
   }
 }
 
@@ -206,16 +177,15 @@ class VolumeField : public Volume, public testing::WithParamInterface<FieldCase>
 
 TEST_P(VolumeField, IsRefusedOrReported) {
   Bytes bytes = bytes_;
-  std::ranges::transform(GetParam().bytes, bytes.begin() + static_cast<std::ptrdiff_t>(GetParam().offset),
-                         [](std::uint8_t byte) { return std::byte{byte}; });
-  const auto image = Open(bytes);
+  Overwrite(bytes, GetParam().offset, GetParam().bytes);
+  const auto image = OpenBytes(bytes);
   const std::string refusal = GetParam().refusal;
   EXPECT_EQ(image.ok(), refusal.empty());
   if (!image.ok()) {
     EXPECT_THAT(image.error().Describe(), testing::HasSubstr(refusal));
   }
   if (std::string(GetParam().finding).empty()) return;
-  EXPECT_THAT(Findings(bytes), testing::Contains(testing::HasSubstr(GetParam().finding)));
+  EXPECT_THAT(FindingsIn(bytes), testing::Contains(testing::HasSubstr(GetParam().finding)));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, VolumeField, testing::ValuesIn(kFields),
@@ -228,7 +198,7 @@ TEST_F(Volume, DirectoryRecordsOfAnyKindDoNoHarm) {
     for (const std::uint8_t value : std::initializer_list<std::uint8_t>{0x00, 0x01, 0x7F, 0x80, 0xFF}) {
       Bytes bytes = bytes_;
       bytes[root + offset] = std::byte{value};
-      const auto image = Open(bytes);
+      const auto image = OpenBytes(bytes);
       if (image.ok()) (void)ContentOfTree(*image.value()->file_tree());
     }
   }
@@ -249,7 +219,7 @@ TEST_F(Volume, ExtentsOfOneFileAreOneFile) {
   const std::size_t second = first + std::to_integer<std::size_t>(bytes[first]);
   bytes[first + 25] = std::byte{0x80};
   bytes[second + 34] = std::byte{'A'};
-  const auto image = Open(bytes);
+  const auto image = OpenBytes(bytes);
   ASSERT_TRUE(image.ok()) << image.error().Describe();
   FileTree& tree = *image.value()->file_tree();
   const auto entry = FindEntry(tree, "AA", false);
@@ -262,7 +232,8 @@ TEST_F(Volume, ExtentsOfOneFileAreOneFile) {
   EXPECT_EQ(content, ReadFile(folder.File("whole")));
   // The last extent is missing.
   bytes[second + 25] = std::byte{0x80};
-  EXPECT_THAT(ContentOfTree(*Open(bytes).value()->file_tree()).at(""), testing::HasSubstr("last extent is missing"));
+  EXPECT_THAT(ContentOfTree(*OpenBytes(bytes).value()->file_tree()).at(""),
+              testing::HasSubstr("last extent is missing"));
 }
 
 TEST_F(Volume, DirectoriesInARingAreWalkedOnce) {
@@ -277,12 +248,12 @@ TEST_F(Volume, DirectoriesInARingAreWalkedOnce) {
   const std::size_t a = (std::size_t{root} + 1) * 2048;
   StoreLe(bytes.data() + a + 68 + 2, root);
   StoreBe(bytes.data() + a + 68 + 6, root);
-  const auto image = Open(bytes);
+  const auto image = OpenBytes(bytes);
   ASSERT_TRUE(image.ok()) << image.error().Describe();
   const auto content = ContentOfTree(*image.value()->file_tree());
   ASSERT_TRUE(content.contains("A/B"));
   EXPECT_THAT(content.at("A/B"), testing::HasSubstr("more than once"));
-  EXPECT_THAT(Findings(bytes), testing::Contains(testing::HasSubstr("more than once")));
+  EXPECT_THAT(FindingsIn(bytes), testing::Contains(testing::HasSubstr("more than once")));
 }
 
 }  // namespace
