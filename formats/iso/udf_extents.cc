@@ -130,6 +130,13 @@ Result<std::shared_ptr<PiecesStorage>> ReadUdfExtents(const std::shared_ptr<Stor
         .In(storage->name())
         .At("UDF file entry of " + name, "icb_flags");
   }
+  if (content.form != AllocationForm::kShort && content.form != AllocationForm::kLong) {
+    return Error(ErrorKind::kCorrupt, "allocation descriptors of no known form")
+        .In(storage->name())
+        .At("UDF file entry of " + name, "icb_flags")
+        .Found(static_cast<unsigned>(content.form))
+        .Allowed("0, 1, 3");
+  }
   return ExtentReader(storage, volume, content, name).Read();
 }
 

@@ -37,8 +37,8 @@ void Overwrite(Bytes& bytes, std::size_t offset, const std::vector<std::uint8_t>
                          [](std::uint8_t byte) { return std::byte{byte}; });
 }
 
-Result<std::shared_ptr<Image>> OpenBytes(Bytes bytes) {
-  return TryOpenVolume(std::make_shared<MemoryStorage>("v.iso", std::move(bytes)));
+Result<std::shared_ptr<Image>> OpenBytes(Bytes bytes, const std::string& tree) {
+  return TryOpenVolume(std::make_shared<MemoryStorage>("v.iso", std::move(bytes)), tree);
 }
 
 std::vector<std::string> FindingsIn(Bytes bytes) {

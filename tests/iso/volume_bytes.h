@@ -24,7 +24,7 @@ Bytes MakeVolume(const std::string& script);
 
 void Overwrite(Bytes& bytes, std::size_t offset, const std::vector<std::uint8_t>& with);
 
-Result<std::shared_ptr<Image>> OpenBytes(Bytes bytes);
+Result<std::shared_ptr<Image>> OpenBytes(Bytes bytes, const std::string& tree = "auto");
 
 // The lines of a check, or the error that ended it.
 std::vector<std::string> FindingsIn(Bytes bytes);
