@@ -23,7 +23,7 @@ BlockMap::BlockMap(std::shared_ptr<Storage> storage, const SparseHeader& header,
       bitmaps_(bitmaps),
       table_(storage, std::bit_ceil(std::uint64_t{header.table_entries} * kTableEntrySize), limits.table_cache / 2,
              TableWord::kBig32),
-      bitmap_words_(storage, kSectorSize, limits.table_cache / 2) {}
+      bitmap_words_(std::move(storage), kSectorSize, limits.table_cache / 2) {}
 
 Result<std::uint64_t> BlockMap::Entry(std::uint64_t block) {
   return table_.Word(header_.table_offset + block * kTableEntrySize);

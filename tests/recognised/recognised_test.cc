@@ -229,7 +229,7 @@ TEST_F(BesideQemu, InfoIsTheSame) {
 }
 
 TEST_F(BesideQemu, QedAndLuksAsQemuMakesThem) {
-  const auto run = [&](std::vector<std::string> argv) {
+  const auto run = [&](const std::vector<std::string>& argv) {
     test::MustRun(argv, {.folder = folder_.path().string(), .environment = {}, .merge_streams = false});
   };
   run({"qemu-img", "create", "-q", "-f", "qed", "-o", "cluster_size=4k,table_size=2", "image", "7M"});
