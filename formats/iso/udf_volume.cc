@@ -46,6 +46,7 @@ class VolumeReader {
       findings_.Add("UDF, main volume descriptor sequence: " + main.error().Describe());
       PLATTER_CHECK(ReadSequence(anchor.reserve_location, anchor.reserve_length));
     }
+    PLATTER_CHECK(ClaimLastAnchor());
     return ReadFileSet();
   }
 
@@ -76,6 +77,16 @@ class VolumeReader {
         .In(storage_.name())
         .At("UDF anchor volume descriptor pointer", "tag", udf::kAnchorSector * kSectorSize)
         .Allowed("one in sector 256, in the last one, or 256 before it");
+  }
+
+  // An anchor in the file's last sector belongs to the volume, though no partition reaches it.
+  Result<> ClaimLastAnchor() {
+    const std::uint64_t sectors = storage_.size() / volume_.sector_size;
+    if (sectors == 0 || sectors > std::uint64_t{1} << 32) return Done{};
+    const auto anchor = ReadSector(static_cast<std::uint32_t>(sectors - 1), TagId::kAnchor);
+    if (!anchor.ok() && anchor.error().kind() == ErrorKind::kIo) return Error(ErrorKind::kIo, anchor.error().what());
+    if (anchor.ok()) volume_.claimed_size = std::max(volume_.claimed_size, sectors * volume_.sector_size);
+    return Done{};
   }
 
   Result<std::vector<std::byte>> ReadSector(std::uint32_t sector, std::optional<TagId> id) {

@@ -1,4 +1,4 @@
-// Volumes that xorriso, genisoimage and mkudffs make, read by us: names, sizes, content, modes, times and links.
+// Volumes that xorriso and genisoimage make, read by us: names, sizes, content, modes, times and links.
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
@@ -74,6 +74,21 @@ TEST_P(ReadsVolume, WithAllItsFiles) {
 
 INSTANTIATE_TEST_SUITE_P(All, ReadsVolume, testing::ValuesIn(kVolumes),
                          [](const auto& param) { return param.param.name; });
+
+class ReadsLevel : public Peers, public testing::WithParamInterface<int> {};
+
+// Without any extension the names are what the level leaves of them: 7-Zip must read the same ones. Level 4 is ISO
+// 9660:1999.
+TEST_P(ReadsLevel, AsSevenZipDoes) {
+  Run(fmt::format("rm tree/gr*; genisoimage -quiet -D -iso-level {} -o v.iso tree; 7zz x -y -oout v.iso >log",
+                  GetParam()));
+  const auto image = OpenVolume(folder_.File("v.iso"), "auto");
+  EXPECT_EQ(image->file_tree()->kind(), GetParam() == 4 ? "iso9660-1999" : "iso9660");
+  const Aspects names{.posix = false};
+  EXPECT_EQ(Differences(ContentOfFolder(folder_.File("out"), names), ContentOfTree(*image->file_tree(), names)), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ReadsLevel, testing::Values(1, 2, 3, 4));
 
 }  // namespace
 }  // namespace platter::test

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "formats/core/bytes.h"
-#include "formats/core/memory_storage.h"
 #include "tests/iso/sample_tree.h"
 #include "tests/iso/volume_bytes.h"
 
@@ -170,6 +169,47 @@ TEST_P(UdfPart, IsReported) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, UdfPart, testing::ValuesIn(kParts), [](const auto& param) { return param.param.name; });
+
+struct MediaCase {
+  const char* name;
+  const char* options;  // of mkudffs
+  const char* system;   // as info names it; "" when it is refused
+  const char* refusal = "";
+};
+
+void PrintTo(const MediaCase& media, std::ostream* out) { *out << media.name; }
+
+const MediaCase kMedia[] = {
+    {"Blocks512", "-b 512 -m hd -r 2.01", "udf-2.01"},
+    {"Blocks1024", "-b 1024 -m hd -r 2.00", "udf-2.00"},
+    {"Blocks2048", "-b 2048 -m hd -r 1.50", "udf-1.50"},
+    {"Blocks4096", "-b 4096 -m hd -r 1.02", "udf-1.02"},
+    {"DvdRam", "-m dvdram", "udf-2.01"},
+    {"DvdRw", "-m dvdrw", "", "'*UDF Sparable Partition' are not supported"},
+    {"CdR", "-m cdr", "", "'*UDF Virtual Partition' are not supported"},
+};
+
+class UdfMedia : public testing::TestWithParam<MediaCase> {};
+
+TEST_P(UdfMedia, IsDescribedOrRefused) {
+  const Bytes bytes =
+      MakeVolume(fmt::format("mkudffs --new-file {} --label=LABEL v.iso 4096 >/dev/null", GetParam().options));
+  const auto image = OpenBytes(bytes);
+  ASSERT_EQ(image.ok(), std::string_view(GetParam().refusal).empty());
+  if (!image.ok()) {
+    EXPECT_THAT(image.error().Describe(), testing::HasSubstr(GetParam().refusal));
+    return;
+  }
+  const Detail& details = image.value()->info().specific;
+  EXPECT_EQ(std::get<std::string>(details.Find("volume-id")->value()), "LABEL");
+  const auto& systems = std::get<Detail::List>(details.Find("systems")->value());
+  EXPECT_EQ(std::get<std::string>(systems.at(0).value()), GetParam().system);
+  EXPECT_EQ(std::get<std::uint64_t>(details.Find("volume-size")->value()), bytes.size());
+  EXPECT_EQ(details.Find("tail-bytes"), nullptr);
+  EXPECT_THAT(FindingsIn(bytes), testing::IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, UdfMedia, testing::ValuesIn(kMedia), [](const auto& param) { return param.param.name; });
 
 TEST(Udf, DirectoryThatHoldsItselfIsWalkedOnce) {
   Bytes bytes = MakeVolume("genisoimage -quiet -udf -o v.iso tree");
