@@ -80,7 +80,7 @@ std::function<void(VhdxBytes&)> Item64(std::uint64_t at, std::uint64_t value) {
 std::function<void(VhdxBytes&)> Entry(std::uint64_t index, std::uint64_t word) {
   return [=](VhdxBytes& image) { image.Put64(kBatAt + index * 8, word); };
 }
-std::function<void(VhdxBytes&)> Spoil(std::vector<std::uint64_t> places) {
+std::function<void(VhdxBytes&)> Spoil(const std::vector<std::uint64_t>& places) {
   return [=](VhdxBytes& image) {
     for (const std::uint64_t at : places) image.bytes.at(at) ^= std::byte{1};
   };

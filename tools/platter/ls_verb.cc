@@ -106,7 +106,7 @@ class Printer {
   bool json() const noexcept { return arguments_.output == OutputFormat::kJson; }
 
   std::string Line(const TreeEntry& entry) const {
-    const std::string name = PrintableName(entry.name.empty() ? "/" : entry.name);
+    std::string name = PrintableName(entry.name.empty() ? "/" : entry.name);
     if (!arguments_.details) return name;
     std::string line = fmt::format("{} {:>3} {:>5} {:>5} {:>12} {} {}", ModeText(entry), entry.links, entry.user,
                                    entry.group, entry.size, TimeText(entry.modified), name);
