@@ -83,7 +83,7 @@ Bytes MakeSparse(const SparseFields& fields) {
     Append(file, content);
     file.resize((file.size() + 511) / 512 * 512);
   }
-  const std::size_t bitmap = (fields.block_size / 512 / 8 + 511) / 512 * 512;
+  const std::size_t bitmap = ((fields.block_size / 512 + 7) / 8 + 511) / 512 * 512;
   for (const auto& [number, block] : fields.blocks) {
     PutBe(file, kTableAt + 4 * number, file.size() / 512, 4);
     file.resize(file.size() + bitmap, block.bitmap);

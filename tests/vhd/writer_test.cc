@@ -146,20 +146,27 @@ TEST(NewImages, AreRefusedWhenTheyCannotBe) {
   }
 }
 
-// A child that overwrites parts of its parent, with data and with zeros.
-class Differencing : public testing::TestWithParam<std::string> {};
+// A child that overwrites parts of its parent, with data and with zeros, in pieces of whole sectors. libvhdi takes the
+// clear bits after a set one for set, up to the end of their byte of the sector bitmap: it reads the child whose pieces
+// are of eight sectors. (Other readers look at each bit, the most significant first; reader_test.cc has such a bitmap.)
+struct Child {
+  std::string parent;
+  std::uint64_t piece = 0;
+};
+
+class Differencing : public testing::TestWithParam<Child> {};
 
 TEST_P(Differencing, ReadsAsParentAndChild) {
   const TempDir folder;
   std::filesystem::create_directory(folder.path() / "sub dir");
-  const std::string base = (folder.path() / GetParam()).string();
+  const std::string base = (folder.path() / GetParam().parent).string();
   const GuestDisk parent = RandomGuest(11, kDiskSize, 512);
-  const GuestDisk child = RandomGuest(12, kDiskSize, 512);
+  const GuestDisk child = RandomGuest(12, kDiskSize, GetParam().piece);
   WriteFile(base, parent, "force_size=on");
   const auto below = TryOpenChain(base);
   ASSERT_TRUE(below.ok()) << below.error().Describe();
   const std::string path = folder.File("child.vhd");
-  WriteFile(path, child, "backing_fmt=vpc,backing_file=" + GetParam(), below.value().layers[0].image->info().id);
+  WriteFile(path, child, "backing_fmt=vpc,backing_file=" + GetParam().parent, below.value().layers[0].image->info().id);
 
   Bytes content = parent.Content();
   for (const GuestRange& range : child.ranges) {
@@ -170,10 +177,14 @@ TEST_P(Differencing, ReadsAsParentAndChild) {
   ASSERT_TRUE(chain.ok()) << chain.error().Describe();
   EXPECT_EQ(chain.value().layers.size(), 2u);
   EXPECT_EQ(Sha256OfGuest(chain.value().chain()), Sha256OfBytes(content));
-  EXPECT_EQ(Sha256ByLibvhdi({path, base}), Sha256OfBytes(content));
+  if (GetParam().piece % (8 * 512) == 0) {
+    EXPECT_EQ(Sha256ByLibvhdi({path, base}), Sha256OfBytes(content));
+  }
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, Differencing, testing::Values("base.vhd", "sub dir/b\xC3\xA4se.vhd"));
+INSTANTIATE_TEST_SUITE_P(Every, Differencing,
+                         testing::Values(Child{"base.vhd", 512}, Child{"base.vhd", 4096},
+                                         Child{"sub dir/b\xC3\xA4se.vhd", 4096}));
 
 }  // namespace
 }  // namespace platter::test

@@ -39,8 +39,11 @@ inline Result<CreateRequest> NewVmdkRequest(std::shared_ptr<Storage> storage, st
   return request;
 }
 
-inline Result<> WriteVmdk(const std::string& path, const GuestDisk& disk, const std::string& options) {
-  const CreateRequest request = PLATTER_TRY(NewVmdkRequest(OpenVmdkFile(path), disk.size, options));
+// Its files are closed, and so unlocked, when it returns.
+inline Result<> WriteVmdk(const std::string& path, const GuestDisk& disk, const std::string& options,
+                          const std::string& backing_id = "") {
+  CreateRequest request = PLATTER_TRY(NewVmdkRequest(OpenVmdkFile(path), disk.size, options));
+  request.backing_id = backing_id;
   return WriteThroughDriver(*FindFormat("vmdk"), request, disk);
 }
 
