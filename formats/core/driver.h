@@ -113,6 +113,8 @@ struct FormatDriver {
   std::string_view qemu_name;                         // qemu's word for it, "" where qemu has none; what tools print
   std::string_view title;                             // for people
   std::span<const std::string_view> extensions = {};  // without the dot; only for what is shown, never for detection
+  // Where an image may be a folder: the file in it that Open takes. A folder that a user names means this file.
+  std::string_view folder_member = "";
 
   // Pure: bytes in, verdict out.
   Likeness (*probe)(const ProbeInput&) noexcept = nullptr;
@@ -131,6 +133,8 @@ struct FormatDriver {
   // Whether a new image with these options can be written in one pass, as a pipe wants it (Storage::is_stream). Null:
   // never.
   bool (*can_stream)(const OptionValues&) noexcept = nullptr;
+  // Whether a new image with these options is a folder, with folder_member in it. Null: never.
+  bool (*makes_folder)(const OptionValues&) noexcept = nullptr;
   // Makes an image that holds a folder's files; until it has succeeded the file does not look like an image.
   Result<> (*author)(const AuthorRequest&) = nullptr;
   std::span<const OptionSpec> author_options = {};

@@ -22,6 +22,7 @@ struct OptionSpec {
   std::string_view help;
   std::string_view default_text = "";  // printed when the user says nothing; "" = not printed
   bool beyond_qemu = false;            // qemu does not have it: unknown to who asks in qemu's dialect
+  bool of_host = false;                // about making the file on the host, not about the format in it
 };
 
 // Bytes from "512", "64k", "1.5G", "0x200": suffixes b, k, M, G, T, P, E in either case, powers of 1024; `default_unit`

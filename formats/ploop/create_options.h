@@ -27,8 +27,11 @@ inline constexpr std::string_view kBundleOption = "bundle";
 inline constexpr std::array kCreateOptionSpecs = {
     OptionSpec{"size", OptionType::kSize, "Virtual disk size"},
     OptionSpec{"cluster_size", OptionType::kSize, "Parallels image cluster size", "1048576"},
-    OptionSpec{"preallocation", OptionType::kText, "Preallocation mode (allowed values: off, falloc, full)"},
-    OptionSpec{kBundleOption, OptionType::kFlag, "A folder with the image and its DiskDescriptor.xml"},
+    OptionSpec{.name = "preallocation",
+               .type = OptionType::kText,
+               .help = "Preallocation mode (allowed values: off, falloc, full)",
+               .of_host = true},
+    OptionSpec{kBundleOption, OptionType::kFlag, "A folder with the image and its DiskDescriptor.xml", "", true},
 };
 
 // `values` of kCreateOptionSpecs for a disk of `virtual_size` guest bytes (option "size" is the caller's business).

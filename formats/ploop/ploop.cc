@@ -31,6 +31,8 @@ Likeness Probe(const ProbeInput& input) noexcept {
   return LooksLikeDescriptor(input.head) ? Likeness::kCertain : ProbeFile(input);
 }
 
+bool MakesFolder(const OptionValues& options) noexcept { return options.Flag(kBundleOption, false); }
+
 bool IsBundle(Storage& storage) {
   std::vector<std::byte> head(std::min<std::uint64_t>(storage.size(), kProbedBytes));
   return storage.ReadAt(0, head).ok() && LooksLikeDescriptor(head);
@@ -46,7 +48,7 @@ Result<std::shared_ptr<Image>> Open(std::shared_ptr<Storage> storage, const Open
 
 Result<std::unique_ptr<ImageWriter>> Create(const CreateRequest& request) {
   if (request.compress) return Error(ErrorKind::kUnsupported, "ploop images cannot be compressed");
-  if (request.options.Flag(kBundleOption, false)) return CreateBundle(request);
+  if (MakesFolder(request.options)) return CreateBundle(request);
   const CreateOptions options = PLATTER_TRY(ParseCreateOptions(request.options, request.virtual_size));
   auto writer = std::make_unique<Writer>(options, request.storage);
   PLATTER_CHECK(writer->Start());
@@ -72,11 +74,13 @@ const FormatDriver kDriver = {
     .qemu_name = "parallels",
     .title = "Parallels expandable image",
     .extensions = kExtensions,
+    .folder_member = kDescriptorName,
     .probe = Probe,
     .qemu_probe = ProbeFile,
     .open = Open,
     .create = Create,
     .create_options = kCreateOptionSpecs,
+    .makes_folder = MakesFolder,
     .update = Update,
     .measure = Measure,
     .check = Check,

@@ -14,9 +14,18 @@ constexpr std::array kOpenOptions = {
 
 constexpr std::array kCreateOptions = {
     OptionSpec{"size", OptionType::kSize, "Virtual disk size"},
-    OptionSpec{"nocow", OptionType::kFlag, "Turn off copy-on-write (valid only on btrfs)"},
-    OptionSpec{"preallocation", OptionType::kText, "Preallocation mode (allowed values: off, falloc, full)"},
-    OptionSpec{"extent_size_hint", OptionType::kSize, "Extent size hint for the image file, 0 to disable"},
+    OptionSpec{.name = "nocow",
+               .type = OptionType::kFlag,
+               .help = "Turn off copy-on-write (valid only on btrfs)",
+               .of_host = true},
+    OptionSpec{.name = "preallocation",
+               .type = OptionType::kText,
+               .help = "Preallocation mode (allowed values: off, falloc, full)",
+               .of_host = true},
+    OptionSpec{.name = "extent_size_hint",
+               .type = OptionType::kSize,
+               .help = "Extent size hint for the image file, 0 to disable",
+               .of_host = true},
 };
 
 Likeness Probe(const ProbeInput& /*input*/) noexcept { return Likeness::kMaybe; }

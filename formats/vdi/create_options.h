@@ -24,9 +24,12 @@ struct CreateOptions {
 inline constexpr std::array kCreateOptionSpecs = {
     OptionSpec{"size", OptionType::kSize, "Virtual disk size"},
     OptionSpec{"static", OptionType::kFlag, "VDI static (pre-allocated) image", "off"},
-    OptionSpec{"preallocation", OptionType::kText, "Preallocation mode (allowed values: off, falloc, full)"},
-    OptionSpec{"block_size", OptionType::kSize, "VDI block size, a power of two"},
-    OptionSpec{"uuid", OptionType::kText, "UUID of the image, in place of a random one"},
+    OptionSpec{.name = "preallocation",
+               .type = OptionType::kText,
+               .help = "Preallocation mode (allowed values: off, falloc, full)",
+               .of_host = true},
+    OptionSpec{"block_size", OptionType::kSize, "VDI block size, a power of two", "", true},
+    OptionSpec{"uuid", OptionType::kText, "UUID of the image, in place of a random one", "", true},
 };
 
 // `values` of kCreateOptionSpecs for a disk of `virtual_size` guest bytes (option "size" is the caller's business).

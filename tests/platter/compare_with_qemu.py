@@ -83,6 +83,7 @@ EXTRA_COMMAND_LINES = [
     ["create", "-f", "raw", "-o", "help"],
     ["create", "-f", "qcow2", "-o", "help"],
     ["create", "-f", "raw", "-o", "help", "new.raw"],
+    *[["create", "-o", "help", "-f", name] for name in ("vdi", "parallels", "vmdk", "vhdx", "vpc")],
 ]
 
 CREATIONS = [
@@ -105,12 +106,17 @@ CREATIONS = [
     ["-f", "vpc", "-o", "force_size=on", "new.vhd", "10M"],
     ["-f", "vpc", "-o", "subformat=fixed", "new.vhd", "1000"],
     ["-f", "vpc", "-o", "subformat=dynamic,force_size=off", "new.vhd", "127G"],
+    ["-f", "vdi", "new.vdi", "10M"],
+    ["-f", "vdi", "-o", "static=on", "new.vdi", "1000"],
+    ["-f", "vdi", "-o", "preallocation=bogus", "new.vdi", "1M"],
+    ["-f", "parallels", "new.hdd", "10M"],
+    ["-f", "parallels", "-o", "cluster_size=64k", "new.hdd", "1000000"],
     ["-f", "qcow2", "-b", "base.raw", "-F", "raw", "new.qcow2"],
     ["-f", "qcow2", "-b", "middle.qcow2", "-F", "qcow2", "new.qcow2", "7M"],
     ["-f", "qcow2", "-o", "backing_file=top.qcow2,backing_fmt=qcow2,encryption=off", "new.qcow2"],
     ["-f", "qcow2", "-u", "-b", "nowhere,x.raw", "-F", "raw", "new.qcow2", "1M"],
 ]
-NEW_IMAGES = ("new.raw", "new.qcow2", "new.vhd")
+NEW_IMAGES = ("new.raw", "new.qcow2", "new.vhd", "new.vdi", "new.hdd")
 REPAIRS = ["leaked.qcow2", "low-refcount.qcow2", "high-refcount.qcow2", "double-use.qcow2", "outside.qcow2",
            "misaligned.qcow2", "no-copied-flag.qcow2", "lazy-dirty.qcow2", "dirty.qcow2", "v3.qcow2", "open.hdd",
            "open-outside.hdd", "beyond-end.hdd", "tail.hdd", "small.hdd", "dynamic.vdi"]

@@ -111,17 +111,16 @@ bool ConvertTarget::OpenBacking(const Persona& persona, const ConvertArguments& 
   return false;
 }
 
-bool ConvertTarget::MakeWriter(const Persona& persona, const ConvertArguments& arguments,
+bool ConvertTarget::MakeWriter(const Persona& persona, const ConvertArguments& arguments, const NewImagePlace& place,
                                const std::vector<OpenedChain>& sources, std::uint64_t size) {
   const auto make = [&]() -> Result<std::unique_ptr<ImageWriter>> {
-    const std::string path = PLATTER_TRY(LocalPath(arguments.target));
     CreateRequest request;
-    request.storage = PLATTER_TRY(files_.MakeImage(path));
+    request.storage = PLATTER_TRY(files_.MakeImage(place));
     request.virtual_size = size;
     request.options = options_;
     request.compress = arguments.compress;
     request.open_side_file = [&](const Reference& wanted) -> Result<std::shared_ptr<Storage>> {
-      const std::string side = PLATTER_TRY(ResolveReference(wanted, path));
+      const std::string side = PLATTER_TRY(ResolveReference(wanted, place.path));
       PLATTER_CHECK(CheckNotSource(side, sources));
       return files_.Make(side);
     };
@@ -155,14 +154,21 @@ std::optional<ConvertTarget> ConvertTarget::Create(const Persona& persona, const
   }
   const std::string before =
       fmt::format("{}: error while converting {}", arguments.target, persona.FormatName(*target.driver_));
-  if (IsSource(persona, arguments.target, sources, before)) return std::nullopt;
-  const std::string refusal = StreamRefusal(persona, arguments.target, *target.driver_, target.options_);
+  const auto place = PlaceOf(arguments.target, *target.driver_, target.options_);
+  if (!place.ok()) {
+    Complain(persona, fmt::format("{}: {}", before, ReasonOf(place.error())));
+    return std::nullopt;
+  }
+  const std::string& path = place.value().path;
+  if (IsSource(persona, path, sources, before)) return std::nullopt;
+  const std::string refusal = StreamRefusal(persona, path, *target.driver_, target.options_);
   if (!refusal.empty()) {
     Complain(persona, fmt::format("{}: {}", before, refusal));
     return std::nullopt;
   }
-  if (!target.OpenBacking(persona, arguments) || !target.MakeWriter(persona, arguments, sources, size))
+  if (!target.OpenBacking(persona, arguments) || !target.MakeWriter(persona, arguments, place.value(), sources, size)) {
     return std::nullopt;
+  }
   return target;
 }
 

@@ -35,8 +35,8 @@ class ConvertTarget {
 
  private:
   explicit ConvertTarget(CacheMode cache) : files_(cache) {}
-  bool MakeWriter(const Persona& persona, const ConvertArguments& arguments, const std::vector<OpenedChain>& sources,
-                  std::uint64_t size);
+  bool MakeWriter(const Persona& persona, const ConvertArguments& arguments, const NewImagePlace& place,
+                  const std::vector<OpenedChain>& sources, std::uint64_t size);
   bool OpenBacking(const Persona& persona, const ConvertArguments& arguments);
 
   const FormatDriver* driver_ = nullptr;

@@ -183,13 +183,13 @@ class Creation {
   Result<> Make() {
     NewImageFiles files(CacheMode::kWriteback);
     CreateRequest request;
-    const std::string path = PLATTER_TRY(LocalPath(arguments_.filename));
-    const std::string refusal = StreamRefusal(persona_, path, *driver_, options_);
+    const NewImagePlace place = PLATTER_TRY(PlaceOf(arguments_.filename, *driver_, options_));
+    const std::string refusal = StreamRefusal(persona_, place.path, *driver_, options_);
     if (!refusal.empty()) return Refusal(refusal);
-    request.storage = PLATTER_TRY(files.MakeImage(path));
+    request.storage = PLATTER_TRY(files.MakeImage(place));
     request.virtual_size = *size_;
     request.options = options_;
-    request.open_side_file = [&](const Reference& wanted) { return files.MakeBeside(wanted, path); };
+    request.open_side_file = [&](const Reference& wanted) { return files.MakeBeside(wanted, place.path); };
     request.backing_size = backing_size_;
     request.backing_id = backing_id_;
     auto made = driver_->create(request);

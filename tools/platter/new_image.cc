@@ -4,11 +4,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+
 #include "formats/core/reference.h"
 #include "formats/core/stream_storage.h"
 #include "formats/format_table.h"
 
 namespace platter::cli {
+
+Result<NewImagePlace> PlaceOf(std::string_view name, const FormatDriver& driver, const OptionValues& options) {
+  const std::string path = PLATTER_TRY(LocalPath(name));
+  if (driver.makes_folder == nullptr || !driver.makes_folder(options)) return NewImagePlace{path};
+  const std::size_t slash = path.rfind('/');
+  const auto last = std::string_view(path).substr(slash == std::string::npos ? 0 : slash + 1);
+  if (last == driver.folder_member) return NewImagePlace{path};
+  return NewImagePlace{fmt::format("{}{}{}", path, last.empty() ? "" : "/", driver.folder_member), path};
+}
 
 NewImageFiles::~NewImageFiles() {
   for (const std::shared_ptr<FileStorage>& file : files_) {
@@ -19,17 +32,35 @@ NewImageFiles::~NewImageFiles() {
       (void)file->Resize(0).ok();
     }
   }
+  if (!made_folder_.empty()) rmdir(made_folder_.c_str());
+}
+
+void NewImageFiles::Keep() noexcept {
+  files_.clear();
+  made_folder_.clear();
 }
 
 Result<std::shared_ptr<Storage>> NewImageFiles::MakeBeside(const Reference& wanted, const std::string& image) {
   return Make(PLATTER_TRY(ResolveReference(wanted, image)));
 }
 
-Result<std::shared_ptr<Storage>> NewImageFiles::MakeImage(const std::string& path) {
-  if (!StreamStorage::IsStream(path)) return Make(path);
-  auto stream = PLATTER_TRY(StreamStorage::Open(path));
+Result<std::shared_ptr<Storage>> NewImageFiles::MakeImage(const NewImagePlace& place) {
+  if (!place.folder.empty()) PLATTER_CHECK(MakeFolder(place.folder));
+  if (!StreamStorage::IsStream(place.path)) return Make(place.path);
+  auto stream = PLATTER_TRY(StreamStorage::Open(place.path));
   streams_ = true;
   return std::shared_ptr<Storage>(std::move(stream));
+}
+
+Result<> NewImageFiles::MakeFolder(const std::string& folder) {
+  if (mkdir(folder.c_str(), S_IRWXU | S_IRWXG | S_IRWXO) == 0) {
+    made_folder_ = folder;
+    return Done{};
+  }
+  const int failure = errno;
+  std::error_code unknown;
+  if (failure == EEXIST && std::filesystem::is_directory(folder, unknown)) return Done{};
+  return Error::FromErrno(failure, "cannot make the folder").In(folder);
 }
 
 Result<std::shared_ptr<Storage>> NewImageFiles::Make(const std::string& path) {

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "formats/core/driver.h"
@@ -13,6 +14,16 @@
 
 namespace platter::cli {
 
+// Where a new image goes.
+struct NewImagePlace {
+  std::string path;         // of the image file
+  std::string folder = "";  // that is to be made around it; "" unless the image is a folder
+};
+
+// What `name`, a file name of the command line, means for an image with these options. Where the image is a folder,
+// `name` is that folder, or the file in it by its very name. kUnsupported for network names.
+Result<NewImagePlace> PlaceOf(std::string_view name, const FormatDriver& driver, const OptionValues& options);
+
 class NewImageFiles {
  public:
   explicit NewImageFiles(CacheMode cache) : cache_(cache) {}
@@ -22,8 +33,9 @@ class NewImageFiles {
   NewImageFiles& operator=(const NewImageFiles&) = delete;
 
   // The image file: made when missing and emptied when it is there; a StreamStorage for what can only be written in
-  // order (see StreamRefusal). Neither a stream nor a device is ever removed.
-  Result<std::shared_ptr<Storage>> MakeImage(const std::string& path);
+  // order (see StreamRefusal). Neither a stream nor a device is ever removed, and of folders only one that was made
+  // here.
+  Result<std::shared_ptr<Storage>> MakeImage(const NewImagePlace& place);
   // The same for any other file; kUnsupported for a stream.
   Result<std::shared_ptr<Storage>> Make(const std::string& path);
   // The same for a file that the new image `image` refers to. kUnsupported for names that are no local path.
@@ -31,11 +43,14 @@ class NewImageFiles {
   // True when the image file is a stream.
   bool streams() const noexcept { return streams_; }
   // The image is whole: its files stay.
-  void Keep() noexcept { files_.clear(); }
+  void Keep() noexcept;
 
  private:
+  Result<> MakeFolder(const std::string& folder);
+
   CacheMode cache_;
   bool streams_ = false;
+  std::string made_folder_;
   std::vector<std::shared_ptr<FileStorage>> files_;
 };
 

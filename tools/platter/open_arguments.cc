@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <limits>
+#include <system_error>
 
 #include "formats/core/reference.h"
 #include "formats/format_table.h"
@@ -42,6 +44,19 @@ FileMode ModeOf(const ImageOptions& options, const ImageArgument& argument) {
   return mode;
 }
 
+// What is opened where `path` is named: where that is a folder and the image of some format (of `driver`, unless null),
+// the file in it. qemu knows no such folders.
+std::string FileMeant(const std::string& path, const FormatDriver* driver, Dialect dialect) {
+  std::error_code unknown;
+  if (dialect == Dialect::kQemu || !std::filesystem::is_directory(path, unknown)) return path;
+  for (const FormatDriver* format : AllFormats()) {
+    if (format->folder_member.empty() || (driver != nullptr && driver != format)) continue;
+    const std::filesystem::path member = std::filesystem::path(path) / format->folder_member;
+    if (std::filesystem::exists(member, unknown)) return member.string();
+  }
+  return path;
+}
+
 Result<ImageSource> SourceOf(ImageOptions options, const ImageArgument& argument) {
   const bool writes = argument.access != FileMode::Access::kRead;
   if (writes && options.read_only.value_or(false)) {
@@ -49,7 +64,7 @@ Result<ImageSource> SourceOf(ImageOptions options, const ImageArgument& argument
   }
   ImageSource source;
   source.dialect = argument.dialect;
-  source.path = options.filename;
+  source.path = FileMeant(options.filename, options.driver, argument.dialect);
   source.driver = options.driver;
   source.bare_file = options.bare_file;
   source.open_options = options.open_options;
@@ -72,7 +87,7 @@ Result<OpenedChain> OpenOverriddenBacking(const ImageSource& source, const Image
                                           const OpenRequest& request) {
   ImageSource below;
   below.dialect = source.dialect;
-  below.path = backing.filename;
+  below.path = FileMeant(backing.filename, backing.driver, source.dialect);
   below.driver = backing.driver;
   below.open_options = backing.open_options;
   below.mode = source.mode;
@@ -130,6 +145,7 @@ Result<ImageSource> ParseImageArgument(const ImageArgument& argument) {
       return Error(ErrorKind::kInvalid, fmt::format("Unknown driver '{}'", argument.format));
     }
   }
+  source.path = FileMeant(source.path, source.driver, source.dialect);
   return source;
 }
 

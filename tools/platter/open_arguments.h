@@ -34,8 +34,9 @@ struct ImageSource {
   bool bare_file = false;
 };
 
-// A path that a file name or --image-opts means, with the driver that was asked for. kInvalid for options that are
-// wrong, for -f together with --image-opts and for an unknown driver; kUnsupported for "json:" and network names.
+// The file that a file name or --image-opts means (FormatDriver::folder_member where a folder is named), with the
+// driver that was asked for. kInvalid for options that are wrong, for -f together with --image-opts and for an unknown
+// driver; kUnsupported for "json:" and network names.
 Result<ImageSource> ParseImageArgument(const ImageArgument& argument);
 
 struct OpenRequest {

@@ -3,19 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "tools/platter/message.h"
 
 namespace platter::cli {
 namespace {
-
-// What creating the file on the host is about, not the format in it.
-constexpr std::array<std::string_view, 3> kHostOptions = {"extent_size_hint", "nocow", "preallocation"};
-
-bool IsHostOption(const FormatDriver& driver, const OptionSpec& spec) {
-  return driver.name == "raw" && std::ranges::find(kHostOptions, spec.name) != kHostOptions.end();
-}
 
 std::string_view TypeName(OptionType type) {
   switch (type) {
@@ -81,7 +73,7 @@ bool AsksForHelp(std::string_view list) {
 
 void PrintOptionHelp(const Persona& persona, const FormatDriver& driver, bool with_file_name) {
   std::vector<OptionSpec> specs = CreateOptionsFor(persona, driver);
-  std::erase_if(specs, [&](const OptionSpec& spec) { return !with_file_name && IsHostOption(driver, spec); });
+  if (!with_file_name) std::erase_if(specs, &OptionSpec::of_host);
   std::ranges::sort(specs, {}, &OptionSpec::name);
   if (with_file_name) {
     fmt::print("Supported options:\n");
