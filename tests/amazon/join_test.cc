@@ -1,47 +1,17 @@
-// `platter amazon join`: the disk's parts, byte by byte, and that it starts.
+// `platter amazon join`: the disk's parts, byte by byte.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <filesystem>
 
 #include "formats/format_table.h"
-#include "tests/amazon/files.h"
+#include "tests/amazon/joined_disk.h"
 #include "tests/support/digest.h"
 
 namespace platter::amazon {
 namespace {
 
-class JoinTest : public testing::Test {
- protected:
-  JoinTest() {
-    Shell(
-        "mkdir -p t/etc t/bin; echo root >t/etc/hostname; truncate -s 3M a.ami; mke2fs -q -F -d t a.ami; "
-        "ln -s " +
-        DebianInstaller("linux") +
-        " a.aki; echo init | gzip -n >x; echo x | cpio -o --quiet -H newc | gzip -n "
-        ">a.ari");
-  }
-
-  std::string Shell(const std::string& script) {
-    return test::MustRun({"sh", "-ec", "export LC_ALL=C PATH=$PATH:/sbin:/usr/sbin; " + script}, Here());
-  }
-  test::CommandOptions Here() const {
-    return {.folder = folder_.path().string(),
-            .environment = {"TMPDIR=" + folder_.path().string()},
-            .merge_streams = false};
-  }
-  test::CommandResult Join(const std::string& arguments) {
-    return test::RunCommand({"sh", "-c", std::string(PLATTER_TOOL " amazon join ") + arguments}, Here());
-  }
-  void ExpectJoined(const std::string& arguments) {
-    const auto result = Join("--ami a.ami --aki a.aki --ari a.ari " + arguments);
-    EXPECT_EQ(result.exit_code, 0) << result.err;
-    EXPECT_EQ(result.err, "");
-  }
-  std::string Digest(const std::string& name) { return test::Sha256OfFile(folder_.File(name)); }
-
-  test::TempDir folder_;
-};
+class JoinTest : public JoinedDisk {};
 
 TEST_F(JoinTest, EveryPartIsInItsPlace) {
   ExpectJoined("--append 'quiet splash' disk");
@@ -135,38 +105,6 @@ TEST_F(JoinTest, AMissingProgramIsNamed) {
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, testing::HasSubstr("the program mformat, which is not there; install the package mtools"));
   EXPECT_FALSE(std::filesystem::exists(folder_.File("new")));
-}
-
-// A ramdisk whose init says which command line it got, and switches the machine off. Without KVM: what the boot loader
-// does in real mode is more than some hosts' KVM can emulate.
-TEST_F(JoinTest, TheDiskStarts) {
-  std::ofstream(folder_.File("init.c")) << R"(
-    #include <fcntl.h>
-    #include <stdio.h>
-    #include <sys/mount.h>
-    #include <sys/reboot.h>
-    #include <sys/stat.h>
-    #include <unistd.h>
-    int main(void) {
-      char line[2048] = "";
-      mkdir("/proc", 0755);
-      mount("proc", "/proc", "proc", 0, 0);
-      int fd = open("/proc/cmdline", O_RDONLY);
-      if (fd < 0 || read(fd, line, sizeof line - 1) < 0) return 1;
-      printf("\nplatter-marker %s\n", line);
-      fflush(stdout);
-      return reboot(RB_POWER_OFF);
-    })";
-  Shell("cc -static -Os -o init init.c; echo init | cpio -o --quiet -H newc -R 0:0 | gzip -n >a.ari; ln -sf " +
-        CloudKernel() + " a.aki");
-  ExpectJoined("-O qcow2 disk.qcow2");
-  const auto run = test::RunCommand(
-      {"timeout", "240", "qemu-system-x86_64", "-accel", "tcg", "-m", "512", "-display", "none", "-serial",
-       "file:serial", "-no-reboot", "-nic", "none", "-drive", "file=disk.qcow2,format=qcow2"},
-      Here());
-  EXPECT_EQ(run.exit_code, 0) << run.err;
-  const std::string serial = Shell("cat serial");
-  EXPECT_THAT(serial, testing::ContainsRegex("platter-marker BOOT_IMAGE=/vmlinuz root=PARTUUID=[0-9a-f]*-02 ro"));
 }
 
 }  // namespace
