@@ -36,6 +36,7 @@ const FormatDriver kDriver = {
     .update = Update,
     .measure = Measure,
     .check = Check,
+    .can_repair = false,
     .measure_beyond_qemu = true,
 };
 
