@@ -162,7 +162,6 @@ constexpr std::array kRows = {
                    .peer_format = "vhdx",
                    .peer_checks = true,
                    .largest_virtual_size = std::uint64_t{1} << 46},
-    ConformanceRow{.format = "vhdx", .peers = kVhdx, .peer_format = "vhdx"},
 };
 
 }  // namespace
