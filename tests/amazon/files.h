@@ -43,20 +43,10 @@ inline std::shared_ptr<MemoryStorage> File(std::vector<std::byte> bytes) {
   return std::make_shared<MemoryStorage>("file", std::move(bytes));
 }
 
-inline std::string DebianInstaller(const std::string& name) {
-  return PLATTER_IMAGES
-         "/debian-installer-12-netboot-amd64/usr/lib/debian-installer/images/12/amd64/text/"
-         "debian-installer/amd64/" +
-         name;
-}
+// The path of a file of Debian's installer.
+std::string DebianInstaller(const std::string& name);
 
 // linux-image-cloud-amd64's, whatever its version is.
-inline std::string CloudKernel() {
-  for (const auto& entry : std::filesystem::directory_iterator(PLATTER_IMAGES "/linux-image-cloud-amd64/boot")) {
-    if (entry.path().filename().string().starts_with("vmlinuz-")) return entry.path().string();
-  }
-  ADD_FAILURE() << "no kernel: run scripts/deps.sh test";
-  return "";
-}
+std::string CloudKernel();
 
 }  // namespace platter::amazon

@@ -27,9 +27,7 @@ class JoinedDisk : public testing::Test {
             .environment = {"TMPDIR=" + folder_.path().string()},
             .merge_streams = false};
   }
-  test::CommandResult Join(const std::string& arguments) {
-    return test::RunCommand({"sh", "-c", std::string(PLATTER_TOOL " amazon join ") + arguments}, Here());
-  }
+  test::CommandResult Join(const std::string& arguments);
   void ExpectJoined(const std::string& arguments) {
     const auto result = Join("--ami a.ami --aki a.aki --ari a.ari " + arguments);
     EXPECT_EQ(result.exit_code, 0) << result.err;
