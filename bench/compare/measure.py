@@ -27,10 +27,13 @@ TASKS = {
     "raw to vhdx": ("convert -f raw -O vhdx {raw} {out}", "vhdx"),
     "vhdx to raw": ("convert -f vhdx -O raw {vhdx} {out}", "raw"),
     "raw to fixed vhdx": ("convert -f raw -O vhdx -o subformat=fixed {raw} {out}", "vhdx"),
+    "fixed vhdx to raw": ("convert -f vhdx -O raw {fixedvhdx} {out}", "raw"),
     "raw to vmdk": ("convert -f raw -O vmdk {raw} {out}", "vmdk"),
     "raw to vmdk (streamOptimized)": ("convert -f raw -O vmdk -o subformat=streamOptimized {raw} {out}", "vmdk"),
     "streamOptimized vmdk to raw": ("convert -f vmdk -O raw {stream} {out}", "raw"),
     "vmdk to raw": ("convert -f vmdk -O raw {vmdk} {out}", "raw"),
+    "raw to flat vmdk": ("convert -f raw -O vmdk -o subformat=monolithicFlat {raw} {out}", "vmdk"),
+    "flat vmdk to raw": ("convert -f vmdk -O raw {flat} {out}", "raw"),
     "compare raw, qcow2": ("compare -f raw -F qcow2 {raw} {qcow2}", None),
     "map": ("map --output=json -f qcow2 {qcow2}", None),
     "check": ("check -f qcow2 {qcow2}", None),
@@ -46,7 +49,9 @@ INPUTS = {
     "vpc": ["-O", "vpc"],
     "fixed": ["-O", "vpc", "-o", "subformat=fixed"],
     "vhdx": ["-O", "vhdx"],
+    "fixedvhdx": ["-O", "vhdx", "-o", "subformat=fixed"],
     "vmdk": ["-O", "vmdk"],
+    "flat": ["-O", "vmdk", "-o", "subformat=monolithicFlat"],
     "stream": ["-O", "vmdk", "-o", "subformat=streamOptimized"],
 }
 
@@ -77,6 +82,7 @@ def run_once(tool, arguments):
 def measure(name, tools, paths, folder, pairs):
     text, kind = TASKS[name]
     out = str(folder / "output")
+    outputs = lambda: list(folder.glob("output")) + list(folder.glob("output-flat"))  # a flat vmdk has two files
     arguments = [word.format(out=out, **paths) for word in text.split()]
     times = {tool: [] for tool in tools}
     cpu = {tool: [] for tool in tools}
@@ -84,8 +90,8 @@ def measure(name, tools, paths, folder, pairs):
     sizes = dict.fromkeys(tools, 0)
     for turn in range(pairs + 1):
         for tool in tools:
-            if os.path.exists(out):
-                os.remove(out)
+            for made in outputs():
+                os.remove(made)
             seconds, busy, peak = run_once(tools[tool], arguments)
             memory[tool] = max(memory[tool], peak)
             if turn > 0:  # the first pair warms the page cache
@@ -93,7 +99,7 @@ def measure(name, tools, paths, folder, pairs):
                 cpu[tool].append(busy)
             elif kind:
                 run_once("qemu-img", ["compare", "-f", "raw", "-F", kind, paths["raw"], out])
-                sizes[tool] = os.stat(out).st_blocks * 512
+                sizes[tool] = sum(os.stat(made).st_blocks * 512 for made in outputs())
     return {
         "task": name,
         "ratio": statistics.median(times["qemu-img"]) / statistics.median(times["platter"]),
