@@ -83,11 +83,8 @@ class TableCheck {
   }
 
   Result<> CheckTail() {
-    std::uint64_t end = report_.image_end_offset;
-    if (ours()) {
-      const Extension extension = PLATTER_TRY(ReadExtension(storage_, header_, request_.context.limits));
-      end = std::max(end, extension.end);
-    }
+    const Extension extension = PLATTER_TRY(ReadExtension(storage_, header_, request_.context.limits));
+    const std::uint64_t end = ours() ? std::max(report_.image_end_offset, extension.end) : report_.image_end_offset;
     if (file_size_ <= end || storage_.is_device()) return Done{};
     const std::uint64_t leaks = DivideRoundingUp(file_size_ - end, header_.cluster_size);
     const bool repaired = repair_ != Repair::kNothing;
