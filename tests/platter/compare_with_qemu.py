@@ -27,7 +27,7 @@ def call(program, words, folder="."):
 ENDLESS_FOR_QEMU = ("loop-a.qcow2", "loop-b.qcow2")
 
 
-DRIVERS = {"raw": "raw", "vhd": "vpc", "vdi": "vdi", "hdd": "parallels", "vmdk": "vmdk"}
+DRIVERS = {"raw": "raw", "vhd": "vpc", "vhdx": "vhdx", "vdi": "vdi", "hdd": "parallels", "vmdk": "vmdk"}
 
 
 def command_lines(image):
@@ -111,15 +111,19 @@ CREATIONS = [
     ["-f", "vdi", "-o", "preallocation=bogus", "new.vdi", "1M"],
     ["-f", "parallels", "new.hdd", "10M"],
     ["-f", "parallels", "-o", "cluster_size=64k", "new.hdd", "1000000"],
+    ["-f", "vhdx", "new.vhdx", "10M"],
+    ["-f", "vhdx", "-o", "subformat=fixed,block_size=1M", "new.vhdx", "3M"],
+    ["-f", "vhdx", "-o", "log_size=2M,block_state_zero=off", "new.vhdx", "100G"],
     ["-f", "qcow2", "-b", "base.raw", "-F", "raw", "new.qcow2"],
     ["-f", "qcow2", "-b", "middle.qcow2", "-F", "qcow2", "new.qcow2", "7M"],
     ["-f", "qcow2", "-o", "backing_file=top.qcow2,backing_fmt=qcow2,encryption=off", "new.qcow2"],
     ["-f", "qcow2", "-u", "-b", "nowhere,x.raw", "-F", "raw", "new.qcow2", "1M"],
 ]
-NEW_IMAGES = ("new.raw", "new.qcow2", "new.vhd", "new.vdi", "new.hdd")
+NEW_IMAGES = ("new.raw", "new.qcow2", "new.vhd", "new.vdi", "new.hdd", "new.vhdx")
 REPAIRS = ["leaked.qcow2", "low-refcount.qcow2", "high-refcount.qcow2", "double-use.qcow2", "outside.qcow2",
            "misaligned.qcow2", "no-copied-flag.qcow2", "lazy-dirty.qcow2", "dirty.qcow2", "v3.qcow2", "open.hdd",
-           "open-outside.hdd", "beyond-end.hdd", "tail.hdd", "small.hdd", "dynamic.vdi"]
+           "open-outside.hdd", "beyond-end.hdd", "tail.hdd", "small.hdd", "dynamic.vdi",
+           "dynamic.vhdx"]
 
 
 def read_differences(path):

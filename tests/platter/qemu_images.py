@@ -246,6 +246,21 @@ def vhd():
     patch("torn-end.vhd", os.path.getsize("torn-end.vhd") - 300, b"x")
 
 
+def vhdx():
+    for name, options in (("dynamic.vhdx", ""), ("fixed.vhdx", "subformat=fixed,block_size=1M"),
+                          ("small-blocks.vhdx", "block_size=1M,block_state_zero=off,log_size=2M")):
+        create(name, "20M", options, kind="vhdx")
+        write(name, "write -P 1 0 64k", "write -P 2 9M 512", "write -P 3 19M 1M", kind="vhdx")
+    create("empty.vhdx", "1T", kind="vhdx")
+    create("odd-size.vhdx", "1000448", kind="vhdx")
+    shutil.copyfile("dynamic.vhdx", "no-identifier.vhdx")
+    patch("no-identifier.vhdx", 0, b"vhdxfilx")
+    # The header that counts less, and the one that counts.
+    for header, offset in (("first", 64 * KIB), ("second", 128 * KIB)):
+        shutil.copyfile("dynamic.vhdx", f"no-{header}-header.vhdx")
+        patch(f"no-{header}-header.vhdx", offset + 8, b"\xff")
+
+
 def vmdk_text(name, kind, lines, ends="\n"):
     text = ["# Disk DescriptorFile", "version=1", "CID=fffffffe", "parentCID=ffffffff", f'createType="{kind}"', *lines]
     with open(name, "w", newline="", encoding="utf-8") as file:
@@ -334,7 +349,7 @@ def ploop_images():
     os.truncate("tail.hdd", os.path.getsize("tail.hdd") + 37888)
 
 
-ENDINGS = (".raw", ".qcow2", ".qcow", ".vhd", ".vdi", ".hdd", ".vmdk")
+ENDINGS = (".raw", ".qcow2", ".qcow", ".vhd", ".vhdx", ".vdi", ".hdd", ".vmdk")
 
 
 def make_all():
@@ -348,6 +363,7 @@ def make_all():
     encrypted()
     broken()
     vhd()
+    vhdx()
     no_images()
     vdi_images()
     ploop_images()
