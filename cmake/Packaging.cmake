@@ -59,10 +59,11 @@ set(CPACK_DEBIAN_TOOL_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_TOOL_PACKAGE_SUGGESTS "mtools, syslinux, syslinux-common")  # platter amazon join
 set(CPACK_COMPONENT_TOOL_DESCRIPTION "Reads, checks and converts virtual disk images
  platter takes qemu-img's verbs and options (info, check, create, convert,
- compare, map, measure) for raw and qcow2 images.")
+ compare, map, measure) for raw, qcow2, vhd, vhdx, vmdk, vdi and ploop images,
+ and looks into ISO images.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libplatter-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libfmt-dev, libisal-dev, libzstd-dev, zlib1g-dev, libhwy-dev, libbz2-dev, liblzma-dev, liblz4-dev, libisofs-dev, libext2fs-dev, comerr-dev")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libfmt-dev, libisal-dev, libzstd-dev, zlib1g-dev, libhwy-dev, libbz2-dev, liblzma-dev, liblz4-dev, libisofs-dev, libext2fs-dev, comerr-dev, libssl-dev, libpugixml-dev")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Reads, checks and converts virtual disk images (development files)
  Headers and static libraries of the engine behind platter.")
 include(CPack)

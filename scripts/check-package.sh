@@ -1,5 +1,6 @@
 #!/bin/bash
-# Installs the release build as a package would, and uses it: a program of its own finds the engine with CMake and with
+# usage: scripts/check-package.sh [BUILD]   (a folder with a finished build; otherwise the release build is made)
+# Installs the build as a package would, and uses it: a program of its own finds the engine with CMake and with
 # pkg-config, the manual page renders, and the .deb that cpack makes holds what it should, installs and runs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,9 +9,12 @@ work=$root/build/package
 rm -rf "$work"
 mkdir -p "$work"
 
-cmake --preset release
-cmake --build --preset release
-DESTDIR=$work/stage cmake --install build/release --prefix /usr
+build=${1:-build/release}
+if [ $# = 0 ]; then
+  cmake --preset release
+  cmake --build --preset release
+fi
+DESTDIR=$work/stage cmake --install "$build" --prefix /usr
 stage=$work/stage/usr
 
 echo "-- a program outside the tree"
@@ -64,8 +68,8 @@ bash -c "source /usr/share/bash-completion/bash_completion
   source '$stage/share/bash-completion/completions/platter'; complete -p platter"
 
 echo "-- the packages"
-cpack --config build/release/CPackConfig.cmake
-deb=$(echo build/release/packages/platter_*.deb)
+cpack --config "$build/CPackConfig.cmake"
+deb=$(echo "$build"/packages/platter_*.deb)
 dpkg-deb --info "$deb" | grep -E 'Package: platter|Depends: .*libc6'
 dpkg-deb --contents "$deb" >"$work/contents"
 for path in ./usr/bin/platter ./usr/libexec/platter/qemu-img ./usr/share/man/man1/platter.1 \

@@ -41,7 +41,7 @@ stage gcc build_and_test test
 stage asan build_and_test asan
 stage tsan thread_tests
 stage style bash scripts/check-style.sh
-stage package bash scripts/check-package.sh
+stage package bash scripts/check-package.sh build/test
 
 echo "== summary"
 printf '%s\n' "${summary[@]}"
