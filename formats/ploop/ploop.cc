@@ -33,16 +33,18 @@ Likeness Probe(const ProbeInput& input) noexcept {
 
 bool MakesFolder(const OptionValues& options) noexcept { return options.Flag(kBundleOption, false); }
 
-bool IsBundle(Storage& storage) {
+Result<bool> IsBundle(Storage& storage) {
   std::vector<std::byte> head(std::min<std::uint64_t>(storage.size(), kProbedBytes));
-  return storage.ReadAt(0, head).ok() && LooksLikeDescriptor(head);
+  PLATTER_CHECK(storage.ReadAt(0, head));
+  return LooksLikeDescriptor(head);
 }
 
 }  // namespace
 
 Result<std::shared_ptr<Image>> Open(std::shared_ptr<Storage> storage, const OpenContext& context) {
   // qemu reads single files only.
-  if (context.dialect == Dialect::kPlatter && IsBundle(*storage)) return OpenBundle(std::move(storage), context);
+  const bool bundle = context.dialect == Dialect::kPlatter && PLATTER_TRY(IsBundle(*storage));
+  if (bundle) return OpenBundle(std::move(storage), context);
   return OpenFile(std::move(storage), context.limits);
 }
 
@@ -57,7 +59,7 @@ Result<std::unique_ptr<ImageWriter>> Create(const CreateRequest& request) {
 
 Result<std::unique_ptr<ImageWriter>> Update(const UpdateRequest& request) {
   if (request.compress) return Error(ErrorKind::kUnsupported, "ploop images cannot be compressed");
-  if (IsBundle(*request.storage)) return Error(ErrorKind::kUnsupported, "bundles are read, and made anew");
+  if (PLATTER_TRY(IsBundle(*request.storage))) return Error(ErrorKind::kUnsupported, "bundles are read, and made anew");
   const Header header = PLATTER_TRY(ReadHeader(*request.storage));
   auto writer = std::make_unique<Updater>(header, request);
   PLATTER_CHECK(writer->Start());
@@ -65,7 +67,7 @@ Result<std::unique_ptr<ImageWriter>> Update(const UpdateRequest& request) {
 }
 
 Result<CheckReport> Check(const CheckRequest& request) {
-  return IsBundle(*request.storage) ? CheckBundle(request) : CheckFile(request);
+  return PLATTER_TRY(IsBundle(*request.storage)) ? CheckBundle(request) : CheckFile(request);
 }
 
 extern const FormatDriver kDriver;
