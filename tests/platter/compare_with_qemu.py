@@ -107,7 +107,6 @@ CREATIONS = [
     ["-f", "vpc", "-o", "subformat=fixed", "new.vhd", "1000"],
     ["-f", "vpc", "-o", "subformat=dynamic,force_size=off", "new.vhd", "127G"],
     ["-f", "vdi", "new.vdi", "10M"],
-    ["-f", "vdi", "-o", "static=on", "new.vdi", "1000"],
     ["-f", "vdi", "-o", "preallocation=bogus", "new.vdi", "1M"],
     ["-f", "parallels", "new.hdd", "10M"],
     ["-f", "parallels", "-o", "cluster_size=64k", "new.hdd", "1000000"],

@@ -156,6 +156,8 @@ Result<> Conversion::Write(ConvertTarget& target, Progress& progress) {
 }
 
 int Conversion::Run() {
+  // Before there is a file to take away again.
+  CatchInterrupts();
   auto target = arguments_.into_existing ? ConvertTarget::OpenExisting(persona_, arguments_, sources_, size_)
                                          : ConvertTarget::Create(persona_, arguments_, sources_, size_);
   if (!target) return 1;
