@@ -10,6 +10,7 @@ namespace platter::vmdk {
 Result<std::vector<std::shared_ptr<Storage>>> MakeExtentFiles(const CreateRequest& request,
                                                               const std::vector<ExtentLine>& extents) {
   std::vector<std::shared_ptr<Storage>> files;
+  files.reserve(extents.size());
   for (const ExtentLine& extent : extents) {
     files.push_back(PLATTER_TRY(request.open_side_file(Reference{Reference::Role::kExtentFile, extent.file, ""})));
   }
