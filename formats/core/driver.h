@@ -10,8 +10,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "formats/core/chain.h"
+#include "formats/core/finding.h"
 #include "formats/core/image.h"
 #include "formats/core/limits.h"
 #include "formats/core/options.h"
@@ -108,6 +110,13 @@ struct CheckRequest {
   std::function<void(const std::string&)> log = {};
 };
 
+// What an inspector reports of an image beyond what open and ImageInfo say.
+struct Inspection {
+  std::string variant;                           // "dynamic", "streamOptimized"; "" where the format has one kind only
+  std::optional<std::uint64_t> expected_length;  // host bytes that the file has at least when it is whole
+  std::vector<Finding> findings;
+};
+
 struct FormatDriver {
   std::string_view name;                              // the command line's word, the folder, the namespace
   std::string_view qemu_name;                         // qemu's word for it, "" where qemu has none; what tools print
@@ -146,6 +155,13 @@ struct FormatDriver {
   bool map_beyond_qemu = false;
   Result<CheckReport> (*check)(const CheckRequest&) = nullptr;
   bool can_repair = true;  // check takes requests for repairs
+  // Looks at headers and top-level tables for what is unsafe or does not fit together, and adds it to the inspection.
+  // References, encryption and what makes open fail are reported by the caller. Opens no other file, holds little,
+  // reads forward as far as it can: the file may still be arriving. Its errors are the caller's findings, as open's
+  // are. Null: nothing to add.
+  Result<> (*inspect)(const std::shared_ptr<Storage>&, const Limits&, Inspection&) = nullptr;
+  std::span<const FindingRule> finding_rules = {};
+
   // qemu's driver cannot: neither can we when called as qemu-img.
   bool measure_beyond_qemu = false;
   bool check_beyond_qemu = false;

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstring>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -107,6 +106,8 @@ const std::string& Error::what() const noexcept { return story_->what; }
 const std::string& Error::file() const noexcept { return story_->file; }
 const std::string& Error::structure() const noexcept { return story_->structure; }
 const std::string& Error::field() const noexcept { return story_->field; }
+const std::string& Error::found() const noexcept { return story_->found; }
+std::optional<std::uint64_t> Error::host_offset() const noexcept { return story_->host_offset; }
 
 std::string Error::Describe() const {
   std::string text;

@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -66,6 +67,8 @@ class [[nodiscard]] Error {
   const std::string& file() const noexcept;       // "" when unknown
   const std::string& structure() const noexcept;  // "" when unknown
   const std::string& field() const noexcept;      // "" when unknown
+  const std::string& found() const noexcept;      // "" when unknown
+  std::optional<std::uint64_t> host_offset() const noexcept;
 
   // The whole story on one line:
   // "opening disk.qcow2: refcount table lies outside the file (header, field refcount_table_offset at 0x30: found
