@@ -280,6 +280,21 @@ std::string PrintDescriptor(const Descriptor& descriptor) {
   return text;
 }
 
+std::string WithCid(std::string_view text, std::uint32_t cid) {
+  std::string_view rest = WithoutMark(text);
+  while (!rest.empty()) {
+    const std::string_view line = TakeLine(rest);
+    const std::size_t sign = line.find('=');
+    if (line.starts_with('#') || sign == std::string_view::npos || AccessOf(line)) continue;
+    if (!SameWord(Trim(line.substr(0, sign)), "CID")) continue;
+    const std::string_view value = Unquote(Trim(line.substr(sign + 1)));
+    if (value.empty()) break;
+    std::string changed(text);
+    return changed.replace(static_cast<std::size_t>(value.data() - text.data()), value.size(), CidText(cid));
+  }
+  return std::string(text);
+}
+
 std::string CidText(std::uint32_t cid) { return fmt::format("{:08x}", cid); }
 
 }  // namespace platter::vmdk

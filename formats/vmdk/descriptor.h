@@ -69,6 +69,9 @@ Result<Descriptor> ParseDescriptor(std::string_view text);
 // The text as qemu-img lays it out, ending in a line feed. What is empty is left out.
 std::string PrintDescriptor(const Descriptor& descriptor);
 
+// `text` with `cid` in the place of its CID, and every other byte as it was; without a CID, the text itself.
+std::string WithCid(std::string_view text, std::uint32_t cid);
+
 // `name`, which stands in the descriptor in `encoding`, as UTF-8. kUnsupported for an encoding that this host does not
 // know; kCorrupt for bytes that it does not allow.
 Result<std::string> DecodeName(std::string_view name, std::string_view encoding);

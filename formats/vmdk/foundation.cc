@@ -50,7 +50,7 @@ Result<Foundation> ReadDescriptorFile(Storage& storage, const OpenContext& conte
   const std::string text =
       PLATTER_TRY(ReadText(storage, 0, std::min<std::uint64_t>(storage.size(), kMaxDescriptorBytes + 1)));
   if (!LooksLikeDescriptor(text)) return Error(ErrorKind::kNotThisFormat, "Image not in VMDK format");
-  Foundation foundation{PLATTER_TRY(ParseDescriptor(text)), std::nullopt};
+  Foundation foundation{PLATTER_TRY(ParseDescriptor(text))};
   PLATTER_CHECK(CheckCreateType(foundation.descriptor, context.dialect));
   return foundation;
 }
@@ -75,9 +75,10 @@ Result<Foundation> ReadEmbedded(Storage& storage, const OpenContext& context) {
   const HostedExtent hosted = PLATTER_TRY(OpenHosted(storage, context.dialect));
   const SparseHeader& header = hosted.header;
   if (header.descriptor_offset == 0 || header.descriptor_size == 0) return OnlyAnExtent(header);
-  const std::string text =
-      PLATTER_TRY(ReadText(storage, header.descriptor_offset * kSectorSize, header.descriptor_size * kSectorSize));
-  Foundation foundation{PLATTER_TRY(ParseDescriptor(text)), hosted};
+  const std::uint64_t offset = header.descriptor_offset * kSectorSize;
+  const std::uint64_t room = header.descriptor_size * kSectorSize;
+  const std::string text = PLATTER_TRY(ReadText(storage, offset, room));
+  Foundation foundation{PLATTER_TRY(ParseDescriptor(text)), hosted, offset, room};
   Descriptor& descriptor = foundation.descriptor;
   // Some tools leave room for a descriptor in every extent, and write none.
   if (descriptor.create_type.empty() && descriptor.extents.empty()) return OnlyAnExtent(header);

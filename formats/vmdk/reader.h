@@ -16,7 +16,10 @@ namespace platter::vmdk {
 // What an image says about itself before its other files are opened.
 struct Foundation {
   Descriptor descriptor;
-  std::optional<HostedExtent> hosted;  // set when the image's file is an extent that holds its own descriptor
+  std::optional<HostedExtent> hosted = {};  // set when the image's file is an extent that holds its own descriptor
+  // Where the descriptor stands in the image's file, in bytes; no room: it is the whole file.
+  std::uint64_t text_offset = 0;
+  std::uint64_t text_room = 0;
 };
 
 // kNotThisFormat for a file that is no VMDK; kUnsupported for one extent of a larger image; kCorrupt, kIo.

@@ -6,6 +6,7 @@
 #include "formats/vmdk/create_options.h"
 #include "formats/vmdk/probe.h"
 #include "formats/vmdk/reader.h"
+#include "formats/vmdk/updater.h"
 #include "formats/vmdk/writer.h"
 
 namespace platter::vmdk {
@@ -28,6 +29,7 @@ const FormatDriver kDriver = {
     .can_compress = true,
     .can_have_backing = true,
     .can_stream = CanStream,
+    .update = Update,
     .check = Check,
     .can_repair = false,
 };

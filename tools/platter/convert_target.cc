@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 
 #include "formats/core/reference.h"
 #include "formats/format_table.h"
@@ -174,6 +175,37 @@ std::optional<ConvertTarget> ConvertTarget::Create(const Persona& persona, const
 
 namespace {
 
+// Opens the files of an image that is to be written. Who reads it and who writes it share them: each file has one lock.
+class TargetGate : public ReferenceGate {
+ public:
+  TargetGate(const std::string& path, const FileMode& mode) : path_(path), own_(mode), others_(ReadOnly(mode)) {}
+
+  Result<std::shared_ptr<Storage>> Open(const Reference& wanted, const std::string& referrer) override {
+    // What a backing file consists of is only read.
+    if (referrer != path_ || wanted.role == Reference::Role::kBacking) return others_.Open(wanted, referrer);
+    const auto known = files_.find(wanted.text);
+    if (known != files_.end()) return known->second;
+    auto file = PLATTER_TRY(own_.Open(wanted, referrer));
+    files_.emplace(wanted.text, file);
+    return file;
+  }
+  Result<std::vector<std::string>> List(const std::string& folder, std::string_view suffix, const std::string& referrer,
+                                        std::uint32_t most) override {
+    return others_.List(folder, suffix, referrer, most);
+  }
+
+ private:
+  static FileMode ReadOnly(FileMode mode) {
+    mode.access = FileMode::Access::kRead;
+    return mode;
+  }
+
+  std::string path_;
+  LocalGate own_;
+  LocalGate others_;
+  std::map<std::string, std::shared_ptr<Storage>> files_;  // by the text that names them
+};
+
 struct ExistingImage {
   const FormatDriver* driver;
   std::unique_ptr<ImageWriter> writer;
@@ -181,12 +213,13 @@ struct ExistingImage {
 };
 
 // `driver` null: recognise.
-Result<ExistingImage> OpenForUpdate(const ImageSource& source, const ConvertArguments& arguments) {
+Result<ExistingImage> OpenForUpdate(const ImageSource& source, const ConvertArguments& arguments,
+                                    const std::vector<OpenedChain>& sources) {
   if (source.options.data_file || source.options.backing != nullptr || source.options.no_backing) {
     return Error(ErrorKind::kUnsupported, "the target's backing and data files are the ones that it names");
   }
   std::shared_ptr<Storage> storage = PLATTER_TRY(FileStorage::Open(source.path, source.mode));
-  LocalGate gate(source.mode);
+  TargetGate gate(source.path, source.mode);
   UpdateRequest request;
   request.storage = storage;
   request.context.gate = &gate;
@@ -197,6 +230,7 @@ Result<ExistingImage> OpenForUpdate(const ImageSource& source, const ConvertArgu
   if (layer.driver->update == nullptr) {
     return Error(ErrorKind::kUnsupported, fmt::format("an existing {} image cannot be written", layer.driver->name));
   }
+  for (const auto& file : layer.image->files()) PLATTER_CHECK(CheckNotSource(file->name(), sources));
   const FormatDriver* driver = layer.driver;
   OpenedChain chain = PLATTER_TRY(OpenChain(std::move(layer), request.context));
   auto writer = PLATTER_TRY(driver->update(request));
@@ -222,7 +256,7 @@ std::optional<ConvertTarget> ConvertTarget::OpenExisting(const Persona& persona,
   }
   const std::string before = fmt::format("Could not open '{}'", arguments.target);
   if (IsSource(persona, source.value().path, sources, before)) return std::nullopt;
-  auto image = OpenForUpdate(source.value(), arguments);
+  auto image = OpenForUpdate(source.value(), arguments, sources);
   if (!image.ok()) {
     ComplainOpen(persona, arguments.target, image.error());
     return std::nullopt;
