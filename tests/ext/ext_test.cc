@@ -74,7 +74,9 @@ TEST(Ext, ReadsWhatDebugfsReads) {
       ASSERT_TRUE(content.ok()) << content.error().Describe();
       const std::string theirs =
           test::MustRun({"sh", "-c", "PATH=$PATH:/sbin debugfs -R \"cat $1\" \"$0\" 2>/dev/null", path, name});
-      EXPECT_TRUE(content.value() == theirs) << kind << name;
+      // debugfs prints all 60 bytes of a file that lies in its inode.
+      EXPECT_EQ(content.value().size(), file.value()->size) << kind << name;
+      EXPECT_TRUE(content.value() == theirs.substr(0, file.value()->size)) << kind << name;
     }
     EXPECT_EQ(Content(*fs.value(), *fs.value()->Find("/empty").value()).value(), "") << kind;
   }
