@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what the tests need, then builds and runs all of them: an optimised build with GCC, a build with
-# AddressSanitizer and UndefinedBehaviorSanitizer with clang, ThreadSanitizer for what has threads, the style gates, and
-# the installed package. Ends with non-zero when anything failed; every stage runs all the same. Logs: build/logs.
+# AddressSanitizer and UndefinedBehaviorSanitizer with clang, ThreadSanitizer for what has threads, each fuzz target for some
+# seconds, the style gates, and the installed package. Ends with non-zero when anything failed; every stage runs all the same. Logs: build/logs.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 logs=build/logs
@@ -20,7 +20,7 @@ stage() {
     failed+=("$name")
     tail -n 60 "$logs/$name.log"
   fi
-  sed -n '/^[0-9]*% tests passed/,$p; /^style: /p' "$logs/$name.log" | grep -v '^$'
+  sed -n '/^[0-9]*% tests passed/,$p; /^style: /p; /^[0-9]* targets, /p' "$logs/$name.log" | grep -v '^$'
   summary+=("$(printf '%-10s %-7s %4d s' "$name" "$verdict" $((SECONDS - start)))")
 }
 
@@ -40,6 +40,7 @@ bash scripts/deps.sh build test || exit 1
 stage gcc build_and_test test
 stage asan build_and_test asan
 stage tsan thread_tests
+stage fuzz bash fuzz/run.sh --stage
 stage style bash scripts/check-style.sh
 stage package bash scripts/check-package.sh build/test
 

@@ -1,0 +1,10 @@
+// qcow2 images.
+#include "fuzz/support/checksums.h"
+#include "fuzz/support/harness.h"
+#include "fuzz/support/image_walk.h"
+
+namespace platter::fuzz {
+
+void TestOneInput(std::span<const std::uint8_t> input) { WalkImage("qcow2", input, MendNothing); }
+
+}  // namespace platter::fuzz

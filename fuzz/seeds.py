@@ -1,0 +1,393 @@
+"""Makes a small seed corpus for every harness, out of every writer at hand: platter, qemu-img, 7zip, xorriso, mke2fs and
+others. A tool that is not there is passed over.
+
+usage: seeds.py PLATTER FOLDER     makes FOLDER/NAME/ for every harness NAME
+       seeds.py --pack IN OUT      the file IN as a fuzzer's input (SparseStorage::FromInput)
+"""
+
+import gzip
+import hashlib
+import lzma
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+
+SECTOR = 512
+PIECE = 8192
+LARGEST = 64 << 20
+ENVIRONMENT = dict(os.environ, LC_ALL="C", SOURCE_DATE_EPOCH="1700000000", TZ="UTC")
+
+
+def pack(data):
+    """What SparseStorage::FromInput unpacks to `data`; the bytes themselves where that is not longer."""
+    parts = [b"PLTRPACK", struct.pack("<I", (len(data) + SECTOR - 1) // SECTOR)]
+    at = 0
+    zeros = bytes(SECTOR)
+    while at < len(data):
+        if data[at:at + SECTOR] == zeros[:len(data) - at]:
+            at += SECTOR
+            continue
+        end = at
+        while end < len(data) and end - at < PIECE and data[end:end + SECTOR].strip(b"\0"):
+            end += SECTOR
+        piece = data[at:end].rstrip(b"\0")
+        parts.append(struct.pack("<IH", at // SECTOR, len(piece)) + piece)
+        at = end
+    packed = b"".join(parts)
+    return packed if len(packed) < len(data) or data.startswith(b"PLTRPACK") else data
+
+
+def run(folder, *command, stdin=None):
+    """False when the tool is missing or fails: a seed less."""
+    try:
+        done = subprocess.run([str(word) for word in command], cwd=folder, env=ENVIRONMENT, input=stdin,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=60)
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+class Seeds:
+    """The folder of all corpora, and a folder to work in."""
+
+    def __init__(self, platter, target, work):
+        self.platter = platter
+        self.target = pathlib.Path(target)
+        self.work = pathlib.Path(work)
+
+    def add(self, data, *harnesses, prefix=b""):
+        for harness in harnesses:
+            folder = self.target / harness
+            folder.mkdir(parents=True, exist_ok=True)
+            seed = prefix + data
+            (folder / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
+
+    def add_file(self, name, *harnesses, prefix=b""):
+        path = self.work / name
+        if path.is_file() and path.stat().st_size <= LARGEST:
+            self.add(pack(path.read_bytes()), *harnesses, prefix=prefix)
+
+    def run(self, *command, stdin=None):
+        return run(self.work, *command, stdin=stdin)
+
+    def fresh(self):
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir(parents=True)
+
+
+def guest_disk(size):
+    """Text, noise and holes."""
+    disk = bytearray(size)
+    noise = b"".join(hashlib.sha256(bytes([count])).digest() for count in range(64))
+    for at in range(0, size - 4096, size // 5):
+        disk[at:at + 1500] = b"the quick brown fox " * 75
+        disk[at + 2048:at + 2048 + len(noise)] = noise
+    return bytes(disk)
+
+
+QCOW2 = ["", "compat=0.10", "cluster_size=512", "cluster_size=4k,refcount_bits=1", "cluster_size=1k,refcount_bits=64",
+         "cluster_size=16k,extended_l2=on", "lazy_refcounts=on", "cluster_size=512,preallocation=metadata",
+         "cluster_size=2k,data_file=other.raw", "cluster_size=512,data_file=other.raw,data_file_raw=on"]
+MADE = [("qcow2", "qcow2", option, ["qcow2", "qcow2_peer", "recognised"]) for option in QCOW2]
+MADE += [("qcow", "qcow", "", ["qcow", "qcow_peer", "recognised"])]
+MADE += [("vhd", "vpc", option, ["vhd", "vhd_peer", "recognised"])
+         for option in ("", "force_size=on", "subformat=fixed", "subformat=fixed,force_size=on")]
+MADE += [("vhdx", "vhdx", option, ["vhdx", "vhdx_peer", "recognised"])
+         for option in ("block_size=1M", "subformat=fixed,block_size=1M", "block_state_zero=off,block_size=1M")]
+MADE += [("vmdk", "vmdk", option, ["vmdk", "vmdk_peer", "recognised"])
+         for option in ("", "zeroed_grain=on", "subformat=streamOptimized", "subformat=monolithicFlat",
+                        "subformat=twoGbMaxExtentSparse", "subformat=twoGbMaxExtentFlat", "adapter_type=lsilogic")]
+MADE += [("vdi", "vdi", option, ["vdi", "recognised"]) for option in ("", "static=on", "preallocation=metadata")]
+MADE += [("ploop", "parallels", option, ["ploop", "recognised"])
+         for option in ("", "cluster_size=64k", "cluster_size=512", "cluster_size=100k")]
+
+
+def images(seeds):
+    """Every format through platter and through qemu-img."""
+    for size in (8192, 393216):
+        seeds.fresh()
+        (seeds.work / "disk.raw").write_bytes(guest_disk(size))
+        seeds.add_file("disk.raw", "raw", "recognised")
+        for ours, theirs, options, harnesses in MADE:
+            for tool, name in ((seeds.platter, ours), ("qemu-img", theirs)):
+                option = ["-o", options] if options else []
+                if seeds.run(tool, "convert", "-f", "raw", "-O", name, *option, "disk.raw", "image"):
+                    seeds.add_file("image", *harnesses)
+                (seeds.work / "image").unlink(missing_ok=True)
+    seeds.fresh()
+    (seeds.work / "disk.raw").write_bytes(guest_disk(65536))
+    compressed = [("qcow2", ""), ("qcow2", "cluster_size=4k,compression_type=zstd"), ("qcow2", "cluster_size=512"),
+                  ("qcow", "")]
+    for name, options in compressed:
+        option = ["-o", options] if options else []
+        if seeds.run("qemu-img", "convert", "-c", "-O", name, *option, "disk.raw", "image"):
+            seeds.add_file("image", name, name + "_peer", "recognised")
+
+
+def qcow2_extras(seeds):
+    """Snapshots, bitmaps, backing files, encryption, and other features of qcow2."""
+    seeds.fresh()
+    seeds.run("qemu-img", "create", "-f", "qcow2", "-o", "cluster_size=512", "a.qcow2", "64k")
+    seeds.run("qemu-io", "-c", "write -P 1 0 8k", "a.qcow2")
+    seeds.run("qemu-img", "snapshot", "-c", "one", "a.qcow2")
+    seeds.run("qemu-io", "-c", "write -P 2 4k 8k", "a.qcow2")
+    seeds.add_file("a.qcow2", "qcow2", "qcow2_peer")
+    seeds.run("qemu-img", "bitmap", "--add", "-g", "512", "a.qcow2", "bits")
+    seeds.run("qemu-io", "-c", "write -P 3 16k 8k", "a.qcow2")
+    seeds.run("qemu-img", "snapshot", "-c", "two", "a.qcow2")
+    seeds.add_file("a.qcow2", "qcow2", "qcow2_peer")
+    for name, options in (("qcow2", "cluster_size=512"), ("qed", ""), ("qcow", ""), ("vmdk", "")):
+        option = ["-o", options] if options else []
+        seeds.run("qemu-img", "create", "-f", name, *option, "-b", "a.qcow2", "-F", "qcow2", "over")
+        seeds.add_file("over", "recognised", "qcow2" if name == "qed" else name)
+    for options in ("encrypt.format=luks,encrypt.iter-time=10", "encrypt.format=aes"):
+        seeds.run("qemu-img", "create", "-f", "qcow2", "--object", "secret,id=s,data=abc", "-o",
+                  options + ",encrypt.key-secret=s", "secret.qcow2", "64k")
+        seeds.add_file("secret.qcow2", "qcow2")
+    seeds.run("qemu-img", "create", "-f", "luks", "--object", "secret,id=s,data=abc", "-o",
+              "key-secret=s,iter-time=10", "a.luks", "64k")
+    seeds.add_file("a.luks", "recognised")
+
+
+def differencing(seeds):
+    """Children of vhd and vdi disks that platter makes, and vmdk children."""
+    seeds.fresh()
+    for name, suffix in (("vhd", "vhd"), ("vhdx", "vhdx"), ("vdi", "vdi"), ("vmdk", "vmdk")):
+        seeds.run(seeds.platter, "create", "-f", name, "base." + suffix, "1M")
+        seeds.run(seeds.platter, "create", "-f", name, "-b", "base." + suffix, "-F", name, "child." + suffix)
+        seeds.add_file("child." + suffix, name, "recognised")
+
+
+RECOGNISED = [
+    b"QED\0" + struct.pack("<IIIQQQQQ", 65536, 4, 1, 0, 0, 0, 65536, 1 << 20),
+    b"Bochs Virtual HD Image".ljust(32, b"\0") + b"Redolog".ljust(16, b"\0") + b"Growing".ljust(16, b"\0")
+    + struct.pack("<IIIIIIQ", 0x20000, 512, 4, 512, 65536, 0, 1 << 20) + bytes(512 + 64),
+    b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && mount -r -t iso9660 /dev/cloop $1\n".ljust(128, b"\0")
+    + struct.pack(">IIQQ", 65536, 1, 144, 200) + bytes(60),
+    b"OOOM" + struct.pack(">I", 2) + b"backing".ljust(1024, b"\0") + struct.pack(">IQI", 0, 1 << 20, 512),
+    bytes(600) + b"koly" + struct.pack(">III", 4, 512, 1) + bytes(492),
+]
+
+
+def iso_images(seeds):
+    seeds.fresh()
+    tree = seeds.work / "tree"
+    (tree / "a folder" / "deep").mkdir(parents=True)
+    (tree / "readme.txt").write_text("hello\n")
+    (tree / "a folder" / "file with a long name.dat").write_bytes(b"x" * 3000)
+    (tree / "a folder" / "deep" / "link").symlink_to("../../readme.txt")
+    (tree / "boot.img").write_bytes(b"\xeb\xfe" + bytes(508) + b"\x55\xaa")
+    makers = [
+        ("xorriso", "-as", "mkisofs", "-quiet", "-o", "image", "-J", "-R", "tree"),
+        ("xorriso", "-as", "mkisofs", "-quiet", "-o", "image", "-b", "boot.img", "-no-emul-boot", "tree"),
+        ("genisoimage", "-quiet", "-o", "image", "-udf", "-J", "-R", "tree"),
+        ("genisoimage", "-quiet", "-o", "image", "-iso-level", "4", "tree"),
+        ("genisoimage", "-quiet", "-o", "image", "-l", "-r", "-b", "boot.img", "-c", "boot.cat", "-no-emul-boot",
+         "tree"),
+        (seeds.platter, "create", "-f", "iso", "--from", "tree", "image"),
+        ("mkudffs", "--media-type=hd", "--blocksize=2048", "--new-file", "image", "600"),
+        ("mkudffs", "--media-type=cdr", "--new-file", "image", "400"),
+    ]
+    for command in makers:
+        (seeds.work / "image").unlink(missing_ok=True)
+        if seeds.run(*command):
+            seeds.add_file("image", "iso", "recognised")
+            for kind in range(6):
+                seeds.add_file("image", "iso_tree", prefix=bytes([kind]))
+
+
+def file_systems(seeds):
+    seeds.fresh()
+    tree = seeds.work / "tree"
+    for folder in ("etc", "boot", "bin"):
+        (tree / folder).mkdir(parents=True)
+    (tree / "etc" / "fstab").write_text("/dev/sda1 / ext4 defaults 0 1\n")
+    (tree / "boot" / "vmlinuz-6.1.0-1-amd64").write_bytes(kernel())
+    (tree / "boot" / "initrd.img-6.1.0-1-amd64").write_bytes(ramdisk())
+    (tree / "boot" / "vmlinuz").symlink_to("vmlinuz-6.1.0-1-amd64")
+    for kind, extra in (("ext2", ()), ("ext4", ()), ("ext4", ("-O", "^metadata_csum,inline_data")),
+                        ("ext3", ("-b", "1024"))):
+        if seeds.run("mke2fs", "-q", "-F", "-t", kind, *extra, "-d", "tree", "volume", "1M"):
+            seeds.add_file("volume", "ext", "content", "raw")
+        (seeds.work / "volume").unlink(missing_ok=True)
+    makers = [(("mksquashfs", "tree", "volume", "-quiet", "-no-progress"), 0),
+              (("mkfs.fat", "-C", "volume", "128"), 0),
+              (("mkfs.btrfs", "-q", "-m", "single", "volume"), 17 << 20)]
+    for command, size in makers:
+        if size:
+            with open(seeds.work / "volume", "wb") as volume:
+                volume.truncate(size)
+        if seeds.run(*command):
+            seeds.add_file("volume", "content")
+        (seeds.work / "volume").unlink(missing_ok=True)
+
+
+def kernel():
+    head = bytearray(2048)
+    head[0x1F1] = 2
+    head[0x1FE:0x200] = b"\x55\xaa"
+    head[0x202:0x206] = b"HdrS"
+    head[0x206:0x208] = b"\x0f\x02"
+    head[0x20E:0x210] = struct.pack("<H", 0x300)
+    head[0x211] = 1
+    head[0x500:0x510] = b"6.1.0-1-amd64 #1"
+    return bytes(head)
+
+
+def ramdisk():
+    def entry(name, data):
+        fields = [1, 0o100644, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
+        head = b"070701" + b"".join(b"%08X" % field for field in fields) + name + b"\0"
+        head += bytes(-len(head) % 4)
+        return head + data + bytes(-len(data) % 4)
+    return entry(b"init", b"#!/bin/sh\n") + entry(b"TRAILER!!!", b"")
+
+
+def contents(seeds):
+    for data in (kernel(), ramdisk()):
+        seeds.add(data, "content", "raw")
+        seeds.add(gzip.compress(data, mtime=0), "content")
+        seeds.add(lzma.compress(data), "content")
+        seeds.add(lzma.compress(data, format=lzma.FORMAT_ALONE), "content")
+        for tool in (("bzip2", "-c"), ("zstd", "-c", "-q"), ("lz4", "-c", "-q"), ("lz4", "-l", "-c", "-q")):
+            try:
+                done = subprocess.run(tool, input=data, capture_output=True, check=False)
+            except FileNotFoundError:
+                continue
+            seeds.add(done.stdout, "content")
+    seeds.add(ramdisk() + bytes(512) + gzip.compress(ramdisk(), mtime=0), "content")
+    for machine, bits in ((62, 2), (183, 2), (3, 1)):
+        elf = b"\x7fELF" + bytes([bits, 1, 1]) + bytes(9) + struct.pack("<HHI", 2, machine, 1) + bytes(44)
+        seeds.add(elf + bytes(128), "content")
+    seeds.add(b"\x27\x05\x19\x56" + bytes(24) + b"\x05\x02\x02\x01" + b"Linux-6.1".ljust(32, b"\0"), "content")
+    arm64 = bytearray(64)
+    arm64[56:60] = b"ARM\x64"
+    seeds.add(bytes(arm64) + bytes(64), "content")
+    zboot = b"MZ\0\0zimg" + struct.pack("<II", 64, 64) + bytes(8) + b"gzip" + bytes(36)
+    seeds.add(zboot + gzip.compress(bytes(arm64), mtime=0), "content")
+
+
+def partitions(seeds):
+    seeds.fresh()
+    scripts = [b"label: dos\n,100,83,*\n,100,82\n,200,5\n,50,83\n,50,83\n", b"label: gpt\n,100,L\n,100,U\n",
+               b"label: gpt\ntable-length: 8\n,100,L,*\n"]
+    for script in scripts:
+        with open(seeds.work / "disk", "wb") as disk:
+            disk.truncate(1 << 20)
+        if seeds.run("sfdisk", "-q", "--no-tell-kernel", "disk", stdin=script):
+            seeds.add_file("disk", "partition", "content", "raw")
+        (seeds.work / "disk").unlink()
+    with open(seeds.work / "disk", "wb") as disk:
+        disk.truncate(1 << 20)
+    if seeds.run("sgdisk", "-o", "-n", "1:64:+64K", "-n", "2:256:+64K", "-h", "1:2", "disk"):
+        seeds.add_file("disk", "partition", "content")
+
+
+VMDK = """# Disk DescriptorFile
+version=1
+encoding="UTF-8"
+CID=fffffffe
+parentCID=%s
+isNativeSnapshot="no"
+createType="%s"
+%s
+# Extent description
+%s
+
+# The Disk Data Base
+#DDB
+
+ddb.adapterType = "lsilogic"
+ddb.geometry.cylinders = "130"
+ddb.uuid = "60 00 C2 9e 00 01 02 03-04 05 06 07 08 09 0a 0b"
+"""
+VMDK_TEXTS = [
+    VMDK % ("ffffffff", "monolithicFlat", "", 'RW 128 FLAT "disk-flat.vmdk" 0'),
+    VMDK % ("ffffffff", "twoGbMaxExtentSparse", "", 'RW 64 SPARSE "a-s001.vmdk"\nRW 64 SPARSE "a-s002.vmdk"'),
+    VMDK % ("ffffffff", "vmfs", "changeTrackPath=\"disk-ctk.vmdk\"", 'RW 128 VMFS "disk-flat.vmdk"'),
+    VMDK % ("0badcafe", "vmfsSparse", 'parentFileNameHint="parent.vmdk"', 'RW 128 VMFSSPARSE "delta.vmdk"'),
+    VMDK % ("ffffffff", "custom", "", 'RW 64 ZERO\nRDONLY 64 FLAT "/etc/passwd" 1\nNOACCESS 2 FLAT "x y.vmdk" 7'),
+    VMDK % ("ffffffff", "seSparse", "", 'RW 128 SESPARSE "disk-sesparse.vmdk"'),
+]
+for TEXT in list(VMDK_TEXTS[:1]):
+    VMDK_TEXTS.append(TEXT.replace("\n", "\r\n").replace("UTF-8", "windows-1252").replace("disk-", "d\x7fsk-"))
+
+PLOOP = """<?xml version="1.0" encoding="UTF-8"?>
+<Parallels_disk_image Version="1.0"><Disk_Parameters><Disk_size>2048</Disk_size><Cylinders>4</Cylinders><Heads>16</Heads>
+<Sectors>32</Sectors><Padding>0</Padding><Encryption><Engine>{00000000-0000-0000-0000-000000000000}</Engine><Data/>
+</Encryption><UID>{11111111-2222-3333-4444-555555555555}</UID><Name>disk &amp; co</Name></Disk_Parameters>
+<StorageData><Storage><Start>0</Start><End>2048</End><Blocksize>%s</Blocksize>%s</Storage></StorageData>
+<Snapshots>%s</Snapshots></Parallels_disk_image>
+"""
+PLOOP_IMAGE = "<Image><GUID>{%s}</GUID><Type>%s</Type><File>%s</File></Image>"
+PLOOP_SHOT = "<Shot><GUID>{%s}</GUID><ParentGUID>{%s}</ParentGUID></Shot>"
+TOP = "5fbaabe3-6958-40ff-92a7-860e329aab41"
+OLD = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
+NONE = "00000000-0000-0000-0000-000000000000"
+PLOOP_TEXTS = [
+    PLOOP % (128, PLOOP_IMAGE % (TOP, "Compressed", "root.hds"), PLOOP_SHOT % (TOP, NONE)),
+    PLOOP % (1, PLOOP_IMAGE % (TOP, "Plain", "harddisk.hdd"), PLOOP_SHOT % (TOP, NONE)),
+    PLOOP % (2048, PLOOP_IMAGE % (TOP, "Compressed", "a") + PLOOP_IMAGE % (OLD, "Compressed", "b"),
+             PLOOP_SHOT % (TOP, OLD) + PLOOP_SHOT % (OLD, NONE)),
+]
+
+
+def texts(seeds):
+    for text in VMDK_TEXTS:
+        seeds.add(text.encode("latin-1"), "vmdk_descriptor", "vmdk", "recognised")
+    for text in PLOOP_TEXTS:
+        seeds.add(text.encode(), "ploop_descriptor", "ploop", "recognised")
+    options = ["cluster_size=64k,lazy_refcounts=on", "size=1.5G,backing_file=a,,b", "nolazy_refcounts", "refcount_bits=16",
+               "subformat=fixed,force_size", "block_size=1M,log_size=2M", "adapter_type=ide,hwversion=4", "tree=udf",
+               "offset=512,size=1M"]
+    for number, text in enumerate(options):
+        for driver in range(15):
+            seeds.add(text.encode(), "options", prefix=bytes([driver * 5 + number % 2]))
+    for text in ("512", "64k", "1.5G", "0x200", "8E", "1e3", "4095.999T", "-1"):
+        seeds.add(text.encode(), "options", prefix=b"\x03")
+    for text in ("driver=qcow2,file.filename=a.qcow2,backing.driver=raw,backing.file.filename=b.raw",
+                 "file.driver=file,file.filename=x,,y,file.locking=off", "driver=raw,offset=512,size=1k,file.filename=d",
+                 "driver=qcow2,file=a,backing=", "filename=x,cache.direct=on,read-only=on,force-share=on"):
+        seeds.add(text.encode(), "options", prefix=b"\x04")
+
+
+def recipes(seeds):
+    """For harnesses whose input is a list of choices."""
+    noise = b"".join(hashlib.sha256(bytes([count, 7])).digest() for count in range(16))
+    for way in range(25):
+        seeds.add(bytes([way, way]) + noise[way * 8:way * 8 + 120], "round_trip")
+        seeds.add(bytes([way, 1]) + struct.pack("<I", 1000) + bytes([5, 0, 0, 0, 9, 1, 2]), "round_trip")
+    for number in range(8):
+        seeds.add(bytes(number * 12), "vhdx_log")
+        seeds.add(bytes([number]) + noise[number * 32:], "vhdx_log")
+        seeds.add(struct.pack("<HB", number * 700, number) + noise[:number * 5], "zero_scan")
+
+
+def make(platter, target):
+    shutil.rmtree(target, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as work:
+        seeds = Seeds(os.path.abspath(platter), os.path.abspath(target), work + "/work")
+        for part in (images, qcow2_extras, differencing, iso_images, file_systems, contents, partitions, texts, recipes):
+            part(seeds)
+        for data in RECOGNISED:
+            seeds.add(data, "recognised")
+    counts = {folder.name: len(list(folder.iterdir())) for folder in sorted(pathlib.Path(target).iterdir())}
+    print(", ".join(f"{name}: {count}" for name, count in counts.items()))
+    return 0
+
+
+def main():
+    if len(sys.argv) == 4 and sys.argv[1] == "--pack":
+        pathlib.Path(sys.argv[3]).write_bytes(pack(pathlib.Path(sys.argv[2]).read_bytes()))
+        return 0
+    if len(sys.argv) != 3:
+        print(__doc__, file=sys.stderr)
+        return 2
+    return make(sys.argv[1], sys.argv[2])
+
+
+sys.exit(main())
