@@ -195,10 +195,8 @@ Result<> FileStorage::WriteZeros(std::uint64_t offset, std::uint64_t length) {
 
 Result<> FileStorage::DoPunch(std::uint64_t offset, std::uint64_t length) {
   if (!device_ && offset + length > size()) {
-    const std::uint64_t old_end = size();
-    PLATTER_CHECK(DoResize(offset + length));
-    if (offset >= old_end) return Done{};
-    length = old_end - offset;
+    // Not by setting the size: that would cut off what another thread has written behind it since size() was read.
+    PLATTER_CHECK(DoWrite(offset + length - 1, std::array{std::byte{0}}));
   }
   const int kept = FALLOC_FL_KEEP_SIZE;
   if (fallocate(fd_, FALLOC_FL_PUNCH_HOLE | kept, static_cast<off_t>(offset), static_cast<off_t>(length)) == 0) {

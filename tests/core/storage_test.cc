@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "formats/core/faulty_storage.h"
 #include "formats/core/file_storage.h"
@@ -59,6 +60,21 @@ TEST_P(EveryStorage, PunchesZerosAndGrows) {
   EXPECT_EQ(ReadText(storage(), 0, 8), std::string("ab\0\0\0fgh", 8));
   ASSERT_TRUE(storage().Punch(6, 10).ok());
   EXPECT_EQ(storage().size(), 16u);
+}
+
+// One thread grows the file by punching while another one writes behind it: nothing that was written is cut off.
+TEST_P(EveryStorage, KeepsWhatIsWrittenWhilePunchingGrowsIt) {
+  constexpr std::uint64_t kPart = 8192;
+  constexpr std::uint64_t kParts = 4000;
+  std::jthread puncher([this] {
+    for (std::uint64_t part = 0; part < kParts; part += 2) EXPECT_TRUE(storage().Punch(part * kPart, kPart).ok());
+  });
+  const std::string text(kPart, 'x');
+  for (std::uint64_t part = 1; part < kParts; part += 2) ASSERT_TRUE(WriteText(storage(), part * kPart, text).ok());
+  puncher.join();
+  for (std::uint64_t part = 0; part < kParts; ++part) {
+    ASSERT_EQ(ReadText(storage(), part * kPart, kPart), part % 2 == 0 ? std::string(kPart, '\0') : text) << part;
+  }
 }
 
 TEST_P(EveryStorage, RefusesReadsPastItsEnd) {
