@@ -4,6 +4,7 @@
 
 #include "formats/iso/author.h"
 #include "formats/iso/check.h"
+#include "formats/iso/inspect.h"
 #include "formats/iso/layout.h"
 #include "formats/iso/raw_sectors.h"
 #include "formats/iso/volume.h"
@@ -63,6 +64,7 @@ const FormatDriver kDriver = {
     .author_options = kAuthorOptions,
     .measure = Measure,
     .check = Check,
+    .inspect = Inspect,
 };
 
 }  // namespace platter::iso

@@ -116,6 +116,7 @@ Result<std::optional<PartitionTable>> ReadPartitionTable(Storage& disk) {
     if (!mbr || mbr->used() == 0) return std::optional<PartitionTable>{};
     table.id = fmt::format("{:#010x}", mbr->disk_signature);
     table.partitions = PLATTER_TRY(ListMbr(disk, *mbr, table.findings));
+    table.gpt_missing = protective;
     if (protective) table.findings.emplace_back("the MBR speaks of a GUID partition table, but there is none");
   }
   FindOverlaps(disk, table);

@@ -39,6 +39,7 @@ struct PartitionTable {
   std::string id;                   // disk signature "0x0a1b2c3d" or GUID
   std::vector<Partition> partitions;
   std::vector<Partition> mbr_partitions;  // of a hybrid: what its MBR names
+  bool gpt_missing = false;               // the MBR is a protective one, and there is no GPT
   std::vector<std::string> findings;      // damage that did not stop us, a line each
 
   const Partition* Find(std::uint32_t number) const noexcept;

@@ -232,6 +232,13 @@ ImageInfo DescribeBundle(const Descriptor& descriptor) {
 
 }  // namespace
 
+Result<bool> IsBundle(Storage& storage) {
+  constexpr std::uint64_t kProbedBytes = 4096;
+  std::vector<std::byte> head(std::min(storage.size(), kProbedBytes));
+  PLATTER_CHECK(storage.ReadAt(0, head));
+  return LooksLikeDescriptor(head);
+}
+
 Result<Descriptor> ReadDescriptor(Storage& storage, const Limits& limits) {
   if (storage.size() > limits.metadata_bytes) {
     return Error(ErrorKind::kLimit, "descriptor is too large").In(storage.name()).Found(storage.size());

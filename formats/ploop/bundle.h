@@ -8,6 +8,9 @@
 
 namespace platter::ploop {
 
+// Whether the file in `storage` is a descriptor. kIo.
+Result<bool> IsBundle(Storage& storage);
+
 // kIo; errors as ParseDescriptor.
 Result<Descriptor> ReadDescriptor(Storage& storage, const Limits& limits);
 

@@ -8,6 +8,7 @@
 #include "formats/ploop/bundle.h"
 #include "formats/ploop/check.h"
 #include "formats/ploop/create_options.h"
+#include "formats/ploop/inspect.h"
 #include "formats/ploop/measure.h"
 #include "formats/ploop/reader.h"
 #include "formats/ploop/updater.h"
@@ -17,7 +18,6 @@ namespace platter::ploop {
 namespace {
 
 constexpr std::array<std::string_view, 2> kExtensions = {"hdd", "hds"};
-constexpr std::uint64_t kProbedBytes = 4096;
 
 Likeness ProbeFile(const ProbeInput& input) noexcept {
   if (input.head.size() < HeaderLayout::kSize) return Likeness::kNo;
@@ -32,12 +32,6 @@ Likeness Probe(const ProbeInput& input) noexcept {
 }
 
 bool MakesFolder(const OptionValues& options) noexcept { return options.Flag(kBundleOption, false); }
-
-Result<bool> IsBundle(Storage& storage) {
-  std::vector<std::byte> head(std::min<std::uint64_t>(storage.size(), kProbedBytes));
-  PLATTER_CHECK(storage.ReadAt(0, head));
-  return LooksLikeDescriptor(head);
-}
 
 }  // namespace
 
@@ -86,6 +80,7 @@ const FormatDriver kDriver = {
     .update = Update,
     .measure = Measure,
     .check = Check,
+    .inspect = Inspect,
     .measure_beyond_qemu = true,
 };
 

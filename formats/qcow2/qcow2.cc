@@ -4,6 +4,7 @@
 
 #include "formats/qcow2/check.h"
 #include "formats/qcow2/header.h"
+#include "formats/qcow2/inspect.h"
 #include "formats/qcow2/measure.h"
 #include "formats/qcow2/reader.h"
 #include "formats/qcow2/updater.h"
@@ -23,6 +24,17 @@ Likeness Probe(const ProbeInput& input) noexcept {
   return LoadBe<std::uint32_t>(input.head.data() + HeaderV2::kVersion.offset) >= 2 ? Likeness::kCertain : Likeness::kNo;
 }
 
+constexpr std::string_view kHeaderName = "qcow2 header";
+constexpr std::array kFindingRules = {
+    FindingRule{kHeaderName, "incompatible_features", "unknown_features", Concern::kUnsupported},
+    FindingRule{kHeaderName, "L1 table", "l1_table", Concern::kCorrupt, "CVE-2014-0144"},
+    FindingRule{kHeaderName, "l1_size", "l1_table", Concern::kCorrupt, "CVE-2014-0143"},
+    FindingRule{kHeaderName, "refcount", "refcount_table", Concern::kCorrupt, "CVE-2014-0144"},
+    FindingRule{kHeaderName, "snapshot table", "snapshot_table", Concern::kCorrupt, "CVE-2014-0145"},
+    FindingRule{kHeaderName, "nb_snapshots", "snapshot_table", Concern::kCorrupt, "CVE-2014-0144"},
+    FindingRule{kHeaderName, "encryption header", "encrypted", Concern::kCorrupt},
+};
+
 }  // namespace
 
 extern const FormatDriver kDriver;
@@ -41,6 +53,8 @@ const FormatDriver kDriver = {
     .update = Update,
     .measure = Measure,
     .check = Check,
+    .inspect = Inspect,
+    .finding_rules = kFindingRules,
 };
 
 }  // namespace platter::qcow2

@@ -4,6 +4,7 @@
 
 #include "formats/vdi/check.h"
 #include "formats/vdi/create_options.h"
+#include "formats/vdi/inspect.h"
 #include "formats/vdi/layout.h"
 #include "formats/vdi/measure.h"
 #include "formats/vdi/updater.h"
@@ -37,6 +38,7 @@ const FormatDriver kDriver = {
     .measure = Measure,
     .check = Check,
     .can_repair = false,
+    .inspect = Inspect,
     .measure_beyond_qemu = true,
 };
 

@@ -5,6 +5,7 @@
 
 #include "formats/core/checked.h"
 #include "formats/vhd/check.h"
+#include "formats/vhd/inspect.h"
 #include "formats/vhd/locate.h"
 #include "formats/vhd/measure.h"
 #include "formats/vhd/updater.h"
@@ -69,6 +70,7 @@ const FormatDriver kDriver = {
     .measure = Measure,
     .check = Check,
     .can_repair = false,
+    .inspect = Inspect,
     .measure_beyond_qemu = true,
     .check_beyond_qemu = true,
 };

@@ -5,6 +5,7 @@
 
 #include "formats/vhdx/check.h"
 #include "formats/vhdx/create_options.h"
+#include "formats/vhdx/inspect.h"
 #include "formats/vhdx/layout.h"
 #include "formats/vhdx/measure.h"
 #include "formats/vhdx/updater.h"
@@ -20,6 +21,10 @@ Likeness Probe(const ProbeInput& input) noexcept {
   const bool same = std::memcmp(input.head.data(), kFileSignature.data(), kFileSignature.size()) == 0;
   return same ? Likeness::kCertain : Likeness::kNo;
 }
+
+constexpr std::array kFindingRules = {
+    FindingRule{"log", "", "log", Concern::kCorrupt},
+};
 
 }  // namespace
 
@@ -38,6 +43,8 @@ const FormatDriver kDriver = {
     .measure = Measure,
     .map_beyond_qemu = true,
     .check = Check,
+    .inspect = Inspect,
+    .finding_rules = kFindingRules,
     .measure_beyond_qemu = true,
 };
 

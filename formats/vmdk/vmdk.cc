@@ -4,6 +4,7 @@
 
 #include "formats/vmdk/check.h"
 #include "formats/vmdk/create_options.h"
+#include "formats/vmdk/inspect.h"
 #include "formats/vmdk/probe.h"
 #include "formats/vmdk/reader.h"
 #include "formats/vmdk/updater.h"
@@ -13,6 +14,12 @@ namespace platter::vmdk {
 namespace {
 
 constexpr std::array<std::string_view, 1> kExtensions = {"vmdk"};
+
+constexpr std::array kFindingRules = {
+    FindingRule{"VMDK stream footer", "", "stream_footer", Concern::kCorrupt},
+    FindingRule{"VMDK descriptor", "extent description", "extent_description", Concern::kCorrupt, "CVE-2022-47951"},
+    FindingRule{"VMDK descriptor", "createType", "create_type", Concern::kUnsupported, "CVE-2022-47951"},
+};
 
 }  // namespace
 
@@ -32,6 +39,8 @@ const FormatDriver kDriver = {
     .update = Update,
     .check = Check,
     .can_repair = false,
+    .inspect = Inspect,
+    .finding_rules = kFindingRules,
 };
 
 }  // namespace platter::vmdk

@@ -1,0 +1,276 @@
+#include "formats/inspect/inspect_storage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "formats/content.h"
+#include "formats/core/driver.h"
+#include "formats/format_table.h"
+#include "formats/inspect/foreign.h"
+#include "formats/partition/partition_table.h"
+
+namespace platter::inspect {
+namespace {
+
+constexpr std::uint64_t kSector = 512;
+constexpr std::size_t kShownProblems = 8;
+
+// What a probe may see. Of a stream that goes on there is no end yet.
+struct Ends {
+  std::vector<std::byte> head;
+  std::vector<std::byte> tail;
+  std::uint64_t size = 0;
+
+  ProbeInput input() const noexcept { return {head, tail, size}; }
+};
+
+class Inspection final {
+ public:
+  Inspection(const std::shared_ptr<Storage>& storage, const StreamWindow* stream, Depth depth, const Limits& limits)
+      : storage_(storage), stream_(stream), depth_(depth), limits_(limits) {}
+
+  Result<Report> Run() {
+    report_.file_size = whole() ? storage_->size() : stream_->position();
+    const Ends ends = PLATTER_TRY(ReadEnds());
+    const auto marked = MarkedBy(ends.input());
+    for (const FormatDriver* driver : marked) PLATTER_CHECK(InspectAs(*driver));
+    if (report_.formats.size() > 1) {
+      report_.Add("content.ambiguous", Concern::kAmbiguous, "the file is more than one format at once",
+                  fmt::format("{}", fmt::join(report_.formats, ", ")));
+    }
+    if (report_.formats.empty()) PLATTER_CHECK(InspectAsRaw(ends));
+    if (report_.format == "iso") PLATTER_CHECK(LookForPartitions("iso"));
+    return std::move(report_);
+  }
+
+ private:
+  bool whole() const noexcept { return stream_ == nullptr || stream_->size() != StreamWindow::kEndless; }
+
+  Result<Ends> ReadEnds() {
+    Ends ends;
+    ends.size = storage_->size();
+    ends.head.resize(std::min<std::uint64_t>(report_.file_size, ProbeInput::kHead));
+    PLATTER_CHECK(storage_->ReadAt(0, ends.head));
+    if (!whole()) return ends;
+    ends.tail.resize(std::min<std::uint64_t>(report_.file_size, ProbeInput::kTail));
+    PLATTER_CHECK(storage_->ReadAt(report_.file_size - ends.tail.size(), ends.tail));
+    return ends;
+  }
+
+  // Surest first, then in the order of the table.
+  static std::vector<const FormatDriver*> MarkedBy(const ProbeInput& input) {
+    std::vector<const FormatDriver*> marked;
+    for (const Likeness likeness : {Likeness::kCertain, Likeness::kMaybe}) {
+      for (const FormatDriver* driver : AllFormats()) {
+        if (driver->name != "raw" && driver->probe(input) == likeness) marked.push_back(driver);
+      }
+    }
+    return marked;
+  }
+
+  // Runs `work`, a parser. True when it went through; otherwise its error is a finding, unless the bytes that it wanted
+  // are not here.
+  template <class Work>
+  Result<bool> Try(const FormatDriver& driver, Work work) {
+    const std::uint64_t before = stream_ == nullptr ? 0 : stream_->misses();
+    Result<> done = work();
+    if (stream_ != nullptr && stream_->misses() != before) {
+      AddUnseen(driver);
+      return false;
+    }
+    if (done.ok()) return true;
+    Error error = std::move(done).error();
+    if (error.kind() == ErrorKind::kIo) return error;
+    report_.findings.push_back(FindingOf(driver.name, driver.finding_rules, error));
+    return false;
+  }
+
+  void AddUnseen(const FormatDriver& driver) {
+    const std::string code = fmt::format("{}.unseen", driver.name);
+    if (!whole() || std::ranges::find(report_.findings, code, &Finding::code) != report_.findings.end()) return;
+    report_.Add(code, Concern::kUnseen,
+                "a table lies in front of what names it, or is too large to be held while the file passes by; "
+                "inspect the stored file");
+  }
+
+  OpenContext Context() {
+    OpenContext context;
+    context.limits = limits_;
+    context.gate = &gate_;
+    context.contents = false;
+    return context;
+  }
+
+  Result<> InspectAs(const FormatDriver& driver) {
+    const std::size_t first = report_.findings.size();
+    std::shared_ptr<Image> image;
+    bool foreign = false;
+    const auto open = [&]() -> Result<> {
+      auto result = driver.open(storage_, Context());
+      foreign = !result.ok() && result.error().kind() == ErrorKind::kNotThisFormat;
+      if (!foreign) image = PLATTER_TRY(std::move(result));
+      return Done{};
+    };
+    const bool opened = PLATTER_TRY(Try(driver, open));
+    if (foreign) return Done{};
+    report_.formats.emplace_back(driver.name);
+    platter::Inspection inspection;
+    if (driver.inspect != nullptr) {
+      PLATTER_TRY(Try(driver, [&] { return driver.inspect(storage_, limits_, inspection); }));
+    }
+    std::ranges::move(inspection.findings, std::back_inserter(report_.findings));
+    if (image != nullptr) AddFacts(driver, image->info());
+    AddLength(driver, inspection.expected_length);
+    if (depth_ == Depth::kFull) PLATTER_CHECK(WalkTables(driver));
+    if (report_.formats.size() > 1) return Done{};
+    report_.format = driver.name;
+    report_.variant = inspection.variant;
+    report_.confidence = opened ? Confidence::kCertain : Confidence::kLikely;
+    if (image != nullptr && (whole() || driver.name != "iso")) report_.virtual_size = image->info().virtual_size;
+    RemoveRepeated(first);
+    return Done{};
+  }
+
+  // open and inspect run through the same parsers: one finding for what stopped both.
+  void RemoveRepeated(std::size_t first) {
+    auto& findings = report_.findings;
+    for (std::size_t at = first; at < findings.size(); ++at) {
+      const auto same = [&](const Finding& other) {
+        return other.code == findings[at].code && other.offset == findings[at].offset &&
+               other.value == findings[at].value;
+      };
+      const auto behind = findings.begin() + static_cast<std::ptrdiff_t>(at) + 1;
+      findings.erase(std::remove_if(behind, findings.end(), same), findings.end());
+    }
+  }
+
+  void AddFacts(const FormatDriver& driver, const ImageInfo& info) {
+    const auto add = [&](std::string_view code, Concern concern, std::string message, std::string value) {
+      report_.Add(fmt::format("{}.{}", driver.name, code), concern, std::move(message), std::move(value));
+    };
+    const bool parent = info.backing || !info.other_backing.empty() || info.backing_search || !info.backing_id.empty();
+    if (parent) {
+      const bool by_name = info.backing && !info.backing->text.empty();
+      add(BackingCode(driver), Concern::kReference, "the image is a layer above another file",
+          by_name ? info.backing->text : info.backing_id);
+      if (driver.name == "qcow2") report_.findings.back().cves.push_back("CVE-2015-5163");
+    }
+    if (info.encrypted) add("encrypted", Concern::kEncrypted, "the guest's bytes are encrypted", "");
+    if (info.dirty) {
+      add("dirty", Concern::kNone, "the image was not closed properly", "");
+      report_.findings.back().severity = Severity::kWarning;
+    }
+  }
+
+  static std::string_view BackingCode(const FormatDriver& driver) {
+    const bool backing = driver.name == "qcow2" || driver.name == "qcow" || driver.name == "qed";
+    return backing ? "backing_file" : "parent";
+  }
+
+  void AddLength(const FormatDriver& driver, std::optional<std::uint64_t> expected) {
+    if (!expected) return;
+    if (report_.formats.size() == 1) report_.expected_length = expected;
+    if (whole() && report_.file_size < *expected) {
+      report_.Add(fmt::format("{}.truncated", driver.name), Concern::kTruncated,
+                  fmt::format("the file ends early: {} bytes are expected at least", *expected),
+                  std::to_string(report_.file_size));
+    }
+  }
+
+  Result<> WalkTables(const FormatDriver& driver) {
+    if (driver.check == nullptr) return Done{};
+    std::vector<std::string> problems;
+    CheckReport checked;
+    const auto check = [&]() -> Result<> {
+      const auto log = [&](const std::string& line) {
+        if (problems.size() < kShownProblems) problems.push_back(line);
+      };
+      OpenContext context = Context();
+      context.contents = true;
+      checked = PLATTER_TRY(driver.check({storage_, Repair::kNothing, context, log}));
+      return Done{};
+    };
+    const bool went_through = PLATTER_TRY(Try(driver, check));
+    const std::uint64_t broken = checked.corruptions + checked.check_errors;
+    if (went_through && broken != 0) {
+      report_.Add(fmt::format("{}.tables", driver.name), Concern::kCorrupt,
+                  fmt::format("{}", fmt::join(problems, "; ")), std::to_string(broken));
+    }
+    return Done{};
+  }
+
+  Result<> InspectAsRaw(const Ends& ends) {
+    report_.format = "raw";
+    const FormatDriver& driver = *FindFormat("raw");
+    LookBehindPadding(ends);
+    if (const std::string_view wrapping = ForeignContainer(ends.head); !wrapping.empty()) report_.container = wrapping;
+    const auto recognise = [&]() -> Result<> {
+      const auto image = PLATTER_TRY(driver.open(storage_, Context()));
+      if (whole()) report_.virtual_size = image->info().virtual_size;
+      const Detail content = PLATTER_TRY(RecogniseContent(Chain({image})));
+      if (content.empty()) return Done{};
+      report_.content = std::get<std::string>(content.Find("type")->value());
+      report_.confidence = Confidence::kCertain;
+      return Done{};
+    };
+    PLATTER_TRY(Try(driver, recognise));
+    if (report_.content == "aki" || report_.content == "ari")
+      report_.container = "bare";  // compressed as they are meant
+    if (report_.container != "bare") {
+      report_.Add("container.not_inspected", Concern::kUnseen,
+                  "the bytes are wrapped, and what is inside is not looked at", report_.container);
+    }
+    return LookForPartitions("raw");
+  }
+
+  // A header behind zeros: some programs skip them.
+  void LookBehindPadding(const Ends& ends) {
+    const auto first = std::ranges::find_if(ends.head, [](std::byte byte) { return byte != std::byte{0}; });
+    const std::uint64_t offset = static_cast<std::uint64_t>(first - ends.head.begin()) / kSector * kSector;
+    if (offset == 0 || offset >= ends.head.size()) return;
+    const ProbeInput input{std::span(ends.head).subspan(offset), {}, ends.size - offset};
+    for (const FormatDriver* driver : AllFormats()) {
+      if (driver->name == "raw" || driver->probe(input) != Likeness::kCertain) continue;
+      report_.Add("content.padded_header", Concern::kAmbiguous, "the header of another format stands behind zeros",
+                  std::string(driver->name));
+      report_.findings.back().offset = offset;
+    }
+  }
+
+  Result<> LookForPartitions(std::string_view format) {
+    const auto look = [&]() -> Result<> {
+      const auto table = PLATTER_TRY(partition::ReadPartitionTable(*storage_));
+      if (!table) return Done{};
+      for (const std::string& finding : table->findings) {
+        report_.Add("partition.table", Concern::kNone, finding);
+        report_.findings.back().severity = Severity::kWarning;
+      }
+      if (table->gpt_missing) {
+        report_.Add("partition.protective_mbr", Concern::kAmbiguous,
+                    "the MBR protects a GUID partition table that is not there");
+      }
+      return Done{};
+    };
+    PLATTER_TRY(Try(*FindFormat(format), look));
+    return Done{};
+  }
+
+  const std::shared_ptr<Storage>& storage_;
+  const StreamWindow* stream_;
+  Depth depth_;
+  const Limits& limits_;
+  DenyGate gate_;
+  Report report_;
+};
+
+}  // namespace
+
+Result<Report> InspectStorage(const std::shared_ptr<Storage>& storage, const StreamWindow* stream, Depth depth,
+                              const Limits& limits) {
+  return Inspection(storage, stream, depth, limits).Run();
+}
+
+}  // namespace platter::inspect

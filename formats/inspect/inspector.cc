@@ -1,0 +1,43 @@
+#include "formats/inspect/inspector.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace platter::inspect {
+
+Inspector::Inspector(Options options)
+    : options_(std::move(options)), window_(std::make_shared<StreamWindow>(options_.name)) {}
+
+void Inspector::Feed(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const std::uint64_t room = window_->next_look() - window_->position();
+    const auto piece = bytes.first(std::min<std::uint64_t>(bytes.size(), room));
+    window_->Append(piece);
+    bytes = bytes.subspan(piece.size());
+    if (piece.size() == room) Look(false);
+  }
+  report_.file_size = window_->position();
+}
+
+void Inspector::Look(bool whole) {
+  // Memory does not fail: a report without a format is judged as undecided all the same.
+  auto report = InspectStorage(window_, window_.get(), Depth::kStreaming, options_.limits);
+  report_ = report.ok() ? std::move(report).value() : Report{};
+  report_.file_size = window_->position();
+  window_->KeepWhatWasMissed();
+  Judge(report_, options_.policy, whole);
+}
+
+Report Inspector::Finish() {
+  window_->Finish();
+  Look(true);
+  return report_;
+}
+
+Result<Report> InspectFile(const std::shared_ptr<Storage>& file, const Options& options, Depth depth) {
+  Report report = PLATTER_TRY(InspectStorage(file, nullptr, depth, options.limits));
+  Judge(report, options.policy, true);
+  return report;
+}
+
+}  // namespace platter::inspect
