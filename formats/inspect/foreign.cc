@@ -40,4 +40,14 @@ std::string_view ForeignContainer(std::span<const std::byte> head) noexcept {
   return {};
 }
 
+bool EndsWithVhdFooter(std::span<const std::byte> tail) noexcept {
+  constexpr std::string_view kCookie = "conectix";
+  const std::string_view text(reinterpret_cast<const char*>(tail.data()), tail.size());
+  // Virtual PC before 2004 wrote one byte less.
+  for (const std::size_t length : {std::size_t{512}, std::size_t{511}}) {
+    if (text.size() >= length && text.substr(text.size() - length).starts_with(kCookie)) return true;
+  }
+  return false;
+}
+
 }  // namespace platter::inspect

@@ -42,6 +42,11 @@ class Inspection final {
                   fmt::format("{}", fmt::join(report_.formats, ", ")));
     }
     if (report_.formats.empty()) PLATTER_CHECK(InspectAsRaw(ends));
+    if (std::ranges::find(report_.formats, "vhd") == report_.formats.end() && EndsWithVhdFooter(ends.tail)) {
+      report_.Add(
+          "content.stray_footer", Concern::kAmbiguous,
+          "the file ends with a VHD's footer that does not fit it: the disk is cut, or made to be taken for one");
+    }
     if (report_.format == "iso") PLATTER_CHECK(LookForPartitions("iso"));
     return std::move(report_);
   }

@@ -12,12 +12,17 @@
 namespace platter::vhdx {
 namespace {
 
-// Where the last block ends that the table names, as far as the table may be held.
-Result<std::uint64_t> EndOfBlocks(const Structure& structure, const Limits& limits) {
-  const Geometry& geometry = structure.metadata.geometry;
-  const Region& region = structure.regions.bat;
-  std::vector<std::byte> table(std::min(geometry.bat_entries() * kBatEntrySize, limits.metadata_bytes));
-  PLATTER_CHECK(structure.storage->ReadPadded(region.offset, table));
+// As much of the table as may be held. It often stands in front of the metadata, which say how long it is: what is to
+// be seen of a stream has to be asked for before that.
+Result<std::vector<std::byte>> ReadTable(Storage& storage, const Region& region, const Limits& limits) {
+  std::vector<std::byte> table(std::min(region.length, limits.metadata_bytes));
+  PLATTER_CHECK(storage.ReadPadded(region.offset, table));
+  return table;
+}
+
+// Where the last block ends that the table names.
+std::uint64_t EndOfBlocks(const Geometry& geometry, std::span<const std::byte> table) {
+  table = table.first(std::min<std::uint64_t>(table.size(), geometry.bat_entries() * kBatEntrySize));
   std::uint64_t end = 0;
   for (std::size_t at = 0; at < table.size(); at += kBatEntrySize) {
     const BatEntry entry{LoadLe<std::uint64_t>(table.data() + at)};
@@ -44,6 +49,8 @@ Result<> Inspect(const std::shared_ptr<Storage>& storage, const Limits& limits, 
          .value = headers.header().log_guid.Text(),
          .message = "a log has to be replayed: programs that do not replay it read another disk"});
   }
+  const RegionTable regions = PLATTER_TRY(ReadRegionTable(*storage, headers.header().log));
+  auto table = ReadTable(*storage, regions.bat, limits);
   const Structure structure = PLATTER_TRY(ReadStructure(storage, Replay::kInMemory, limits));
   inspection.variant = VariantOf(structure.metadata.geometry);
   if (!structure.regions.copies_agree) {
@@ -53,8 +60,9 @@ Result<> Inspect(const std::shared_ptr<Storage>& storage, const Limits& limits, 
                                    .offset = kRegionTableOffsets[1],
                                    .message = "the two region tables do not agree"});
   }
-  inspection.expected_length = std::max(
-      {structure.regions.bat.end(), structure.regions.metadata.end(), PLATTER_TRY(EndOfBlocks(structure, limits))});
+  if (!table.ok()) return std::move(table).error();
+  inspection.expected_length = std::max({structure.regions.bat.end(), structure.regions.metadata.end(),
+                                         EndOfBlocks(structure.metadata.geometry, table.value())});
   return Done{};
 }
 

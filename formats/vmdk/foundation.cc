@@ -45,10 +45,21 @@ Result<> CheckCreateType(const Descriptor& descriptor, Dialect dialect) {
                fmt::format("a disk of type {} stands for a raw device and cannot be read", type));
 }
 
+// The text at the file's start, up to its first NUL or the longest that a descriptor may be. In pieces: what follows a
+// short text is not looked at.
+Result<std::string> ReadLeadingText(Storage& storage) {
+  constexpr std::uint64_t kPiece = 65536;
+  const std::uint64_t most = std::min<std::uint64_t>(storage.size(), kMaxDescriptorBytes + 1);
+  std::string text;
+  while (text.size() < most && text.find('\0') == std::string::npos) {
+    text += PLATTER_TRY(ReadText(storage, text.size(), std::min(kPiece, most - text.size())));
+  }
+  return text;
+}
+
 // A text in a file of its own.
 Result<Foundation> ReadDescriptorFile(Storage& storage, const OpenContext& context) {
-  const std::string text =
-      PLATTER_TRY(ReadText(storage, 0, std::min<std::uint64_t>(storage.size(), kMaxDescriptorBytes + 1)));
+  const std::string text = PLATTER_TRY(ReadLeadingText(storage));
   if (!LooksLikeDescriptor(text)) return Error(ErrorKind::kNotThisFormat, "Image not in VMDK format");
   Foundation foundation{PLATTER_TRY(ParseDescriptor(text))};
   PLATTER_CHECK(CheckCreateType(foundation.descriptor, context.dialect));

@@ -98,22 +98,39 @@ class Inspector {
     return Done{};
   }
 
-  // Where the last grain table ends, as far as the directory may be held. A stream's are at its end, which opening it
-  // has looked at.
+  // Where the last grain ends, as far as the tables may be held. A stream's are at its end, which opening it has looked
+  // at.
   Result<> FindEnd(const HostedExtent& hosted) {
     const SparseHeader& header = hosted.header;
-    if (hosted.stream_trailer) return Done{};
     const auto start = CheckedMultiply(header.directory, kSectorSize);
-    if (!start) return Done{};
-    std::vector<std::byte> table(std::min(header.directory_entries() * kEntrySize, limits_.metadata_bytes));
-    PLATTER_CHECK(storage_.ReadPadded(*start, table));
-    std::uint64_t end = *start + table.size();
-    for (std::size_t at = 0; at < table.size(); at += kEntrySize) {
-      const std::uint64_t sector = LoadLe<std::uint32_t>(table.data() + at);
-      if (sector != 0) end = std::max(end, sector * kSectorSize + std::uint64_t{header.table_entries} * kEntrySize);
+    if (hosted.stream_trailer || !start) return Done{};
+    const std::uint64_t table_bytes = std::uint64_t{header.table_entries} * kEntrySize;
+    const std::uint64_t grain_sectors = header.compressed() ? 1 : header.grain_sectors;
+    std::uint64_t room = limits_.metadata_bytes;
+    std::uint64_t end = 0;
+    const auto directory = PLATTER_TRY(ReadTable(*start, std::min(header.directory_entries() * kEntrySize, room)));
+    for (const std::uint64_t table_sector : directory) {
+      if (table_sector == 0) continue;
+      end = std::max(end, table_sector * kSectorSize + table_bytes);
+      if (room < table_bytes || !FitsWithin(table_sector * kSectorSize, table_bytes, storage_.size())) continue;
+      room -= table_bytes;
+      for (const std::uint64_t grain : PLATTER_TRY(ReadTable(table_sector * kSectorSize, table_bytes))) {
+        if (grain > kZeroedGrain) end = std::max(end, (grain + grain_sectors) * kSectorSize);
+      }
     }
     inspection_.expected_length = end;
     return Done{};
+  }
+
+  // Entries of a directory or a table: sectors.
+  Result<std::vector<std::uint32_t>> ReadTable(std::uint64_t offset, std::uint64_t length) {
+    std::vector<std::byte> bytes(length);
+    PLATTER_CHECK(storage_.ReadPadded(offset, bytes));
+    std::vector<std::uint32_t> entries(length / kEntrySize);
+    for (std::size_t at = 0; at < entries.size(); ++at) {
+      entries[at] = LoadLe<std::uint32_t>(bytes.data() + at * kEntrySize);
+    }
+    return entries;
   }
 
   Storage& storage_;

@@ -4,7 +4,7 @@ _platter() {
   local cur prev words cword
   _init_completion || return
 
-  local verbs="amazon cat check compare convert create extract info ls map measure"
+  local verbs="amazon cat check compare convert create extract info inspect ls map measure"
   if [[ $cword -eq 1 ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$verbs --help --version" -- "$cur")
     return
@@ -43,6 +43,8 @@ _platter() {
   case $verb in
     amazon) options="-d -f -O -o -c --ami --aki --ari --append -U -q --force-share --image-opts --partition --kernel --force --help" ;;
     info) options="-f --output --backing-chain -U --force-share --image-opts --help" ;;
+    inspect) options="--expect-disk --expect-container --policy --depth --output --allow-formats --max-virtual-size \
+        --max-ratio --allow-references --allow-ambiguous --allow-truncated --allow-encrypted --help" ;;
     cat) options="-f --tree -U --force-share --image-opts --help" ;;
     ls) options="-f -l -R --recursive --tree --output -U --force-share --image-opts --help" ;;
     extract) options="-f -C --directory --tree -U --force-share --image-opts --help" ;;

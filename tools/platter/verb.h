@@ -39,6 +39,7 @@ int RunConvert(const Invocation& call);
 int RunCreate(const Invocation& call);
 int RunExtract(const Invocation& call);
 int RunInfo(const Invocation& call);
+int RunInspect(const Invocation& call);
 int RunLs(const Invocation& call);
 int RunMap(const Invocation& call);
 int RunMeasure(const Invocation& call);

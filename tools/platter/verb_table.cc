@@ -154,6 +154,29 @@ constexpr std::array kVerbs = {
         .run = RunInfo,
     },
     Verb{
+        .name = "inspect",
+        .summary = "is an upload what it claims to be, and safe to take?",
+        .usage = "[--expect-disk fmt] [--expect-container name] [--policy file] [--depth streaming|full] "
+                 "[--output=ofmt] [--allow-formats list] [--max-virtual-size size] [--max-ratio number] "
+                 "[--allow-references] [--allow-ambiguous] [--allow-truncated] [--allow-encrypted] filename|-",
+        .options = "  --expect-disk FORMAT      what the image was declared to be: a format, ami, aki or ari\n"
+                   "  --expect-container NAME   bare unless said\n"
+                   "  --policy FILE             lines of key = value; the keys are these options with underscores\n"
+                   "  --depth DEPTH             streaming: what a stream can be judged by (always of -); full: all "
+                   "tables\n"
+                   "  --output FORM             human or json\n"
+                   "  --allow-formats LIST      formats to take; raw,qcow2,vhd,vhdx,vmdk,vdi,iso,ploop unless said\n"
+                   "  --max-virtual-size SIZE   the largest disk to take\n"
+                   "  --max-ratio NUMBER        how many times as large as its file a disk may be\n"
+                   "  --allow-references        take images that name other files\n"
+                   "  --allow-ambiguous         take files that are several formats at once\n"
+                   "  --allow-truncated         take files whose end is missing\n"
+                   "  --allow-encrypted         take images whose content cannot be looked at\n"
+                   "Exit code: 0 accepted, 1 refused, 2 could not be judged. - is the standard input.\n",
+        .run = RunInspect,
+        .ours = true,
+    },
+    Verb{
         .name = "ls",
         .summary = "list the files inside an image",
         .usage = "[--image-opts] [-f fmt] [--tree names] [--output=ofmt] [-l] [-R] [-U] filename [path]",

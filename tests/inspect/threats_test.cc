@@ -1,0 +1,286 @@
+// Every threat of docs/security.md: the sample, the finding that names it, and that the file is refused, from a stream
+// in any pieces and from a file at either depth.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/inspect/inspections.h"
+#include "tests/vhdx/vhdx_bytes.h"
+
+namespace platter::test {
+namespace {
+
+using inspect::Depth;
+using inspect::Verdict;
+
+struct Threat {
+  std::string name;
+  std::function<Bytes()> make;
+  std::string code;
+  std::string cve = "";
+  std::string policy = "";  // beyond the default one
+};
+
+void PrintTo(const Threat& threat, std::ostream* out) { *out << threat.name; }
+
+Bytes Qcow2() { return Created({"-f", "qcow2"}, "64M"); }
+Bytes Vmdk() { return Converted({"-O", "vmdk"}); }
+Bytes Stream() {
+  return MadeBy({{Tool(), "convert", "-O", "vmdk", "-o", "subformat=streamOptimized", "base.raw", "image"}});
+}
+Bytes Layer(const std::string& format, const std::string& base_format) {
+  return MadeBy({{Tool(), "convert", "-O", base_format, "base.raw", "parent"},
+                 {Tool(), "create", "-q", "-f", format, "-b", "parent", "-F", base_format, "image"}});
+}
+
+// The MBR of a disk with a GUID partition table, and nothing behind it.
+Bytes LoneProtectiveMbr() { return With(First(GptDisk(), 512), (1 << 20) - 1, std::string_view("\0", 1)); }
+
+constexpr std::uint64_t kQcow2L1At = 0x30000;
+constexpr std::uint64_t kStreamFooterCapacity = 1024 - 12;  // bytes before the end
+
+std::vector<Threat> Qcow2Threats() {
+  return {
+      {"BackingFile",
+       [] {
+         return Created({"-f", "qcow2", "-b", "base.raw", "-F", "raw"});
+       },
+       "qcow2.backing_file", "CVE-2015-5163"},
+      {"DataFile",
+       [] {
+         return Created({"-f", "qcow2", "-o", "data_file=data.raw"}, "1M");
+       },
+       "qcow2.data_file", "CVE-2024-32498"},
+      {"DataFileNameWithoutTheBit",
+       [] {
+         return WithBe64(Created({"-f", "qcow2", "-o", "data_file=data.raw"}, "1M"), 72, 0);
+       },
+       "qcow2.data_file", "CVE-2024-32498"},
+      {"UnknownFeature", [] { return WithBe64(Qcow2(), 72, std::uint64_t{1} << 63); }, "qcow2.unknown_features"},
+      {"Encryption", [] { return WithBe32(Qcow2(), 32, 1); }, "qcow2.encrypted"},
+      {"L1TableTooLarge", [] { return WithBe32(Qcow2(), 36, 0x7FFFFFFF); }, "qcow2.l1_table", "CVE-2014-0143"},
+      {"L1TableOutside", [] { return WithBe64(Qcow2(), 40, std::uint64_t{1} << 40); }, "qcow2.l1_table",
+       "CVE-2014-0144"},
+      {"L1EntryMisaligned", [] { return WithBe64(Qcow2(), kQcow2L1At, 0x200); }, "qcow2.l1_table"},
+      {"RefcountTableTooLarge", [] { return WithBe32(Qcow2(), 56, 0x7FFFFFFF); }, "qcow2.refcount_table",
+       "CVE-2014-0144"},
+      {"RefcountTableOutside", [] { return WithBe64(Qcow2(), 48, std::uint64_t{1} << 40); }, "qcow2.refcount_table",
+       "CVE-2014-0144"},
+      {"SnapshotsTooMany", [] { return WithBe32(Qcow2(), 60, 0x7FFFFFFF); }, "qcow2.snapshot_table", "CVE-2014-0144"},
+      {"SnapshotsOutside", [] { return WithBe64(WithBe32(Qcow2(), 60, 1), 64, std::uint64_t{1} << 40); },
+       "qcow2.snapshot_table", "CVE-2014-0145"},
+      {"SnapshotsOverlapL1",
+       [] { return With(WithBe64(WithBe32(Qcow2(), 60, 1), 64, kQcow2L1At), 0x3FFFF, std::string_view("\0", 1)); },
+       "qcow2.overlap"},
+      {"L1OverlapsRefcounts", [] { return WithBe64(Qcow2(), 40, 0x10000); }, "qcow2.overlap", "CVE-2014-0144"},
+      {"CorruptBit", [] { return WithBe64(Qcow2(), 72, 2); }, "qcow2.corrupt_bit"},
+      {"Truncated",
+       [] {
+         return First(Converted({"-O", "qcow2"}), 0x40000);
+       },
+       "qcow2.truncated"},
+      {"SparseBomb",
+       [] {
+         return Created({"-f", "qcow2"}, "1T");
+       },
+       "policy.ratio", "", "max_ratio=1000"},
+      {"TooLarge",
+       [] {
+         return Created({"-f", "qcow2"}, "1T");
+       },
+       "policy.virtual_size", "", "max_virtual_size=100G"},
+      {"OldBackingFile",
+       [] {
+         return Created({"-f", "qcow", "-b", "base.raw", "-F", "raw"});
+       },
+       "qcow.backing_file", "", "allow_formats=qcow"},
+      {"OldFormat",
+       [] {
+         return Created({"-f", "qcow"}, "1M");
+       },
+       "policy.format_not_allowed"},
+      {"QedBackingFile",
+       [] {
+         return Created({"-f", "qed", "-b", "base.raw", "-F", "raw"});
+       },
+       "qed.backing_file", "", "allow_formats=qed"},
+  };
+}
+
+std::vector<Threat> VmdkThreats() {
+  const auto text = [](const char* type, const char* extent) { return [=] { return VmdkDescriptor(type, extent); }; };
+  return {
+      {"ExtentWithAbsolutePath", text("monolithicFlat", "RW 2048 FLAT \"/etc/passwd\" 0"), "vmdk.extent_path",
+       "CVE-2022-47951"},
+      {"ExtentInAnotherFolder", text("twoGbMaxExtentFlat", "RW 2048 FLAT \"../other/disk.vmdk\" 0"), "vmdk.extent_path",
+       "CVE-2022-47951"},
+      {"ExtentOnADevice", text("monolithicFlat", "RW 2048 FLAT \"/dev/sda\" 0"), "vmdk.extent_path", "CVE-2022-47951"},
+      {"ExtentWithABackslash", text("monolithicFlat", "RW 2048 FLAT \"..\\disk.vmdk\" 0"), "vmdk.extent_path"},
+      {"ExtentOnADrive", text("monolithicFlat", "RW 2048 FLAT \"C:disk.vmdk\" 0"), "vmdk.extent_path"},
+      {"ExtentInAnotherFile", text("twoGbMaxExtentSparse", "RW 2048 SPARSE \"disk-s001.vmdk\""), "vmdk.extent_file"},
+      {"ExtentOfVmfs", text("vmfs", "RW 2048 VMFS \"disk-flat.vmdk\""), "vmdk.extent_file"},
+      {"RawDevice", text("fullDevice", "RW 2048 FLAT \"\\\\.\\PhysicalDrive0\" 0"), "vmdk.create_type",
+       "CVE-2022-47951"},
+      {"MonolithicFlat",
+       [] {
+         return Converted({"-O", "vmdk", "-o", "subformat=monolithicFlat"});
+       },
+       "vmdk.extent_file"},
+      {"Parent", [] { return Layer("vmdk", "vmdk"); }, "vmdk.parent"},
+      {"OtherCreateTypeBehindTheHeader",
+       [] { return Replaced(Vmdk(), "\"monolithicSparse\"", "\"monolithicFlat\"  "); }, "vmdk.descriptor_mismatch"},
+      {"OtherExtentBehindTheHeader", [] { return Replaced(Vmdk(), "SPARSE \"image\"", "FLAT   \"image\""); },
+       "vmdk.descriptor_mismatch"},
+      {"OtherSizeBehindTheHeader", [] { return Replaced(Vmdk(), "RW 6144 ", "RW 6143 "); }, "vmdk.descriptor_mismatch"},
+      {"PathBehindTheHeader", [] { return Replaced(Vmdk(), "\"image\"", "\"/etc/\""); }, "vmdk.extent_path"},
+      {"HeaderWithoutCapacity",
+       [] { return WithLe64(Replaced(Vmdk(), "SPARSE \"image\"", "FLAT \"/etc/a\"  "), 12, 0); }, "vmdk.extent_path",
+       "CVE-2022-47951"},
+      {"FooterOfAnotherDisk",
+       [] {
+         const Bytes stream = Stream();
+         return WithLe64(stream, stream.size() - kStreamFooterCapacity, 4096);
+       },
+       "vmdk.stream_footer"},
+      {"StreamCutShort", [] { return WithoutLast(Stream(), 512); }, "vmdk.stream_footer"},
+      {"Truncated", [] { return WithoutLast(Vmdk(), 512); }, "vmdk.truncated"},
+  };
+}
+
+std::vector<Threat> OtherThreats() {
+  const auto vhdx = [] { return VhdxBytes::Of(RandomGuest(1, 4 << 20)); };
+  return {
+      {"VhdParent", [] { return Layer("vpc", "vpc"); }, "vhd.parent"},
+      {"VhdTruncated",
+       [] {
+         return WithoutLast(Converted({"-O", "vpc"}), 512);
+       },
+       "vhd.truncated"},
+      {"VhdFootersDisagree",
+       [] {
+         Bytes one = Converted({"-O", "vpc"});
+         const Bytes other = Created({"-f", "vpc"}, "8M");
+         return With(std::move(one), 0, First(other, 512));
+       },
+       "vhd.footer_mismatch"},
+      {"VhdxParent", [] { return Layer("vhdx", "vhdx"); }, "vhdx.parent"},
+      {"VhdxTruncated", [=] { return WithoutLast(vhdx().bytes, 1 << 20); }, "vhdx.truncated"},
+      {"VdiParent",
+       [] {
+         return With(WithLe32(Converted({"-O", "vdi"}), 76, 4), 0x1A8, "the parent's UUID");
+       },
+       "vdi.parent"},
+      {"VdiTruncated",
+       [] {
+         return WithoutLast(Converted({"-O", "vdi"}), 512);
+       },
+       "vdi.truncated"},
+      {"PloopTruncated",
+       [] {
+         return WithoutLast(Converted({"-O", "parallels"}), 512);
+       },
+       "ploop.truncated"},
+      {"PloopBundle",
+       [] {
+         return MadeBy({{Tool(), "convert", "-O", "ploop", "-o", "bundle=on", "base.raw", "folder"},
+                        {"mv", "folder/DiskDescriptor.xml", "image"}});
+       },
+       "ploop.image_file"},
+      {"Luks", [] { return With(Bytes(1 << 20), 0, std::string_view("LUKS\xBA\xBE\0\2", 8)); }, "luks.encrypted", "",
+       "allow_formats=luks"},
+      {"LuksAsRaw", [] { return With(Bytes(1 << 20), 0, std::string_view("LUKS\xBA\xBE\0\2", 8)); }, "policy.format",
+       "", "expect_disk=raw"},
+      {"IsoTruncated", [] { return WithoutLast(RealIso(), 1 << 20); }, "iso.truncated"},
+      {"IsoThatIsAQcow2", [] { return With(RealIso(), 0, First(Qcow2(), 104)); }, "content.ambiguous"},
+      {"IsoThatIsAVmdk",
+       [] { return With(RealIso(), 0, VmdkDescriptor("monolithicFlat", "RW 8 FLAT \"/etc/passwd\" 0")); },
+       "content.ambiguous"},
+      {"IsoThatIsAVhd",
+       [] {
+         Bytes iso = RealIso();
+         const Bytes vhd = Converted({"-O", "vpc", "-o", "subformat=fixed"});
+         const std::size_t end = iso.size();
+         return With(std::move(iso), end, Bytes(vhd.end() - 512, vhd.end()));
+       },
+       "content.stray_footer"},
+      {"IsoInAVhd",
+       [] {
+         return MadeBy({{"qemu-img", "convert", "-f", "raw", "-O", "vpc", "-o", "subformat=fixed,force_size=on",
+                         "/usr/lib/grub-rescue/grub-rescue-cdrom.iso", "image"}});
+       },
+       "content.ambiguous"},
+      {"FixedVhdCutInTheMiddle",
+       [] {
+         const Bytes vhd = Converted({"-O", "vpc", "-o", "subformat=fixed"});
+         return With(First(vhd, 1 << 20), 1 << 20, Bytes(vhd.end() - 512, vhd.end()));
+       },
+       "content.stray_footer"},
+      {"ProtectiveMbrAlone", LoneProtectiveMbr, "partition.protective_mbr"},
+      {"RawThatIsAQcow2", Qcow2, "policy.format", "CVE-2024-40767", "expect_disk=raw"},
+      {"Qcow2ThatIsRaw", [] { return Bytes(1 << 20); }, "policy.format", "", "expect_disk=qcow2"},
+      {"HeaderBehindPadding", [] { return With(Bytes(4096), 4096, Qcow2()); }, "content.padded_header"},
+      {"ContainerThatIsNone", Qcow2, "policy.container", "", "expect_container=ova"},
+  };
+}
+
+class Threats : public testing::TestWithParam<Threat> {};
+
+TEST_P(Threats, IsNamedAndRefused) {
+  const Threat& threat = GetParam();
+  const Bytes image = threat.make();
+  ASSERT_FALSE(image.empty());
+  inspect::Options options;
+  if (!threat.policy.empty()) {
+    const std::size_t equals = threat.policy.find('=');
+    ASSERT_TRUE(
+        inspect::SetPolicyValue(options.policy, threat.policy.substr(0, equals), threat.policy.substr(equals + 1))
+            .ok());
+  }
+  const inspect::Report report = InspectBytes(image, options, Depth::kStreaming);
+  const Finding* finding = FindCode(report, threat.code);
+  ASSERT_NE(finding, nullptr) << Text(report);
+  EXPECT_GE(finding->severity, Severity::kUnsafe) << Text(report);
+  if (!threat.cve.empty() && threat.code.find("policy") == std::string::npos) {
+    EXPECT_THAT(finding->cves, testing::Contains(threat.cve)) << Text(report);
+  }
+  EXPECT_EQ(report.verdict, Verdict::kRefused) << Text(report);
+  EXPECT_EQ(InspectBytes(image, options, Depth::kFull).verdict, Verdict::kRefused);
+  for (const std::size_t piece : {std::size_t{511}, std::size_t{65536}, std::size_t{1} << 24}) {
+    EXPECT_EQ(Text(InspectStream(image, options, piece)), Text(report)) << "in pieces of " << piece;
+  }
+}
+
+const auto kName = [](const auto& info) { return info.param.name; };
+INSTANTIATE_TEST_SUITE_P(Qcow2, Threats, testing::ValuesIn(Qcow2Threats()), kName);
+INSTANTIATE_TEST_SUITE_P(Vmdk, Threats, testing::ValuesIn(VmdkThreats()), kName);
+INSTANTIATE_TEST_SUITE_P(Other, Threats, testing::ValuesIn(OtherThreats()), kName);
+
+// What a log says is what the disk is; the tables that a stream shows may be others.
+TEST(VhdxThreats, ALogIsNamedAndRefused) {
+  VhdxBytes image = VhdxBytes::Of(RandomGuest(1, 4 << 20));
+  LogMaker log(image, *vhdx::Guid::Parse("12345678-9abc-def0-1234-56789abcdef0"));
+  log.flushed = log.last = image.bytes.size();
+  log.Add(0, 1, 0, {{kPayloadAt, {}, 4096}});
+  const inspect::Report report = InspectBytes(image.bytes, {}, Depth::kStreaming);
+  EXPECT_NE(FindCode(report, "vhdx.log"), nullptr) << Text(report);
+  EXPECT_EQ(report.verdict, Verdict::kRefused);
+  EXPECT_EQ(InspectStream(image.bytes, {}, 65536).verdict, Verdict::kRefused);
+}
+
+TEST(VhdxThreats, RegionsThatOverlapAreNamedAndRefused) {
+  VhdxBytes image = VhdxBytes::Of(RandomGuest(1, 4 << 20));
+  for (const std::uint64_t table : vhdx::kRegionTableOffsets) {
+    const std::uint64_t first = table + 16 + vhdx::RegionEntry::kFileOffset.offset;
+    image.Put64(first, image.U64(first + vhdx::RegionEntry::kSize));
+  }
+  image.SealRegions();
+  const inspect::Report report = InspectBytes(image.bytes, {}, Depth::kStreaming);
+  EXPECT_NE(FindCode(report, "vhdx.region_table"), nullptr) << Text(report);
+  EXPECT_EQ(report.verdict, Verdict::kRefused);
+}
+
+}  // namespace
+}  // namespace platter::test
