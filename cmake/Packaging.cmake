@@ -15,11 +15,11 @@ install(FILES README.md CHANGELOG.md LICENSE docs/qemu-img.md DESTINATION ${CMAK
 
 # The engine: platter::platter is all of it.
 add_library(platter_engine INTERFACE)
-target_link_libraries(platter_engine INTERFACE platter_convert platter_formats)
+target_link_libraries(platter_engine INTERFACE platter_inspect platter_convert platter_formats)
 set_target_properties(platter_engine PROPERTIES EXPORT_NAME platter)
 file(STRINGS "${PROJECT_SOURCE_DIR}/formats/formats.def" platter_format_names REGEX "^PLATTER_FORMAT")
 list(TRANSFORM platter_format_names REPLACE "PLATTER_FORMAT\\((.*)\\)" "platter_\\1")
-set(platter_libraries platter_convert platter_formats ${platter_format_names} platter_recognised platter_partition platter_amazon platter_ext platter_core)
+set(platter_libraries platter_inspect platter_convert platter_formats ${platter_format_names} platter_recognised platter_partition platter_amazon platter_ext platter_core)
 install(TARGETS platter_engine ${platter_libraries} EXPORT platterTargets ARCHIVE COMPONENT development)
 install(EXPORT platterTargets NAMESPACE platter:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/platter
         COMPONENT development)
@@ -28,6 +28,9 @@ install(FILES ${platter_core_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/pl
         COMPONENT development)
 install(FILES formats/content.h formats/format_table.h formats/open.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/formats
         COMPONENT development)
+install(FILES formats/inspect/inspect_storage.h formats/inspect/inspector.h formats/inspect/policy.h
+              formats/inspect/report.h formats/inspect/stream_window.h
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/formats/inspect COMPONENT development)
 install(FILES convert/copy/copy.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/convert/copy COMPONENT development)
 install(FILES convert/compare/compare.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/convert/compare
         COMPONENT development)
@@ -63,7 +66,7 @@ set(CPACK_COMPONENT_TOOL_DESCRIPTION "Reads, checks and converts virtual disk im
  and looks into ISO images.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libplatter-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libfmt-dev, libisal-dev, libzstd-dev, zlib1g-dev, libhwy-dev, libbz2-dev, liblzma-dev, liblz4-dev, libisofs-dev, libext2fs-dev, comerr-dev, libssl-dev, libpugixml-dev")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libfmt-dev, libisal-dev, libzstd-dev, zlib1g-dev, libhwy-dev, libbz2-dev, liblzma-dev, liblz4-dev, libisofs-dev, libext2fs-dev, comerr-dev, libssl-dev, libpugixml-dev, libinih-dev")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Reads, checks and converts virtual disk images (development files)
  Headers and static libraries of the engine behind platter.")
 include(CPack)
