@@ -11,7 +11,7 @@ install(FILES "${CMAKE_BINARY_DIR}/qemu-img" DESTINATION ${CMAKE_INSTALL_LIBEXEC
 install(FILES docs/platter.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT tool)
 install(FILES tools/platter/completion.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
         RENAME platter COMPONENT tool)
-install(FILES README.md CHANGELOG.md LICENSE docs/qemu-img.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT tool)
+install(FILES README.md CHANGELOG.md LICENSE docs/qemu-img.md docs/security.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT tool)
 
 # The engine: platter::platter is all of it.
 add_library(platter_engine INTERFACE)

@@ -25,16 +25,16 @@ std::string_view ConfidenceName(Confidence confidence) noexcept;
 
 struct Report {
   Verdict verdict = Verdict::kUndecided;
-  std::string format;                // FormatDriver::name, "vhd" and "ploop" too; "" while nothing is known
-  std::vector<std::string> formats;  // all that the bytes carry the mark of, surest first; empty for raw
-  std::string variant;               // "dynamic", "streamOptimized"
+  std::string format = {};                // FormatDriver::name, "vhd" and "ploop" too; "" while nothing is known
+  std::vector<std::string> formats = {};  // all that the bytes carry the mark of, surest first; empty for raw
+  std::string variant = {};               // "dynamic", "streamOptimized"
   std::string container = "bare";
-  std::string content;                                // of raw bytes: "ami", "aki", "ari", "disk", or ""
+  std::string content = {};                           // of raw bytes: "ami", "aki", "ari", "disk", or ""
   std::optional<std::uint64_t> virtual_size = {};     // guest bytes
   std::uint64_t file_size = 0;                        // host bytes; what has arrived so far
   std::optional<std::uint64_t> expected_length = {};  // host bytes of the whole file at least, where the format says
   Confidence confidence = Confidence::kGuess;
-  std::vector<Finding> findings;
+  std::vector<Finding> findings = {};
 
   void Add(std::string code, Concern concern, std::string message, std::string value = "");
 };

@@ -12,8 +12,6 @@ namespace {
 // Misses are kept in whole lines, so that fields side by side do not need a look each.
 constexpr std::uint64_t kLine = 4096;
 
-Error ReadOnly() { return {ErrorKind::kUnsupported, "a stream cannot be changed"}; }
-
 }  // namespace
 
 std::uint64_t StreamWindow::next_look() const noexcept {
@@ -108,11 +106,5 @@ Result<> StreamWindow::DoRead(std::uint64_t offset, std::span<std::byte> out) {
 }
 
 Result<DataRun> StreamWindow::DoDataMap(std::uint64_t offset) { return DataRun{size() - offset, true}; }
-
-Result<> StreamWindow::DoWrite(std::uint64_t /*offset*/, std::span<const std::byte> /*bytes*/) { return ReadOnly(); }
-Result<> StreamWindow::DoResize(std::uint64_t /*size*/) { return ReadOnly(); }
-Result<> StreamWindow::DoPunch(std::uint64_t /*offset*/, std::uint64_t /*length*/) { return ReadOnly(); }
-Result<> StreamWindow::DoAllocate(std::uint64_t /*offset*/, std::uint64_t /*length*/) { return ReadOnly(); }
-Result<> StreamWindow::DoSync() { return ReadOnly(); }
 
 }  // namespace platter::inspect

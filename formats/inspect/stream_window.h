@@ -7,13 +7,13 @@
 #include <span>
 #include <vector>
 
-#include "formats/core/storage.h"
+#include "formats/core/read_only_storage.h"
 
 namespace platter::inspect {
 
 // Holds the first kHead bytes, the last kTail bytes, and up to kRoom bytes of what was asked for in between. One
 // thread.
-class StreamWindow final : public Storage {
+class StreamWindow final : public ReadOnlyStorage {
  public:
   static constexpr std::uint64_t kFirstLook = std::uint64_t{64} << 10;
   static constexpr std::uint64_t kHead = std::uint64_t{320} << 10;
@@ -22,7 +22,7 @@ class StreamWindow final : public Storage {
   // size() until the stream's end is known.
   static constexpr std::uint64_t kEndless = std::uint64_t{1} << 62;
 
-  explicit StreamWindow(std::string name) : Storage(std::move(name)), tail_(kTail) {}
+  explicit StreamWindow(std::string name) : ReadOnlyStorage(std::move(name)), tail_(kTail) {}
 
   // Bytes that have come by.
   std::uint64_t position() const noexcept { return position_; }
@@ -40,16 +40,10 @@ class StreamWindow final : public Storage {
   void KeepWhatWasMissed();
 
   std::uint64_t size() const noexcept override { return finished_ ? position_ : kEndless; }
-  bool writable() const noexcept override { return false; }
 
  protected:
   Result<> DoRead(std::uint64_t offset, std::span<std::byte> out) override;
-  Result<> DoWrite(std::uint64_t offset, std::span<const std::byte> bytes) override;
-  Result<> DoResize(std::uint64_t size) override;
-  Result<> DoPunch(std::uint64_t offset, std::uint64_t length) override;
-  Result<> DoAllocate(std::uint64_t offset, std::uint64_t length) override;
   Result<DataRun> DoDataMap(std::uint64_t offset) override;
-  Result<> DoSync() override;
 
  private:
   struct Part {

@@ -58,14 +58,16 @@ Bytes Created(const std::vector<std::string>& words, const std::string& size) {
   return MadeBy({command});
 }
 
-Bytes Converted(const std::vector<std::string>& words) {
+Bytes Converted(const std::vector<std::string>& words) { return ConvertedBy("qemu-img", words); }
+
+Bytes ConvertedBy(const std::string& program, const std::vector<std::string>& words) {
   GuestDisk disk;
   disk.size = kDiskSize;
   disk.ranges = {{0, kDiskSize / 2, GuestRange::Kind::kNoise, 7},
                  {kDiskSize / 2, kDiskSize / 2, GuestRange::Kind::kHole}};
   const TempDir dir;
   WriteRawFile(disk, dir.File("disk.raw"));
-  std::vector<std::string> command = {"qemu-img", "convert", "-f", "raw"};
+  std::vector<std::string> command = {program, "convert", "-f", "raw"};
   command.insert(command.end(), words.begin(), words.end());
   command.insert(command.end(), {dir.File("disk.raw"), "image"});
   return MadeBy({command});

@@ -22,6 +22,8 @@ Bytes MadeBy(const std::vector<std::vector<std::string>>& commands);
 Bytes Created(const std::vector<std::string>& words, const std::string& size = "");
 // 3 MiB, half of it data, converted by qemu-img with these words.
 Bytes Converted(const std::vector<std::string>& words);
+// The same by another program with qemu-img's command line.
+Bytes ConvertedBy(const std::string& program, const std::vector<std::string>& words);
 
 // The same bytes with others laid over them, which may reach past the end.
 Bytes With(Bytes bytes, std::uint64_t offset, const Bytes& patch);

@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "tests/inspect/inspections.h"
+#include "tests/inspect/security_table.h"
 #include "tests/vhdx/vhdx_bytes.h"
 
 namespace platter::test {
@@ -251,6 +253,22 @@ TEST_P(Threats, IsNamedAndRefused) {
   for (const std::size_t piece : {std::size_t{511}, std::size_t{65536}, std::size_t{1} << 24}) {
     EXPECT_EQ(Text(InspectStream(image, options, piece)), Text(report)) << "in pieces of " << piece;
   }
+}
+
+// docs/security.md lists every threat with its code and CVE number, and nothing that has no test here.
+TEST(SecurityPage, ListsTheThreats) {
+  std::set<std::vector<std::string>> listed;
+  for (const auto& row : SecurityTable("Threats")) {
+    if (row.back().find('/') != std::string::npos) listed.insert({row.end() - 3, row.end()});
+  }
+  std::set<std::vector<std::string>> tested;
+  const auto add = [&](const std::string& suite, const std::vector<Threat>& threats) {
+    for (const Threat& threat : threats) tested.insert({threat.cve, threat.code, suite + "/" + threat.name});
+  };
+  add("Qcow2", Qcow2Threats());
+  add("Vmdk", VmdkThreats());
+  add("Other", OtherThreats());
+  EXPECT_EQ(listed, tested);
 }
 
 const auto kName = [](const auto& info) { return info.param.name; };

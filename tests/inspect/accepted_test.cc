@@ -1,0 +1,67 @@
+// Images as tools write them: every variant that a file can hold alone is accepted, from a stream as from a file, with
+// the size of its disk.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/inspect/inspections.h"
+
+namespace platter::test {
+namespace {
+
+struct Sound {
+  std::string name;
+  std::vector<std::string> words;  // of `platter convert` from a disk of 3 MiB
+  std::string format;
+  std::string variant;
+};
+
+void PrintTo(const Sound& sound, std::ostream* out) { *out << sound.name; }
+
+const std::vector<Sound> kSound = {
+    {"Raw", {"-O", "raw"}, "raw", ""},
+    {"Qcow2", {"-O", "qcow2"}, "qcow2", "version 3"},
+    {"Qcow2Version2", {"-O", "qcow2", "-o", "compat=0.10"}, "qcow2", "version 2"},
+    {"Qcow2Compressed", {"-c", "-O", "qcow2"}, "qcow2", "version 3"},
+    {"Qcow2SmallClusters", {"-O", "qcow2", "-o", "cluster_size=512"}, "qcow2", "version 3"},
+    {"Qcow2ExtendedL2", {"-O", "qcow2", "-o", "extended_l2=on"}, "qcow2", "version 3"},
+    {"Qcow2Preallocated", {"-O", "qcow2", "-o", "preallocation=metadata"}, "qcow2", "version 3"},
+    {"VhdDynamic", {"-O", "vpc", "-o", "force_size=on"}, "vhd", "dynamic"},
+    {"VhdFixed", {"-O", "vpc", "-o", "subformat=fixed,force_size=on"}, "vhd", "fixed"},
+    {"VhdxDynamic", {"-O", "vhdx"}, "vhdx", "dynamic"},
+    {"VhdxFixed", {"-O", "vhdx", "-o", "subformat=fixed"}, "vhdx", "fixed"},
+    {"VmdkSparse", {"-O", "vmdk"}, "vmdk", "monolithicSparse"},
+    {"VmdkStream", {"-O", "vmdk", "-o", "subformat=streamOptimized"}, "vmdk", "streamOptimized"},
+    {"VdiDynamic", {"-O", "vdi"}, "vdi", "dynamic"},
+    {"VdiStatic", {"-O", "vdi", "-o", "static=on"}, "vdi", "static"},
+    {"Ploop", {"-O", "parallels"}, "ploop", "version 2"},
+};
+
+class Accepted : public testing::TestWithParam<Sound> {};
+
+void ExpectAccepted(const Bytes& image, const Sound& sound) {
+  for (const inspect::Depth depth : {inspect::Depth::kStreaming, inspect::Depth::kFull}) {
+    const inspect::Report report = InspectBytes(image, {}, depth);
+    EXPECT_EQ(report.verdict, inspect::Verdict::kAccepted) << Text(report);
+    EXPECT_EQ(report.format, sound.format);
+    EXPECT_EQ(report.variant, sound.variant);
+    EXPECT_EQ(report.virtual_size, 3U << 20);
+    EXPECT_TRUE(report.findings.empty()) << Text(report);
+  }
+  const std::string whole = Text(InspectBytes(image, {}, inspect::Depth::kStreaming));
+  for (const std::size_t piece : {std::size_t{17}, std::size_t{4096}, std::size_t{1} << 20, std::size_t{1} << 24}) {
+    EXPECT_EQ(Text(InspectStream(image, {}, piece)), whole) << "in pieces of " << piece;
+  }
+}
+
+TEST_P(Accepted, WrittenByPlatter) { ExpectAccepted(ConvertedBy(Tool(), GetParam().words), GetParam()); }
+
+TEST_P(Accepted, WrittenByQemu) { ExpectAccepted(ConvertedBy("qemu-img", GetParam().words), GetParam()); }
+
+const auto kName = [](const auto& row) { return row.param.name; };
+INSTANTIATE_TEST_SUITE_P(Variants, Accepted, testing::ValuesIn(kSound), kName);
+
+}  // namespace
+}  // namespace platter::test
