@@ -26,7 +26,7 @@ Concern ConcernOf(ErrorKind kind) noexcept {
     case ErrorKind::kUnsupported:
       return Concern::kUnsupported;
     case ErrorKind::kLimit:
-      return Concern::kSize;
+      return Concern::kUnseen;
     case ErrorKind::kDenied:
       return Concern::kReference;
     default:
