@@ -1,5 +1,6 @@
 // platter: disk images from the command line.
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <csignal>
 
@@ -24,6 +25,14 @@ int RunVerb(const Persona& persona, std::span<char*> words) {
   const Verb* verb = FindVerb(persona, name);
   if (verb == nullptr) return ComplainUsage(persona, fmt::format("Command not found: {}", name));
   return verb->run(Invocation{persona, *verb, words});
+}
+
+// An image may consist of thousands of files, all open at once. Without success the usual number has to do.
+void RaiseOpenFileLimit() {
+  struct rlimit limit {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 int Run(const Persona& persona, int argc, char** argv) {
@@ -58,6 +67,7 @@ int main(int argc, char** argv) {
   // A reader that goes away, or a file size limit, is an error to report, not an end without a word.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  RaiseOpenFileLimit();
   const int exit_code = Run(persona, argc, argv);
   if (!FlushOutput(persona) && exit_code == 0) return 1;
   return exit_code;
