@@ -99,6 +99,12 @@ class ExtentCheck {
       auto grain = map_.Decode(table, entry, guest);
       if (!grain.ok()) {
         PLATTER_CHECK(Skip(std::move(grain).error()));
+      } else if (grain.value().kind == GrainKind::kUnallocated) {
+        const std::uint64_t rest = DivideRoundingUp(tables_.capacity - guest, tables_.grain_size);
+        const std::uint64_t most = std::min(tables_.table_entries - entry, rest) - 1;
+        const std::uint64_t empty = PLATTER_TRY(map_.EmptyEntries(table, entry + 1, most));
+        entry += empty;
+        guest += empty * tables_.grain_size;
       } else if (grain.value().kind == GrainKind::kData || grain.value().kind == GrainKind::kCompressed) {
         PLATTER_CHECK(TakeGrain(claims, guest, grain.value()));
       }

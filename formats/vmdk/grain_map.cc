@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -191,6 +192,28 @@ Result<std::uint64_t> GrainMap::TablesMissingFrom(std::uint64_t index, std::uint
   return index;
 }
 
+Result<std::uint64_t> GrainMap::EmptyEntries(std::uint64_t table, std::uint64_t entry, std::uint64_t most) {
+  std::uint64_t count = 0;
+  while (count < most) {
+    const std::uint64_t at = table + (entry + count) * tables_.entry_size();
+    const auto page = PLATTER_TRY(cache_.Get(at));
+    const auto words = std::span(page->words).subspan((at - page->offset) / tables_.entry_size());
+    const auto looked_at = words.first(std::min<std::uint64_t>(words.size(), most - count));
+    const auto used = std::ranges::find_if(looked_at, [](std::uint64_t word) { return word != 0; });
+    count += static_cast<std::uint64_t>(used - looked_at.begin());
+    if (used != looked_at.end()) break;
+  }
+  return count;
+}
+
+std::uint64_t GrainMap::EmptyFrom(std::uint64_t guest, std::uint64_t end) {
+  const auto table = TableAt(guest / tables_.table_span(), false);
+  if (!table.ok() || table.value() == 0) return 0;
+  const std::uint64_t entry = guest % tables_.table_span() / tables_.grain_size;
+  const auto count = EmptyEntries(table.value(), entry, DivideRoundingUp(end - guest, tables_.grain_size));
+  return count.ok() ? std::min(count.value() * tables_.grain_size, end - guest) : 0;
+}
+
 Result<GrainRun> GrainMap::At(ByteRange range) {
   GrainRun run = PLATTER_TRY(GrainAt(range.offset()));
   const std::uint64_t span = tables_.table_span();
@@ -202,6 +225,9 @@ Result<GrainRun> GrainMap::At(ByteRange range) {
     return run;
   }
   const std::uint64_t end = std::min((index + 1) * span, range.end());
+  if (run.kind == GrainKind::kUnallocated && range.offset() + run.length < end) {
+    run.length += EmptyFrom(range.offset() + run.length, end);
+  }
   while (range.offset() + run.length < end) {
     const auto next = GrainAt(range.offset() + run.length);
     if (!next.ok() || !Continues(run, next.value())) break;  // an error waits until it is asked for

@@ -64,8 +64,12 @@ class GrainMap {
   // The grain of entry number `entry` of the table at host offset `table`, as a run of one grain that starts at guest
   // offset `guest`. kCorrupt for an entry of no kind, and, unless `anywhere`, for a grain outside the file.
   Result<GrainRun> Decode(std::uint64_t table, std::uint64_t entry, std::uint64_t guest, bool anywhere = false);
+  // How many entries of the table at host offset `table`, from number `entry` on and up to `most`, have no grain.
+  Result<std::uint64_t> EmptyEntries(std::uint64_t table, std::uint64_t entry, std::uint64_t most);
 
  private:
+  // The empty grains from guest offset `guest` on, in bytes up to `end`, as far as the directory's own table tells.
+  std::uint64_t EmptyFrom(std::uint64_t guest, std::uint64_t end);
   Result<GrainRun> GrainAt(std::uint64_t guest);
   Result<GrainRun> GrainBy(std::uint64_t guest, bool redundant);
   Result<std::uint64_t> TablesMissingFrom(std::uint64_t index, std::uint64_t last);
