@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 
 # The tool. Under the name qemu-img it stays out of bin, where qemu-utils has its own: a script that is to use this one
 # gets libexec/platter in front of its PATH.
-install(TARGETS platter RUNTIME COMPONENT tool)
+install(TARGETS platter platter-hook RUNTIME COMPONENT tool)
 file(RELATIVE_PATH platter_from_libexec "/${CMAKE_INSTALL_LIBEXECDIR}/platter" "/${CMAKE_INSTALL_BINDIR}/platter")
 file(CREATE_LINK "${platter_from_libexec}" "${CMAKE_BINARY_DIR}/qemu-img" SYMBOLIC)
 install(FILES "${CMAKE_BINARY_DIR}/qemu-img" DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/platter COMPONENT tool)
@@ -29,7 +29,7 @@ install(FILES ${platter_core_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/pl
 install(FILES formats/content.h formats/format_table.h formats/open.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/formats
         COMPONENT development)
 install(FILES formats/inspect/inspect_storage.h formats/inspect/inspector.h formats/inspect/policy.h
-              formats/inspect/report.h formats/inspect/stream_window.h
+              formats/inspect/report.h formats/inspect/report_json.h formats/inspect/stream_window.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/formats/inspect COMPONENT development)
 install(FILES convert/copy/copy.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/convert/copy COMPONENT development)
 install(FILES convert/compare/compare.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/convert/compare

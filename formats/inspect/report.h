@@ -7,7 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include "formats/core/detail.h"
 #include "formats/core/finding.h"
 
 namespace platter::inspect {
@@ -38,9 +37,5 @@ struct Report {
 
   void Add(std::string code, Concern concern, std::string message, std::string value = "");
 };
-
-// As one object, whose shape is version 1 of docs/hook.md: schema, verdict, format, formats, variant, container,
-// content, virtual_size, file_size, expected_length, confidence, findings. What is not known is absent.
-Detail ToDetail(const Report& report);
 
 }  // namespace platter::inspect

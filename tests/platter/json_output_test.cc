@@ -21,11 +21,6 @@ TEST(JsonOutput, NestsWithFourSpaces) {
             "{\n    \"list\": [\n        1,\n        \"two\",\n        false\n    ],\n    \"empty\": [\n    ]\n}");
 }
 
-TEST(JsonOutput, EscapesWhatIsNotPrintableAscii) {
-  EXPECT_EQ(JsonString("a\xC3\xA9\xE2\x82\xAC\x7F\x01\xFF\"\\\n"), R"("a\u00E9\u20AC\u007F\u0001\uFFFD\"\\\n")");
-  EXPECT_EQ(JsonString("\xF0\x9F\x98\x80"), R"("\uD83D\uDE00")");
-}
-
 TEST(HumanSize, HasThreeDigitsAndSwitchesAt1000) {
   EXPECT_EQ(HumanSize(0), "0 B");
   EXPECT_EQ(HumanSize(999), "999 B");

@@ -11,10 +11,11 @@
 #include <vector>
 
 #include "formats/core/file_storage.h"
+#include "formats/core/json.h"
 #include "formats/inspect/inspector.h"
+#include "formats/inspect/report_json.h"
 #include "tools/platter/argument_parser.h"
 #include "tools/platter/human_size.h"
-#include "tools/platter/json_output.h"
 #include "tools/platter/message.h"
 
 namespace platter::cli {
@@ -174,7 +175,7 @@ int RunInspect(const Invocation& call) {
     return kUndecided;
   }
   if (arguments.output == OutputFormat::kJson) {
-    fmt::print("{}\n", ToJson(ToDetail(report.value())));
+    fmt::print("{}\n", inspect::ToJson(report.value()));
   } else {
     Print(arguments.file, report.value());
   }

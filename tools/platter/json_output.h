@@ -10,11 +10,9 @@ namespace platter::cli {
 // The members in the order in which qemu's dictionary yields them after they were put in one by one.
 Detail::Object InQemuOrder(const Detail::Object& members);
 
-// Without a line end. Bytes that are no UTF-8 become U+FFFD; what is not printable ASCII is escaped.
+// Without a line end; strings as JsonString (formats/core/json.h) writes them.
 std::string ToJson(const Detail& value);
 // The same on one line.
 std::string ToCompactJson(const Detail& value);
-// A string as JSON, with its quotes.
-std::string JsonString(std::string_view text);
 
 }  // namespace platter::cli

@@ -1,0 +1,33 @@
+// The sandbox that platter-hook locks itself into once its files are open: no way to any other file, to the network, to
+// other processes or to new code.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace platter::hook {
+
+struct SandboxLimits {
+  std::uint64_t cpu_seconds = 30;
+  std::uint64_t memory = std::uint64_t{256} << 20;  // bytes on top of what the process holds when it enters
+};
+
+// What came into force.
+struct Sandbox {
+  unsigned landlock = 0;  // the version of the kernel's interface; 0: there is none
+  bool seccomp = false;
+  bool limits = false;
+
+  bool complete() const noexcept { return landlock != 0 && seccomp && limits; }
+  // {"landlock": 3, "seccomp": true, "limits": true}
+  std::string ToJson() const;
+};
+
+// Closes every descriptor but the standard ones and `image`, and gives up everything but reading what is open, writing
+// to the standard output and error streams, and memory. There is no way back. Requires: one thread.
+Sandbox EnterSandbox(int image, const SandboxLimits& limits);
+
+// `seconds` more of processor time than EnterSandbox and earlier calls gave. Also works inside.
+void ExtendCpuLimit(std::uint64_t seconds) noexcept;
+
+}  // namespace platter::hook
