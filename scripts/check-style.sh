@@ -1,6 +1,7 @@
 #!/bin/bash
 # The style gates: formatting, clang-tidy and clang's warnings, headers that compile alone, the direction of includes,
-# size budgets. Needs a configured build/asan (scripts/test.sh makes it). Ends with non-zero when one of them fails.
+# size budgets, the tests that docs/formats.md names. Needs a configured build/asan (scripts/test.sh makes it). Ends with
+# non-zero when one of them fails.
 #
 # usage: scripts/check-style.sh [all]   clang-tidy looks at the product's files; with `all` at the tests', too, which takes
 # as long again; two compilers look at those with warnings as errors all the same.
@@ -11,6 +12,7 @@ failed=0
 mapfile -t sources < <(git ls-files '*.h' '*.cc')
 clang-format-14 --dry-run --Werror "${sources[@]}" || failed=1
 python3 scripts/check_layout.py "${sources[@]}" || failed=1
+python3 scripts/check_formats.py || failed=1
 if [ "${1:-}" = all ]; then
   looked_at=("${sources[@]}")
 else

@@ -6,6 +6,8 @@
 #include "formats/core/faulty_storage.h"
 #include "formats/core/file_storage.h"
 #include "tests/support/command.h"
+#include "tests/support/digest.h"
+#include "tests/support/libvhdi.h"
 #include "tests/support/memory_device.h"
 #include "tests/support/temp_dir.h"
 #include "tests/vhdx/vhdx_bytes.h"
@@ -127,6 +129,25 @@ TEST(NewVhdx, FitsOnADevice) {
     const auto written = WriteVhdx(device, disk, options);
     ASSERT_TRUE(written.ok()) << written.error().Describe();
     EXPECT_EQ(ReadVhdx(device).value(), disk.Sha256()) << options;
+  }
+}
+
+// What qemu does not make, in shapes that others read; of those libvhdi and 7-Zip, and qemu where it takes the sectors.
+TEST(VhdxShapes, AreReadByOthers) {
+  for (const std::string options : {"logical_sector_size=4096,block_size=1M",
+                                    "logical_sector_size=4096,subformat=fixed,block_size=2M", "block_size=256M"}) {
+    SCOPED_TRACE(options);
+    const TempDir folder;
+    const std::string path = folder.File("disk.vhdx");
+    const GuestDisk disk = RandomGuest(61, 6 * kMiB, 4096);
+    const auto written = WriteVhdx(NewFile(path), disk, options);
+    ASSERT_TRUE(written.ok()) << written.error().Describe();
+    EXPECT_EQ(DigestOf(path), disk.Sha256());
+    EXPECT_EQ(Sha256ByLibvhdi({path}), disk.Sha256());
+    EXPECT_EQ(DigestBySevenZip(path), disk.Sha256());
+    if (options.find("4096") != std::string::npos) continue;
+    MustRun({"qemu-img", "convert", "-f", "vhdx", "-O", "raw", path, folder.File("raw")});
+    EXPECT_EQ(Sha256OfFile(folder.File("raw")), disk.Sha256());
   }
 }
 
