@@ -57,7 +57,7 @@ run_target() {
   local program=build/fuzz/fuzz/${name}_fuzz
   # shellcheck disable=SC2046  # no dictionary is no argument
   "$program" $(dictionary "$name") -rss_limit_mb=512 -timeout=10 -max_len=65536 -max_total_time="$seconds" \
-    -print_final_stats=1 -artifact_prefix="$findings/" "$corpus" "${inputs[@]}" >"build/fuzz-logs/$name.log" 2>&1 || status=1
+    -print_final_stats=1 -print_funcs=0 -artifact_prefix="$findings/" "$corpus" "${inputs[@]}" >"build/fuzz-logs/$name.log" 2>&1 || status=1
   if [ -z "$stage" ] && [ $status = 0 ]; then
     rm -rf "$corpus.small" && mkdir "$corpus.small"
     "$program" -merge=1 -rss_limit_mb=512 -timeout=10 "$corpus.small" "$corpus" >>"build/fuzz-logs/$name.log" 2>&1 &&

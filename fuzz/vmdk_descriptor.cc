@@ -1,11 +1,28 @@
-// The text of a VMDK's descriptor: what is parsed, printed and parsed again is the same.
+// The text of a VMDK's descriptor: what is parsed, printed and parsed again is the same, but for values with a
+// quotation mark in them, which the format has no way to write.
 #include "formats/vmdk/descriptor.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
 
 #include "fuzz/support/harness.h"
 #include "fuzz/support/input_reader.h"
 #include "fuzz/support/promise.h"
 
 namespace platter::fuzz {
+namespace {
+
+bool HasQuote(const vmdk::Descriptor& descriptor) {
+  const auto quoted = [](std::string_view text) { return text.find('"') != std::string_view::npos; };
+  return quoted(descriptor.create_type) || quoted(descriptor.encoding) || quoted(descriptor.change_track_path) ||
+         quoted(descriptor.parent_hint.value_or("")) ||
+         std::ranges::any_of(descriptor.extents, [&](const vmdk::ExtentLine& extent) { return quoted(extent.file); }) ||
+         std::ranges::any_of(descriptor.ddb,
+                             [&](const auto& pair) { return quoted(pair.first) || quoted(pair.second); });
+}
+
+}  // namespace
 
 void TestOneInput(std::span<const std::uint8_t> input) {
   const std::string_view text = InputReader(input).Text();
@@ -18,6 +35,7 @@ void TestOneInput(std::span<const std::uint8_t> input) {
     if (!name.ok()) Told(name.error());
   }
   (void)descriptor.FindDdb("ddb.adapterType");
+  if (HasQuote(descriptor)) return;
   const std::string printed = vmdk::PrintDescriptor(descriptor);
   const auto again = vmdk::ParseDescriptor(printed);
   Promise(again.ok(), "what was printed can be parsed", again.ok() ? "" : again.error().Describe());

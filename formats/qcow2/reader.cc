@@ -235,7 +235,7 @@ Result<std::shared_ptr<Storage>> OpenData(const std::shared_ptr<Storage>& storag
   if (!context.contents) return std::shared_ptr<Storage>();
   const std::string name = context.options.Text(kDataFileOption).value_or(header.data_file.value_or(""));
   if (name.empty()) {
-    return Error(ErrorKind::kCorrupt, "'data-file' is required for this image")
+    return Error(ErrorKind::kUnsupported, "'data-file' is required for this image")
         .At("qcow2 header", "external data file name")
         .Try("name the file with the open option data-file");
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <string_view>
 
 #include "formats/core/bytes.h"
@@ -11,11 +12,17 @@ namespace {
 
 constexpr std::uint64_t kSector = 512;
 
+}  // namespace
+
+// Calls of the C library, because loops are slow under the sanitizers.
 bool AllZero(std::span<const std::byte> bytes) {
-  return std::ranges::all_of(bytes, [](std::byte value) { return value == std::byte{0}; });
+  return bytes.empty() ||
+         (bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
-}  // namespace
+bool Same(std::span<const std::byte> a, std::span<const std::byte> b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
+}
 
 std::shared_ptr<SparseStorage> SparseStorage::FromInput(std::span<const std::uint8_t> input) {
   auto file = std::make_shared<SparseStorage>("input");
@@ -64,9 +71,9 @@ Result<> SparseStorage::DoRead(std::uint64_t offset, std::span<std::byte> out) {
     const auto part = out.first(std::min<std::uint64_t>(out.size(), kPage - inside));
     const auto page = pages_.find(offset / kPage);
     if (page == pages_.end()) {
-      std::ranges::fill(part, std::byte{0});
+      std::memset(part.data(), 0, part.size());
     } else {
-      std::ranges::copy(std::span(page->second).subspan(inside, part.size()), part.begin());
+      std::memcpy(part.data(), page->second.data() + inside, part.size());
     }
     offset += part.size();
     out = out.subspan(part.size());
@@ -86,7 +93,7 @@ Result<> SparseStorage::DoWrite(std::uint64_t offset, std::span<const std::byte>
       page = pages_.try_emplace(offset / kPage).first;
     }
     if (page != pages_.end()) {
-      std::ranges::copy(part, page->second.begin() + static_cast<std::ptrdiff_t>(inside));
+      std::memcpy(page->second.data() + inside, part.data(), part.size());
     }
     offset += part.size();
     bytes = bytes.subspan(part.size());

@@ -13,6 +13,9 @@
 
 namespace platter::fuzz {
 
+bool AllZero(std::span<const std::byte> bytes);
+bool Same(std::span<const std::byte> a, std::span<const std::byte> b);
+
 // One thread at a time.
 class SparseStorage : public Storage {
  public:

@@ -166,7 +166,7 @@ const DamageCase kDamages[] = {
     {"SnapshotsMoreThanTable", Where::kFile, 60, {0, 0, 0, 9}, kCorrupt, "l1_size of snapshot "},
     {"SnapshotsOutside", Where::kFile, 64, kFarAway, kCorrupt, "snapshot table offset"},
     {"IncompatibleUnknown", Where::kFile, 72, {0x80}, kUnsupported, "incompatible_features"},
-    {"IncompatibleDataFile", Where::kFile, 79, {4}, kCorrupt, "external data file name"},
+    {"IncompatibleDataFile", Where::kFile, 79, {4}, kUnsupported, "external data file name"},
     {"IncompatibleCompression", Where::kFile, 79, {8}, kCorrupt, "compression_type"},
     {"RefcountOrder7", Where::kFile, 99, {7}, kCorrupt, "refcount_order"},
     {"HeaderLengthShort", Where::kFile, 103, {96}, kCorrupt, "header_length"},
