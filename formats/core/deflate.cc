@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <isa-l/igzip_lib.h>
 
+#include <vector>
+
 namespace platter {
 namespace {
 

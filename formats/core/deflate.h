@@ -3,12 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <span>
-#include <utility>
-#include <vector>
 
 #include "formats/core/inflate.h"
 #include "formats/core/result.h"
@@ -36,29 +32,5 @@ class Deflater {
 
 // Bytes that Deflater needs at most for `length` of input: stored blocks of up to 65535 bytes and the wrapper.
 constexpr std::size_t DeflateBound(std::size_t length) noexcept { return length + 5 * (length / 65535 + 1) + 6; }
-
-// Objects that each serve one thread at a time, as many as threads come. Thread-safe.
-template <class T>
-class IdlePool {
- public:
-  explicit IdlePool(std::function<std::unique_ptr<T>()> make) : make_(std::move(make)) {}
-
-  std::unique_ptr<T> Take() {
-    const std::lock_guard lock(mutex_);
-    if (idle_.empty()) return make_();
-    auto object = std::move(idle_.back());
-    idle_.pop_back();
-    return object;
-  }
-  void Give(std::unique_ptr<T> object) {
-    const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(object));
-  }
-
- private:
-  std::function<std::unique_ptr<T>()> make_;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<T>> idle_;
-};
 
 }  // namespace platter

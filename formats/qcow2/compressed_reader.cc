@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
+#include <vector>
 
 namespace platter::qcow2 {
 namespace {
@@ -34,50 +36,26 @@ struct CompressedReader::Scratch {
   std::uint64_t cluster_spot = kNowhere;  // host bytes where its stream starts
 };
 
-class CompressedReader::Lease {
- public:
-  explicit Lease(CompressedReader& reader) : reader_(reader) {
-    const std::lock_guard lock(reader_.mutex_);
-    if (reader_.idle_.empty()) return;
-    scratch_ = std::move(reader_.idle_.back());
-    reader_.idle_.pop_back();
-  }
-  ~Lease() {
-    if (scratch_ == nullptr) return;
-    const std::lock_guard lock(reader_.mutex_);
-    reader_.idle_.push_back(std::move(scratch_));
-  }
-  Lease(const Lease&) = delete;
-  Lease& operator=(const Lease&) = delete;
-
-  Scratch& scratch() {
-    if (scratch_ == nullptr) scratch_ = std::make_unique<Scratch>(reader_.compression_);
-    return *scratch_;
-  }
-
- private:
-  CompressedReader& reader_;
-  std::unique_ptr<Scratch> scratch_;
-};
-
 CompressedReader::CompressedReader(std::shared_ptr<Storage> storage, std::uint64_t cluster_size,
                                    Compression compression)
-    : storage_(std::move(storage)), cluster_size_(cluster_size), compression_(compression) {}
+    : storage_(std::move(storage)),
+      cluster_size_(cluster_size),
+      idle_([compression] { return std::make_unique<Scratch>(compression); }) {}
 
 CompressedReader::~CompressedReader() = default;
 
 Result<> CompressedReader::Read(ClusterMap& map, ByteRange range, std::span<std::byte> out) {
-  Lease lease(*this);
+  IdlePool<Scratch>::Lease scratch(idle_);
   std::uint64_t guest = range.offset();
   while (!out.empty()) {
     const std::uint64_t inside = guest & (cluster_size_ - 1);
     std::uint64_t length = std::min<std::uint64_t>(cluster_size_ - inside, out.size());
     if (length < cluster_size_) {
-      PLATTER_CHECK(ReadPart(map, lease.scratch(), guest, out.first(length)));
+      PLATTER_CHECK(ReadPart(map, *scratch, guest, out.first(length)));
     } else {
-      PLATTER_CHECK(Gather(map, lease.scratch(), guest, out.size() / cluster_size_));
-      length = lease.scratch().group.size() * cluster_size_;
-      PLATTER_CHECK(InflateGroup(lease.scratch(), out.first(length)));
+      PLATTER_CHECK(Gather(map, *scratch, guest, out.size() / cluster_size_));
+      length = scratch->group.size() * cluster_size_;
+      PLATTER_CHECK(InflateGroup(*scratch, out.first(length)));
     }
     guest += length;
     out = out.subspan(length);

@@ -3,12 +3,10 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <span>
-#include <vector>
 
 #include "formats/core/checked.h"
+#include "formats/core/idle_pool.h"
 #include "formats/core/result.h"
 #include "formats/core/storage.h"
 #include "formats/qcow2/cluster_map.h"
@@ -27,7 +25,6 @@ class CompressedReader {
 
  private:
   struct Scratch;
-  class Lease;
 
   // Fills scratch.group with clusters from `guest` on that lie close together, at most `count`, and reads their bytes.
   Result<> Gather(ClusterMap& map, Scratch& scratch, std::uint64_t guest, std::uint64_t count) const;
@@ -39,9 +36,7 @@ class CompressedReader {
 
   const std::shared_ptr<Storage> storage_;
   const std::uint64_t cluster_size_;
-  const Compression compression_;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Scratch>> idle_;
+  IdlePool<Scratch> idle_;
 };
 
 }  // namespace platter::qcow2

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "formats/core/deflate.h"
+#include "formats/core/idle_pool.h"
 #include "formats/core/result.h"
 #include "formats/qcow2/layout.h"
 

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace platter::vmdk {
 namespace {
@@ -39,51 +41,28 @@ struct CompressedReader::Scratch {
   std::uint64_t grain_at = kNowhere;  // its guest offset
 };
 
-class CompressedReader::Lease {
- public:
-  explicit Lease(CompressedReader& reader) : reader_(reader) {
-    const std::lock_guard lock(reader_.mutex_);
-    if (reader_.idle_.empty()) return;
-    scratch_ = std::move(reader_.idle_.back());
-    reader_.idle_.pop_back();
-  }
-  ~Lease() {
-    if (scratch_ == nullptr) return;
-    const std::lock_guard lock(reader_.mutex_);
-    reader_.idle_.push_back(std::move(scratch_));
-  }
-  Lease(const Lease&) = delete;
-  Lease& operator=(const Lease&) = delete;
-
-  Scratch& scratch() {
-    if (scratch_ == nullptr) scratch_ = std::make_unique<Scratch>();
-    return *scratch_;
-  }
-
- private:
-  CompressedReader& reader_;
-  std::unique_ptr<Scratch> scratch_;
-};
-
 CompressedReader::CompressedReader(GrainMap& map)
-    : map_(map), grain_size_(map.tables().grain_size), file_size_(map.storage().size()) {}
+    : map_(map),
+      grain_size_(map.tables().grain_size),
+      file_size_(map.storage().size()),
+      idle_([] { return std::make_unique<Scratch>(); }) {}
 
 CompressedReader::~CompressedReader() = default;
 
 Result<> CompressedReader::Read(ByteRange range, std::span<std::byte> out) {
-  Lease lease(*this);
+  IdlePool<Scratch>::Lease scratch(idle_);
   std::uint64_t guest = range.offset();
   while (!out.empty()) {
     const std::uint64_t inside = guest % grain_size_;
     std::uint64_t length = std::min<std::uint64_t>(grain_size_ - inside, out.size());
     if (length < grain_size_) {
-      PLATTER_CHECK(ReadPart(lease.scratch(), guest, out.first(length)));
+      PLATTER_CHECK(ReadPart(*scratch, guest, out.first(length)));
     } else {
-      PLATTER_CHECK(Gather(lease.scratch(), guest, out.size() / grain_size_));
-      length = lease.scratch().group.size() * grain_size_;
-      for (std::size_t at = 0; at < lease.scratch().group.size(); ++at) {
-        const Scratch::Grain grain = lease.scratch().group[at];
-        PLATTER_CHECK(InflateOne(lease.scratch(), grain.guest, grain.host, out.subspan(at * grain_size_, grain_size_)));
+      PLATTER_CHECK(Gather(*scratch, guest, out.size() / grain_size_));
+      length = scratch->group.size() * grain_size_;
+      for (std::size_t at = 0; at < scratch->group.size(); ++at) {
+        const Scratch::Grain grain = scratch->group[at];
+        PLATTER_CHECK(InflateOne(*scratch, grain.guest, grain.host, out.subspan(at * grain_size_, grain_size_)));
       }
     }
     guest += length;

@@ -2,12 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <mutex>
 #include <span>
-#include <vector>
 
 #include "formats/core/checked.h"
+#include "formats/core/idle_pool.h"
 #include "formats/core/inflate.h"
 #include "formats/core/result.h"
 #include "formats/vmdk/grain_map.h"
@@ -27,7 +25,6 @@ class CompressedReader {
 
  private:
   struct Scratch;
-  class Lease;
 
   // Fills scratch.group with grains from `guest` on that lie close together, at most `count`, and reads their bytes.
   Result<> Gather(Scratch& scratch, std::uint64_t guest, std::uint64_t count);
@@ -41,8 +38,7 @@ class CompressedReader {
   GrainMap& map_;
   const std::uint64_t grain_size_;
   const std::uint64_t file_size_;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Scratch>> idle_;
+  IdlePool<Scratch> idle_;
 };
 
 }  // namespace platter::vmdk

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "formats/core/deflate.h"
+#include "formats/core/idle_pool.h"
 #include "formats/core/writer.h"
 #include "formats/vmdk/create_options.h"
 #include "formats/vmdk/sparse_layout.h"
