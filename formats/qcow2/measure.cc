@@ -1,66 +1,11 @@
 #include "formats/qcow2/measure.h"
 
-#include <algorithm>
-#include <memory>
-
 #include "formats/core/checked.h"
+#include "formats/core/data_units.h"
 #include "formats/qcow2/create_options.h"
 
 namespace platter::qcow2 {
 namespace {
-
-// Adds up the clusters that the data extents of a chain touch.
-class DataClusters {
- public:
-  DataClusters(const Chain& chain, std::uint64_t cluster_size) : chain_(chain), cluster_size_(cluster_size) {}
-
-  Result<std::uint64_t> Count() {
-    const std::uint64_t size = chain_.virtual_size();
-    for (std::uint64_t at = 0; at < size;) {
-      const Extent extent = PLATTER_TRY(chain_.MapJoined(at, size - at));
-      if (extent.status == BlockStatus::kData) PLATTER_CHECK(Add(extent));
-      at = extent.end();
-    }
-    return count_;
-  }
-
- private:
-  Result<> Add(const Extent& extent) {
-    if (!extent.maybe_hole || !extent.host) {
-      Add(extent.offset, extent.end());
-      return Done{};
-    }
-    // Preallocated: what the file has there decides.
-    for (const std::shared_ptr<Storage>& file : chain_.layer(extent.depth).files()) {
-      if (file.get() == extent.host->file) return AddStored(extent, *file);
-    }
-    Add(extent.offset, extent.end());
-    return Done{};
-  }
-
-  Result<> AddStored(const Extent& extent, Storage& file) {
-    for (std::uint64_t done = 0; done < extent.length && extent.host->offset + done < file.size();) {
-      const DataRun run = PLATTER_TRY(file.DataMap(extent.host->offset + done));
-      const std::uint64_t length = std::min(run.length, extent.length - done);
-      if (run.data) Add(extent.offset + done, extent.offset + done + length);
-      done += length;
-    }
-    return Done{};
-  }
-
-  void Add(std::uint64_t begin, std::uint64_t end) {
-    const std::uint64_t first = std::max(begin / cluster_size_, counted_to_);
-    const std::uint64_t stop = DivideRoundingUp(end, cluster_size_);
-    if (stop <= first) return;
-    count_ += stop - first;
-    counted_to_ = stop;
-  }
-
-  const Chain& chain_;
-  std::uint64_t cluster_size_;
-  std::uint64_t count_ = 0;
-  std::uint64_t counted_to_ = 0;  // guest clusters below are decided
-};
 
 // On top of the image: each bitmap's data and table, and the directory of all.
 std::uint64_t BitmapBytes(const std::vector<BitmapInfo>& bitmaps, std::uint64_t virtual_size,
@@ -82,7 +27,7 @@ Result<std::uint64_t> RequiredData(const MeasureRequest& request, const CreateOp
   // How much the backing file already has is not known: the worst case counts.
   if (!options.header.backing_file.empty()) return all;
   const std::uint64_t cluster_size = options.header.cluster_size();
-  return PLATTER_TRY(DataClusters(*request.source, cluster_size).Count()) * cluster_size;
+  return PLATTER_TRY(CountDataUnits(*request.source, cluster_size, Preallocated::kStored)) * cluster_size;
 }
 
 }  // namespace

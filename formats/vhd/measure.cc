@@ -1,32 +1,12 @@
 #include "formats/vhd/measure.h"
 
-#include <algorithm>
 #include <optional>
 
 #include "formats/core/checked.h"
+#include "formats/core/data_units.h"
 #include "formats/vhd/create_options.h"
 
 namespace platter::vhd {
-namespace {
-
-// Blocks that the data of `chain` touches.
-Result<std::uint64_t> DataBlocks(const Chain& chain, std::uint64_t block_size) {
-  std::uint64_t count = 0;
-  std::uint64_t counted_to = 0;  // blocks
-  const std::uint64_t size = chain.virtual_size();
-  for (std::uint64_t at = 0; at < size;) {
-    const Extent extent = PLATTER_TRY(chain.MapJoined(at, size - at));
-    at = extent.end();
-    if (extent.status != BlockStatus::kData) continue;
-    const std::uint64_t first = std::max(extent.offset / block_size, counted_to);
-    counted_to = std::max(DivideRoundingUp(extent.end(), block_size), counted_to);
-    count += counted_to - std::min(first, counted_to);
-  }
-  return count;
-}
-
-}  // namespace
-
 Result<Measurement> Measure(const MeasureRequest& request) {
   // The parent's id does not change sizes.
   constexpr std::string_view kAnyParent = "ffffffff-ffff-ffff-ffff-ffffffffffff";
@@ -40,7 +20,9 @@ Result<Measurement> Measure(const MeasureRequest& request) {
   const std::uint64_t table = AlignUp<std::uint64_t>(header.table_entries * kTableEntrySize, kSectorSize);
   const std::uint64_t metadata = header.table_offset + table + FooterLayout::kSize;
   std::uint64_t blocks = 0;
-  if (request.source != nullptr) blocks = PLATTER_TRY(DataBlocks(*request.source, header.block_size));
+  if (request.source != nullptr) {
+    blocks = PLATTER_TRY(CountDataUnits(*request.source, header.block_size, Preallocated::kWhole));
+  }
   // How much the parent already has is not known: the worst case counts.
   if (options.footer.differencing()) blocks = header.table_entries;
   Measurement measurement;
