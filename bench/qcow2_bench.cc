@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <random>
 #include <string>
@@ -39,7 +40,7 @@ std::uint64_t EntryOf(Layout layout, std::uint64_t data, std::uint64_t cluster) 
 class TableFile {
  public:
   explicit TableFile(Layout layout) {
-    path_ = "/var/tmp/platter-bench-XXXXXX";
+    path_ = std::filesystem::temp_directory_path() / "platter-bench-XXXXXX";
     close(mkstemp(path_.data()));
     storage_ = FileStorage::Open(path_, {.access = FileMode::Access::kReadWrite, .lock = false}).value();
     Header header;
