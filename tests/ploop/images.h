@@ -10,20 +10,14 @@
 #include <utility>
 #include <vector>
 
-#include "formats/core/bytes.h"
 #include "formats/core/file_storage.h"
-#include "formats/core/memory_storage.h"
 #include "formats/format_table.h"
 #include "tests/support/guest.h"
+#include "tests/support/image_bytes.h"
 
 namespace platter::test {
 
 inline const FormatDriver& Ploop() { return *FindFormat("ploop"); }
-
-template <class T>
-void Poke(std::vector<std::byte>& bytes, std::size_t offset, T value) {
-  StoreLe(bytes.data() + offset, value);
-}
 
 // Clusters of 8 sectors, the first at `data_sector`; `stored` of them in the file, each full of its number plus one.
 struct Fixture {
@@ -57,21 +51,8 @@ struct Fixture {
   }
 };
 
-inline std::shared_ptr<Storage> InMemory(std::vector<std::byte> bytes) {
-  return std::make_shared<MemoryStorage>("image.hdd", std::move(bytes));
-}
-
 inline Result<std::shared_ptr<Image>> OpenPloop(std::shared_ptr<Storage> storage) {
-  DenyGate gate;
-  OpenContext context;
-  context.gate = &gate;
-  return Ploop().open(std::move(storage), context);
-}
-
-inline Result<std::vector<std::byte>> Content(Image& image) {
-  std::vector<std::byte> bytes(image.info().virtual_size);
-  PLATTER_CHECK(image.ReadAt(0, bytes));
-  return bytes;
+  return OpenAlone(Ploop(), std::move(storage));
 }
 
 inline Result<> WritePloop(std::shared_ptr<Storage> storage, const GuestDisk& disk, const std::string& options) {

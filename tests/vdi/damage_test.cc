@@ -9,16 +9,6 @@
 namespace platter::test {
 namespace {
 
-struct HeaderCase {
-  const char* name;
-  std::size_t offset;
-  std::uint64_t value;
-  std::size_t width;
-  ErrorKind kind;
-  const char* field;
-};
-void PrintTo(const HeaderCase& tested, std::ostream* out) { *out << tested.name; }
-
 constexpr auto kCorrupt = ErrorKind::kCorrupt;
 constexpr auto kUnsupported = ErrorKind::kUnsupported;
 
@@ -65,14 +55,7 @@ const HeaderCase kCases[] = {
 class DamagedVdi : public testing::TestWithParam<HeaderCase> {};
 
 TEST_P(DamagedVdi, IsRefusedByName) {
-  std::vector<std::byte> bytes = Fixture{.entries = {1, 0}, .stored = 2}.Bytes();
-  for (std::size_t i = 0; i < GetParam().width; ++i) {
-    bytes[GetParam().offset + i] = static_cast<std::byte>(GetParam().value >> 8 * i);
-  }
-  const auto image = OpenVdi(InMemory(bytes));
-  ASSERT_FALSE(image.ok());
-  EXPECT_EQ(image.error().kind(), GetParam().kind) << image.error().Describe();
-  EXPECT_EQ(image.error().field(), GetParam().field) << image.error().Describe();
+  ExpectRefusedByName(Vdi(), Fixture{.entries = {1, 0}, .stored = 2}.Bytes(), GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(All, DamagedVdi, testing::ValuesIn(kCases),

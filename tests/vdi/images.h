@@ -10,20 +10,14 @@
 #include <utility>
 #include <vector>
 
-#include "formats/core/bytes.h"
 #include "formats/core/file_storage.h"
-#include "formats/core/memory_storage.h"
 #include "formats/format_table.h"
 #include "tests/support/guest.h"
+#include "tests/support/image_bytes.h"
 
 namespace platter::test {
 
 inline const FormatDriver& Vdi() { return *FindFormat("vdi"); }
-
-template <class T>
-void Poke(std::vector<std::byte>& bytes, std::size_t offset, T value) {
-  StoreLe(bytes.data() + offset, value);
-}
 
 // An image of version 1.1 without blocks: header, map at 512 with `entries`, blocks of 4096 bytes from 1024 on, of
 // which `stored` are in the file, each full of its place's number plus one.
@@ -68,23 +62,8 @@ struct Fixture {
   }
 };
 
-inline std::shared_ptr<Storage> InMemory(std::vector<std::byte> bytes) {
-  return std::make_shared<MemoryStorage>("image.vdi", std::move(bytes));
-}
-
 inline Result<std::shared_ptr<Image>> OpenVdi(std::shared_ptr<Storage> storage, Dialect dialect = Dialect::kPlatter) {
-  DenyGate gate;
-  OpenContext context;
-  context.gate = &gate;
-  context.dialect = dialect;
-  return Vdi().open(std::move(storage), context);
-}
-
-// Everything the layer reads.
-inline Result<std::vector<std::byte>> Content(Image& image) {
-  std::vector<std::byte> bytes(image.info().virtual_size);
-  PLATTER_CHECK(image.ReadAt(0, bytes));
-  return bytes;
+  return OpenAlone(Vdi(), std::move(storage), dialect);
 }
 
 inline Result<CreateRequest> NewVdi(std::shared_ptr<Storage> storage, std::uint64_t size, const std::string& options) {
