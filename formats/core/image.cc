@@ -1,6 +1,9 @@
 #include "formats/core/image.h"
 
+#include <algorithm>
 #include <cassert>
+
+#include "formats/core/storage.h"
 
 namespace platter {
 
@@ -16,6 +19,22 @@ Result<> Image::ReadAt(std::uint64_t guest_offset, std::span<std::byte> out) {
   const auto range = PLATTER_TRY(ByteRange::Within(guest_offset, out.size(), info().virtual_size));
   if (range.empty()) return Done{};
   return DoRead(range, out);
+}
+
+Result<> Image::ReadMapped(Storage& file, ByteRange range, std::span<std::byte> out) {
+  while (!out.empty()) {
+    const auto rest = PLATTER_TRY(ByteRange::Within(range.end() - out.size(), out.size(), range.end()));
+    const LayerExtent extent = PLATTER_TRY(DoMap(rest));
+    const auto part = out.first(extent.length);
+    if (extent.status == BlockStatus::kData) {
+      assert(extent.host && extent.host->file == &file);
+      PLATTER_CHECK(file.ReadAt(extent.host->offset, part));
+    } else {
+      std::ranges::fill(part, std::byte{0});
+    }
+    out = out.subspan(part.size());
+  }
+  return Done{};
 }
 
 }  // namespace platter

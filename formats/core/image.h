@@ -110,6 +110,9 @@ class Image {
   // Requires: range not empty, inside the guest disk.
   virtual Result<LayerExtent> DoMap(ByteRange range) = 0;
   virtual Result<> DoRead(ByteRange range, std::span<std::byte> out) = 0;
+
+  // DoRead of a layer whose data lies verbatim in `file`, as DoMap says where.
+  Result<> ReadMapped(Storage& file, ByteRange range, std::span<std::byte> out);
 };
 
 }  // namespace platter

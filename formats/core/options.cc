@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <utility>
 
 #include "formats/core/checked.h"
 
@@ -74,6 +75,10 @@ Result<std::uint64_t> ParseSize(std::string_view text, std::uint64_t default_uni
   const auto sum = bytes ? CheckedAdd(*bytes, static_cast<std::uint64_t>(fraction * unit + 0.5L)) : std::nullopt;
   if (!sum) return TooLarge(text);
   return *sum;
+}
+
+Error RefusedOption(std::string_view option, std::string what) {
+  return Error(ErrorKind::kInvalid, std::move(what)).At("create options", std::string(option));
 }
 
 std::vector<std::pair<std::string, std::optional<std::string>>> SplitOptionList(std::string_view text) {

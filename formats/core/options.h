@@ -55,6 +55,9 @@ class OptionValues {
   std::vector<std::pair<std::string, std::string>> values_;
 };
 
+// kInvalid, naming the option of a new image that is at fault.
+Error RefusedOption(std::string_view option, std::string what);
+
 // "a=1,b=2" as pairs, in order, with ",," undone; a pair without "=" has an empty optional.
 std::vector<std::pair<std::string, std::optional<std::string>>> SplitOptionList(std::string_view text);
 

@@ -11,9 +11,11 @@
 // tables.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -68,6 +70,19 @@ struct Batch {
 void AppendWrite(Batch& batch, Storage& file, std::uint64_t offset, std::span<const std::byte> bytes);
 // Appends the making of `length` zeros.
 void AppendZeros(Batch& batch, Storage& file, std::uint64_t offset, std::uint64_t length);
+// Appends what makes host byte `offset` and those behind it read as `run`, of the batch, does: its bytes, or zeros.
+void AppendRun(Batch& batch, Storage& file, std::uint64_t offset, const Run& run);
+
+// Calls `visit` with the parts into which multiples of `unit` guest bytes cut `run`, in order, until one fails.
+template <class Visit>
+Result<> ForEachPart(const Run& run, std::uint64_t unit, Visit visit) {
+  for (std::uint64_t at = run.offset; at < run.end();) {
+    const Run part{run.kind, at, std::min(run.end() - at, unit - at % unit)};
+    PLATTER_CHECK(visit(part));
+    at = part.end();
+  }
+  return Done{};
+}
 
 struct WriterTraits {
   // Runs start and end at multiples of this many guest bytes (a power of two), except at the end of the disk: a
@@ -101,12 +116,20 @@ class ImageWriter {
   virtual Result<> Encode(Batch& batch);
   // Requires: batches come in ascending order and do not overlap; what is left out is as kBacking.
   virtual Result<> Place(Batch& batch) = 0;
+  // Carries out Batch::writes; one thread at a time makes zeros, unless they go into a stream.
   virtual Result<> Store(Batch& batch);
   // Requires: every placed batch is stored. The image is valid, and flushed as the cache mode wants, once this
   // succeeds.
   virtual Result<> Finish() = 0;
 
   virtual BitmapTarget* bitmap_target() noexcept { return nullptr; }
+
+ protected:
+  // Makes what the file has of the range read as zero; it does not grow. While other threads are in Store.
+  Result<> ClearStored(Storage& file, std::uint64_t offset, std::uint64_t length);
+
+ private:
+  std::mutex punch_mutex_;
 };
 
 }  // namespace platter

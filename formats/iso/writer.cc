@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <mutex>
 #include <string>
 #include <utility>
 
@@ -43,22 +42,10 @@ class IsoWriter : public ImageWriter {
       if (run.kind == Run::Kind::kData) {
         PLATTER_CHECK(PlaceData(batch, run));
       } else if (!fresh_ && run.kind == Run::Kind::kZero) {
-        batch.writes.push_back({storage_.get(), run.offset, {}, run.length});
+        AppendZeros(batch, *storage_, run.offset, run.length);
       }
     }
     return recognised_ ? Result<>(Done{}) : NoVolume(storage_->name());
-  }
-
-  Result<> Store(Batch& batch) override {
-    for (const HostWrite& write : batch.writes) {
-      if (write.bytes.empty()) {
-        const std::lock_guard lock(punch_mutex_);
-        PLATTER_CHECK(write.file->Punch(write.offset, write.zeros));
-      } else {
-        PLATTER_CHECK(write.file->WriteAt(write.offset, write.bytes));
-      }
-    }
-    return Done{};
   }
 
   Result<> Finish() override {
@@ -73,16 +60,16 @@ class IsoWriter : public ImageWriter {
   Result<> PlaceData(Batch& batch, const Run& run) {
     const auto bytes = batch.bytes.subspan(run.offset - batch.offset, run.length);
     if (run.offset > kDescriptorStart || run.end() < kDescriptorStart + kSectorSize) {
-      batch.writes.push_back({storage_.get(), run.offset, bytes, 0});
+      AppendWrite(batch, *storage_, run.offset, bytes);
       return Done{};
     }
     const std::uint64_t before = kDescriptorStart - run.offset;
     recognised_ = IsVolumeDescriptor(bytes.subspan(before, kSectorSize));
     std::ranges::copy(bytes.subspan(before, kHeldBack), held_back_.begin());
-    if (before != 0) batch.writes.push_back({storage_.get(), run.offset, bytes.first(before), 0});
+    AppendWrite(batch, *storage_, run.offset, bytes.first(before));
     const std::uint64_t after = before + kHeldBack;
-    if (!fresh_) batch.writes.push_back({storage_.get(), kDescriptorStart, {}, kHeldBack});
-    batch.writes.push_back({storage_.get(), run.offset + after, bytes.subspan(after), 0});
+    if (!fresh_) AppendZeros(batch, *storage_, kDescriptorStart, kHeldBack);
+    AppendWrite(batch, *storage_, run.offset + after, bytes.subspan(after));
     return Done{};
   }
 
@@ -92,7 +79,6 @@ class IsoWriter : public ImageWriter {
   bool recognised_ = false;
   std::array<std::byte, kHeldBack> held_back_{};
   WriterTraits traits_;
-  std::mutex punch_mutex_;
 };
 
 }  // namespace

@@ -6,9 +6,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <vector>
 
 #include "formats/core/checked.h"
+#include "formats/core/entry_table.h"
 #include "formats/core/limits.h"
 #include "formats/core/number_set.h"
 #include "formats/core/result.h"
@@ -50,21 +50,19 @@ class Bat {
 // Calls `visit(cluster, entry)` for every entry that is not 0, in order. kIo, and what `visit` returns.
 template <class Visit>
 Result<> ForEachEntry(Storage& storage, const Header& header, Visit visit) {
-  constexpr std::uint64_t kPieceEntries = 16384;
-  std::vector<std::byte> piece;
   for (std::uint64_t cluster = 0; cluster < header.entries;) {
-    const std::uint64_t rest = (header.entries - cluster) * kEntrySize;
+    const std::uint64_t rest = header.entries - cluster;
     const DataRun run = PLATTER_TRY(storage.DataMap(header.EntryOffset(cluster)));
     if (!run.data && run.length / kEntrySize != 0) {
-      cluster += std::min(run.length, rest) / kEntrySize;
+      cluster += std::min(run.length / kEntrySize, rest);
       continue;
     }
-    piece.resize(std::min<std::uint64_t>(kPieceEntries * kEntrySize, rest));
-    PLATTER_CHECK(storage.ReadAt(header.EntryOffset(cluster), piece));
-    for (std::size_t at = 0; at < piece.size(); at += kEntrySize, ++cluster) {
-      const auto entry = LoadLe<std::uint32_t>(piece.data() + at);
-      if (entry != 0) PLATTER_CHECK(visit(cluster, entry));
-    }
+    const std::uint64_t count = std::min(kTablePieceEntries, rest);
+    const auto visit_used = [&](std::uint64_t index, std::uint32_t entry) -> Result<> {
+      return entry == 0 ? Done{} : visit(cluster + index, entry);
+    };
+    PLATTER_CHECK(ForEachTableEntry(storage, header.EntryOffset(cluster), count, visit_used));
+    cluster += count;
   }
   return Done{};
 }

@@ -14,26 +14,10 @@ namespace {
 constexpr std::uint32_t kHeads = 16;
 constexpr std::uint32_t kSectorsPerTrack = 32;
 
-Error Refused(std::string_view option, std::string what) {
-  return Error(ErrorKind::kInvalid, std::move(what)).At("create options", std::string(option));
-}
-
-// qemu hands the option to the file below, hence the words.
-Result<Preallocation> ParsePreallocation(const OptionValues& values) {
-  const std::string mode = values.Text("preallocation").value_or("off");
-  if (mode == "off") return Preallocation::kOff;
-  if (mode == "falloc") return Preallocation::kFalloc;
-  if (mode == "full") return Preallocation::kFull;
-  const bool known = mode == "metadata";
-  return Refused("preallocation",
-                 known ? "Unsupported preallocation mode: metadata" : "invalid parameter value: " + mode)
-      .Allowed("off, falloc, full");
-}
-
 Result<> ParseClusterSize(const OptionValues& values, Header& header) {
   const std::uint64_t size = values.Size("cluster_size", kDefaultClusterSize);
   if (size > kMaxTracks * kSectorSize) {
-    return Refused("cluster_size", "Cluster size is too large")
+    return RefusedOption("cluster_size", "Cluster size is too large")
         .Found(size)
         .Allowed(fmt::format("up to {}", kMaxTracks * kSectorSize));
   }
@@ -45,7 +29,7 @@ Result<> SizeTable(std::uint64_t virtual_size, Header& header) {
   const auto whole_sectors = CheckedAlignUp(virtual_size, kSectorSize);
   const std::uint64_t largest = kMaxEntries * header.cluster_size;
   if (!whole_sectors || *whole_sectors > largest || header.cluster_size == 0) {
-    return Refused("size", "Image size is too large for this cluster size")
+    return RefusedOption("size", "Image size is too large for this cluster size")
         .Found(virtual_size)
         .Allowed(fmt::format("up to {} bytes", largest));
   }

@@ -6,12 +6,11 @@
 #include <string_view>
 
 #include "formats/core/options.h"
+#include "formats/core/preallocation.h"
 #include "formats/core/result.h"
 #include "formats/ploop/header.h"
 
 namespace platter::ploop {
-
-enum class Preallocation : std::uint8_t { kOff, kFalloc, kFull };
 
 struct CreateOptions {
   Header header;  // of the finished image

@@ -1,6 +1,5 @@
 #include "formats/ploop/reader.h"
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -31,21 +30,7 @@ class PloopImage : public Image {
     return extent;
   }
 
-  Result<> DoRead(ByteRange range, std::span<std::byte> out) override {
-    while (!out.empty()) {
-      const std::uint64_t at = range.end() - out.size();
-      const auto rest = PLATTER_TRY(ByteRange::Within(at, out.size(), range.end()));
-      const ClusterRun run = PLATTER_TRY(bat_.At(rest));
-      const auto part = out.first(run.length);
-      if (run.host) {
-        PLATTER_CHECK(storage_->ReadAt(*run.host, part));
-      } else {
-        std::ranges::fill(part, std::byte{0});
-      }
-      out = out.subspan(run.length);
-    }
-    return Done{};
-  }
+  Result<> DoRead(ByteRange range, std::span<std::byte> out) override { return ReadMapped(*storage_, range, out); }
 
  private:
   std::shared_ptr<Storage> storage_;

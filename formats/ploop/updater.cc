@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <utility>
+#include <vector>
 
 #include "formats/core/checked.h"
 #include "formats/ploop/bat.h"
@@ -13,12 +14,14 @@ namespace platter::ploop {
 namespace {
 
 constexpr std::uint64_t kUnit = 4096;
-constexpr std::uint64_t kTableEntries = 16384;
 
 }  // namespace
 
 Updater::Updater(const Header& header, const UpdateRequest& request)
-    : header_(header), storage_(request.storage), limits_(request.context.limits) {
+    : header_(header),
+      storage_(request.storage),
+      limits_(request.context.limits),
+      table_(*storage_, header_.EntryOffset(0), header_.entries) {
   traits_.unit = std::has_single_bit(header_.cluster_size) ? std::min(kUnit, header_.cluster_size) : kUnit;
   traits_.batch_alignment = traits_.unit;
   traits_.starts_zeroed = false;
@@ -58,47 +61,21 @@ Result<> Updater::MarkInUse(std::uint32_t mark) {
 Result<> Updater::Place(Batch& batch) {
   batch.writes.clear();
   for (const Run& run : batch.runs) {
-    if (run.kind != Run::Kind::kBacking) PLATTER_CHECK(PlaceRun(batch, run));
-  }
-  return Done{};
-}
-
-Result<> Updater::PlaceRun(Batch& batch, const Run& run) {
-  for (std::uint64_t at = run.offset; at < run.end();) {
-    const std::uint64_t length = std::min(run.end() - at, header_.cluster_size - at % header_.cluster_size);
-    PLATTER_CHECK(PlacePart(batch, {run.kind, at, length}));
-    at += length;
+    if (run.kind == Run::Kind::kBacking) continue;
+    PLATTER_CHECK(ForEachPart(run, header_.cluster_size, [&](const Run& part) { return PlacePart(batch, part); }));
   }
   return Done{};
 }
 
 Result<> Updater::PlacePart(Batch& batch, const Run& part) {
   const auto cluster = static_cast<std::uint32_t>(part.offset / header_.cluster_size);
-  const bool zero = part.kind == Run::Kind::kZero;
-  std::uint32_t entry = PLATTER_TRY(Entry(cluster));
+  std::uint32_t entry = PLATTER_TRY(table_.Get(cluster));
   if (entry == 0) {
-    if (zero) return Done{};
+    if (part.kind == Run::Kind::kZero) return Done{};
     entry = PLATTER_TRY(NewEntry());
-    SetEntry(cluster, entry);
+    table_.Set(cluster, entry);
   }
-  const std::uint64_t host = header_.HostOffset(entry) + part.offset % header_.cluster_size;
-  if (zero) {
-    batch.writes.push_back({storage_.get(), host, {}, part.length});
-  } else {
-    batch.writes.push_back({storage_.get(), host, batch.bytes.subspan(part.offset - batch.offset, part.length), 0});
-  }
-  return Done{};
-}
-
-Result<> Updater::Store(Batch& batch) {
-  for (const HostWrite& write : batch.writes) {
-    if (write.bytes.empty()) {
-      const std::lock_guard lock(punch_mutex_);
-      PLATTER_CHECK(write.file->Punch(write.offset, write.zeros));
-    } else {
-      PLATTER_CHECK(write.file->WriteAt(write.offset, write.bytes));
-    }
-  }
+  AppendRun(batch, *storage_, header_.HostOffset(entry) + part.offset % header_.cluster_size, part);
   return Done{};
 }
 
@@ -110,37 +87,13 @@ Result<std::uint32_t> Updater::NewEntry() {
     return Error(ErrorKind::kLimit, "image file grows past what its allocation table can say").In(storage_->name());
   }
   end_ = std::max(end_, begin + header_.cluster_size);
-  const std::lock_guard lock(punch_mutex_);
   // What was there before is nobody's.
-  if (begin < storage_->size()) {
-    PLATTER_CHECK(storage_->Punch(begin, std::min(header_.cluster_size, storage_->size() - begin)));
-  }
+  PLATTER_CHECK(ClearStored(*storage_, begin, header_.cluster_size));
   return header_.EntryOf(begin);
 }
 
-Result<std::uint32_t> Updater::Entry(std::uint32_t cluster) {
-  if (table_.empty() || cluster < table_first_ || cluster - table_first_ >= table_.size() / kEntrySize) {
-    PLATTER_CHECK(WriteTable());
-    table_first_ = cluster / kTableEntries * kTableEntries;
-    table_.resize(std::min(kTableEntries, header_.entries - table_first_) * kEntrySize);
-    PLATTER_CHECK(storage_->ReadAt(header_.EntryOffset(table_first_), table_));
-  }
-  return LoadLe<std::uint32_t>(table_.data() + (cluster - table_first_) * kEntrySize);
-}
-
-void Updater::SetEntry(std::uint32_t cluster, std::uint32_t entry) {
-  StoreLe(table_.data() + (cluster - table_first_) * kEntrySize, entry);
-  table_dirty_ = true;
-}
-
-Result<> Updater::WriteTable() {
-  if (table_dirty_) PLATTER_CHECK(storage_->WriteAt(header_.EntryOffset(table_first_), table_));
-  table_dirty_ = false;
-  return Done{};
-}
-
 Result<> Updater::Finish() {
-  PLATTER_CHECK(WriteTable());
+  PLATTER_CHECK(table_.Flush());
   if (!storage_->is_device() && storage_->size() < end_) PLATTER_CHECK(storage_->Resize(end_));
   PLATTER_CHECK(storage_->Sync());
   PLATTER_CHECK(MarkInUse(header_.in_use));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <utility>
+#include <vector>
 
 #include "formats/core/checked.h"
 
@@ -11,66 +12,40 @@ namespace {
 
 constexpr std::uint64_t kUnit = 4096;  // zeros are looked for in pieces of this size
 constexpr std::uint64_t kMaxAlignment = std::uint64_t{1} << 20;
-constexpr std::size_t kTableBytes = 65536;
-constexpr std::uint64_t kFillBytes = std::uint64_t{1} << 20;
-
-Result<> FillWithZeros(Storage& storage, std::uint64_t offset, std::uint64_t length) {
-  const std::vector<std::byte> zeros(std::min(kFillBytes, length));
-  for (std::uint64_t done = 0; done < length;) {
-    const auto part = std::span(zeros).first(std::min<std::uint64_t>(zeros.size(), length - done));
-    PLATTER_CHECK(storage.WriteAt(offset + done, part));
-    done += part.size();
-  }
-  return Done{};
-}
 
 }  // namespace
 
 Writer::Writer(const CreateOptions& options, std::shared_ptr<Storage> storage)
-    : options_(options), storage_(std::move(storage)) {
+    : options_(options), storage_(std::move(storage)), table_(*storage_, options_.header.EntryOffset(0)) {
   const std::uint64_t cluster_size = options_.header.cluster_size;
   traits_.unit = kUnit;
   // Batches of whole clusters where those are powers of two; others are cut where they have to be.
   if (std::has_single_bit(cluster_size)) traits_.unit = std::min(kUnit, cluster_size);
   traits_.batch_alignment = traits_.unit;
   if (std::has_single_bit(cluster_size)) traits_.batch_alignment = std::min(cluster_size, kMaxAlignment);
-  table_.reserve(kTableBytes);
 }
 
 Result<> Writer::Start() {
   const Header& header = options_.header;
   if (storage_->size() != 0) PLATTER_CHECK(storage_->WriteAt(0, std::vector<std::byte>(HeaderLayout::kSize)));
   const std::uint64_t length = header.entries * header.cluster_size;
-  if (options_.preallocation == Preallocation::kFalloc) return storage_->Allocate(header.data_offset, length);
-  if (options_.preallocation == Preallocation::kFull) return FillWithZeros(*storage_, header.data_offset, length);
-  return Done{};
+  return Preallocate(*storage_, options_.preallocation, header.data_offset, length);
 }
 
 Result<> Writer::Place(Batch& batch) {
   batch.writes.clear();
   for (const Run& run : batch.runs) {
-    if (run.kind == Run::Kind::kData) PLATTER_CHECK(PlaceData(batch, run));
+    if (run.kind != Run::Kind::kData) continue;
+    const auto place_part = [&](const Run& part) { return PlacePart(batch, part); };
+    PLATTER_CHECK(ForEachPart(run, options_.header.cluster_size, place_part));
   }
   return Done{};
 }
 
-Result<> Writer::PlaceData(Batch& batch, const Run& run) {
+Result<> Writer::PlacePart(Batch& batch, const Run& part) {
   const std::uint64_t cluster_size = options_.header.cluster_size;
-  for (std::uint64_t at = run.offset; at < run.end();) {
-    const std::uint64_t inside = at % cluster_size;
-    const std::uint64_t length = std::min(run.end() - at, cluster_size - inside);
-    const std::uint64_t host = PLATTER_TRY(HostOf(static_cast<std::uint32_t>(at / cluster_size))) + inside;
-    const auto bytes = batch.bytes.subspan(at - batch.offset, length);
-    HostWrite* const last = batch.writes.empty() ? nullptr : &batch.writes.back();
-    const bool joins = last != nullptr && last->offset + last->bytes.size() == host &&
-                       last->bytes.data() + last->bytes.size() == bytes.data();
-    if (joins) {
-      last->bytes = {last->bytes.data(), last->bytes.size() + bytes.size()};
-    } else {
-      batch.writes.push_back({storage_.get(), host, bytes, 0});
-    }
-    at += length;
-  }
+  const std::uint64_t host = PLATTER_TRY(HostOf(static_cast<std::uint32_t>(part.offset / cluster_size)));
+  AppendRun(batch, *storage_, host + part.offset % cluster_size, part);
   return Done{};
 }
 
@@ -79,40 +54,28 @@ std::uint32_t Writer::EntryAt(std::uint32_t place) const noexcept {
 }
 
 Result<std::uint64_t> Writer::HostOf(std::uint32_t cluster) {
-  if (cluster + 1 != next_cluster_) {
+  if (std::uint64_t{cluster} + 1 != table_.next()) {
     PLATTER_CHECK(FillTableTo(cluster));
     last_place_ = options_.places_all() ? cluster : next_place_;
     PLATTER_CHECK(ClearPlace(last_place_));
-    PLATTER_CHECK(AppendEntry(EntryAt(last_place_)));
+    PLATTER_CHECK(table_.Append(EntryAt(last_place_)));
     next_place_ = last_place_ + 1;
   }
   return options_.header.PlaceOffset(last_place_);
 }
 
 Result<> Writer::FillTableTo(std::uint32_t cluster) {
-  while (next_cluster_ < cluster) {
-    if (!options_.places_all() && table_.empty() && !storage_->is_device()) {
-      next_cluster_ += std::min<std::uint32_t>(cluster - next_cluster_, kTableBytes / kEntrySize);
-      table_begin_ = next_cluster_;
-      continue;
+  while (table_.next() < cluster) {
+    const auto next = static_cast<std::uint32_t>(table_.next());
+    if (options_.places_all()) {
+      PLATTER_CHECK(ClearPlace(next));
+      PLATTER_CHECK(table_.Append(EntryAt(next)));
+    } else if (table_.flushed() && !storage_->is_device()) {
+      table_.SkipTo(cluster);
+    } else {
+      PLATTER_CHECK(table_.Append(0));
     }
-    if (options_.places_all()) PLATTER_CHECK(ClearPlace(next_cluster_));
-    PLATTER_CHECK(AppendEntry(options_.places_all() ? EntryAt(next_cluster_) : 0));
   }
-  return Done{};
-}
-
-Result<> Writer::AppendEntry(std::uint32_t entry) {
-  table_.resize(table_.size() + kEntrySize);
-  StoreLe(table_.data() + table_.size() - kEntrySize, entry);
-  ++next_cluster_;
-  return table_.size() == kTableBytes ? FlushTable() : Done{};
-}
-
-Result<> Writer::FlushTable() {
-  PLATTER_CHECK(storage_->WriteAt(options_.header.EntryOffset(table_begin_), table_));
-  table_begin_ = next_cluster_;
-  table_.clear();
   return Done{};
 }
 
@@ -124,7 +87,7 @@ Result<> Writer::ClearPlace(std::uint32_t place) {
 Result<> Writer::Finish() {
   const Header& header = options_.header;
   PLATTER_CHECK(FillTableTo(header.entries));
-  if (!table_.empty()) PLATTER_CHECK(FlushTable());
+  PLATTER_CHECK(table_.Flush());
   const std::uint32_t places = options_.places_all() ? header.entries : next_place_;
   if (!storage_->is_device()) PLATTER_CHECK(storage_->Resize(header.PlaceOffset(places)));
   PLATTER_CHECK(storage_->Sync());

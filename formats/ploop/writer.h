@@ -2,12 +2,11 @@
 // complete, the header last.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "formats/core/driver.h"
+#include "formats/core/entry_table.h"
 #include "formats/core/writer.h"
 #include "formats/ploop/create_options.h"
 
@@ -24,14 +23,13 @@ class Writer : public ImageWriter {
   Result<> Finish() override;
 
  private:
-  Result<> PlaceData(Batch& batch, const Run& run);
+  // Data that lies in one cluster.
+  Result<> PlacePart(Batch& batch, const Run& part);
   // Host offset of guest cluster `cluster`, which gets its place now if it has none yet. Requires: not before the last
   // one.
   Result<std::uint64_t> HostOf(std::uint32_t cluster);
   // Entries for the clusters in front of `cluster` that have none yet.
   Result<> FillTableTo(std::uint32_t cluster);
-  Result<> AppendEntry(std::uint32_t entry);
-  Result<> FlushTable();
   // Of a device, whose old content must not show through.
   Result<> ClearPlace(std::uint32_t place);
   std::uint32_t EntryAt(std::uint32_t place) const noexcept;
@@ -39,11 +37,9 @@ class Writer : public ImageWriter {
   CreateOptions options_;
   std::shared_ptr<Storage> storage_;
   WriterTraits traits_;
-  std::uint32_t next_cluster_ = 0;  // the table is complete in front of it
+  EntryAppender table_;
   std::uint32_t next_place_ = 0;
-  std::uint32_t last_place_ = 0;   // of cluster next_cluster_ - 1
-  std::uint32_t table_begin_ = 0;  // cluster of the first entry in table_
-  std::vector<std::byte> table_;
+  std::uint32_t last_place_ = 0;  // of the cluster that got its entry last
 };
 
 }  // namespace platter::ploop

@@ -12,13 +12,9 @@ namespace {
 
 constexpr std::uint64_t kSectorSize = 512;
 
-Error Refused(std::string_view option, std::string what) {
-  return Error(ErrorKind::kInvalid, std::move(what)).At("create options", std::string(option));
-}
-
 Error NotAccepted(std::string_view option, std::string_view parameter, const std::string& value,
                   std::string_view allowed) {
-  return Refused(option, fmt::format("Parameter '{}' does not accept value '{}'", parameter, value))
+  return RefusedOption(option, fmt::format("Parameter '{}' does not accept value '{}'", parameter, value))
       .Allowed(std::string(allowed));
 }
 
@@ -57,28 +53,31 @@ Result<> ParseGeometry(const OptionValues& values, Header& header) {
   const std::uint64_t cluster_size = values.Size("cluster_size", header.cluster_size());
   if (!std::has_single_bit(cluster_size) || cluster_size < std::uint64_t{1} << kMinClusterBits ||
       cluster_size > std::uint64_t{1} << kMaxClusterBits) {
-    return Refused("cluster_size", "Cluster size must be a power of two between 512 and 2048k").Found(cluster_size);
+    return RefusedOption("cluster_size", "Cluster size must be a power of two between 512 and 2048k")
+        .Found(cluster_size);
   }
   header.cluster_bits = static_cast<std::uint32_t>(std::countr_zero(cluster_size));
 
   const std::uint64_t refcount_bits = values.Number("refcount_bits", header.refcount_bits());
   if (!std::has_single_bit(refcount_bits) || refcount_bits > std::uint64_t{1} << kMaxRefcountOrder) {
-    return Refused("refcount_bits", "Refcount width must be a power of two and may not exceed 64 bits")
+    return RefusedOption("refcount_bits", "Refcount width must be a power of two and may not exceed 64 bits")
         .Found(refcount_bits);
   }
   header.refcount_order = static_cast<std::uint32_t>(std::countr_zero(refcount_bits));
   if (header.version < 3 && header.refcount_order != kDefaultRefcountOrder) {
-    return Refused("refcount_bits",
-                   "Different refcount widths than 16 bits require compatibility level 1.1 or above (use version=v3 "
-                   "or greater)");
+    return RefusedOption(
+        "refcount_bits",
+        "Different refcount widths than 16 bits require compatibility level 1.1 or above (use version=v3 "
+        "or greater)");
   }
   return Done{};
 }
 
 Error NeedsVersion3(std::string_view option, std::string_view feature) {
-  return Refused(option, fmt::format("{} only supported with compatibility level 1.1 and above (use version=v3 or "
-                                     "greater)",
-                                     feature));
+  return RefusedOption(option,
+                       fmt::format("{} only supported with compatibility level 1.1 and above (use version=v3 or "
+                                   "greater)",
+                                   feature));
 }
 
 Result<> ParseFeatures(const OptionValues& values, Header& header) {
@@ -89,8 +88,8 @@ Result<> ParseFeatures(const OptionValues& values, Header& header) {
   if (values.Flag("extended_l2", false)) {
     if (header.version < 3) return NeedsVersion3("extended_l2", "Extended L2 entries are");
     if (header.cluster_bits < kMinExtendedL2ClusterBits) {
-      return Refused("extended_l2",
-                     "Extended L2 entries are only supported with cluster sizes of at least 16384 bytes");
+      return RefusedOption("extended_l2",
+                           "Extended L2 entries are only supported with cluster sizes of at least 16384 bytes");
     }
     header.incompatible_features |= kIncompatExtendedL2;
   }
@@ -110,20 +109,20 @@ Result<> ParseOtherFiles(const OptionValues& values, CreateOptions& options) {
   header.backing_file = values.Text("backing_file").value_or("");
   header.backing_format = values.Text("backing_fmt").value_or("");
   if (header.backing_file.size() > kMaxBackingNameBytes) {
-    return Refused("backing_file", "Backing file name is too long")
+    return RefusedOption("backing_file", "Backing file name is too long")
         .Found(header.backing_file.size())
         .Allowed("up to 1023 bytes");
   }
   if (header.backing_file.empty() && !header.backing_format.empty()) {
-    return Refused("backing_fmt", "Backing format cannot be used without backing file");
+    return RefusedOption("backing_fmt", "Backing format cannot be used without backing file");
   }
   if (header.backing_format.size() > kMaxBackingFormatBytes) {
-    return Refused("backing_fmt", "Backing format name is too long").Found(header.backing_format);
+    return RefusedOption("backing_fmt", "Backing format name is too long").Found(header.backing_format);
   }
   const bool raw = values.Flag("data_file_raw", false);
-  if (raw && !values.Has("data_file")) return Refused("data_file_raw", "data-file-raw requires data-file");
+  if (raw && !values.Has("data_file")) return RefusedOption("data_file_raw", "data-file-raw requires data-file");
   if (raw && !header.backing_file.empty()) {
-    return Refused("data_file_raw", "Backing file and data-file-raw cannot be used at the same time");
+    return RefusedOption("data_file_raw", "Backing file and data-file-raw cannot be used at the same time");
   }
   if (values.Has("data_file")) {
     if (header.version < 3) return NeedsVersion3("data_file", "External data files are");
@@ -138,8 +137,8 @@ Result<> ParseAllocation(const OptionValues& values, CreateOptions& options) {
   options.preallocation = PLATTER_TRY(ParsePreallocation(values));
   const Header& header = options.header;
   if (options.preallocates() && !header.backing_file.empty() && !header.extended_l2()) {
-    return Refused("preallocation",
-                   "Backing file and preallocation can only be used at the same time if extended_l2 is on");
+    return RefusedOption("preallocation",
+                         "Backing file and preallocation can only be used at the same time if extended_l2 is on");
   }
   // What is not in the tables would be unknown to who reads the raw data file.
   if (header.data_file_raw() && !options.preallocates()) options.preallocation = Preallocation::kMetadata;
@@ -150,7 +149,8 @@ Result<> SizeTables(std::uint64_t virtual_size, Header& header) {
   const auto whole_sectors = CheckedAlignUp(virtual_size, kSectorSize);
   const std::uint64_t l1_entries = whole_sectors ? header.l1_entries_for(*whole_sectors) : kMaxL1Bytes;
   if (l1_entries > kMaxL1Bytes / kL1EntrySize) {
-    return Refused("size", "The image size is too large for file format 'qcow2' (try using a larger cluster size)")
+    return RefusedOption("size",
+                         "The image size is too large for file format 'qcow2' (try using a larger cluster size)")
         .Found(virtual_size)
         .Allowed(fmt::format("up to {} bytes", kMaxL1Bytes / kL1EntrySize * header.l2_coverage()));
   }

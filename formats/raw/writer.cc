@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <mutex>
 #include <utility>
 
 #include "formats/core/checked.h"
+#include "formats/core/preallocation.h"
 #include "formats/core/slice_storage.h"
 #include "formats/raw/raw.h"
 
@@ -17,13 +17,9 @@ namespace {
 // What the host's allocator is asked to hand out at least at once, as qemu asks.
 constexpr std::uint64_t kDefaultExtentSizeHint = std::uint64_t{1} << 20;
 
-enum class Preallocation : std::uint8_t { kOff, kFalloc, kFull };
-
-Result<Preallocation> ParsePreallocation(const OptionValues& options) {
+Result<Preallocation> PreallocationFrom(const OptionValues& options) {
   const std::string mode = options.Text("preallocation").value_or("off");
-  if (mode == "off") return Preallocation::kOff;
-  if (mode == "falloc") return Preallocation::kFalloc;
-  if (mode == "full") return Preallocation::kFull;
+  if (const auto preallocation = PreallocationOf(mode)) return *preallocation;
   return Error(ErrorKind::kInvalid, "Unsupported preallocation mode").Found(mode).Allowed("off, falloc, full");
 }
 
@@ -41,26 +37,15 @@ class RawWriter : public ImageWriter {
     batch.writes.clear();
     // A stream takes every byte: nothing may be left out.
     const bool stream = storage_->is_stream();
-    if (stream && batch.offset > position_) PlaceZeros(batch, position_, batch.offset - position_);
+    if (stream && batch.offset > position_) AppendZeros(batch, *storage_, position_, batch.offset - position_);
     for (const Run& run : batch.runs) {
       if (run.kind == Run::Kind::kData) {
         PlaceData(batch, run);
       } else if (!fresh_ && (stream || run.kind == Run::Kind::kZero)) {
-        PlaceZeros(batch, run.offset, run.length);
+        AppendZeros(batch, *storage_, run.offset, run.length);
       }
     }
     position_ = batch.offset + batch.length;
-    return Done{};
-  }
-
-  Result<> Store(Batch& batch) override {
-    for (const HostWrite& write : batch.writes) {
-      if (write.bytes.empty()) {
-        PLATTER_CHECK(StoreZeros(write));
-      } else {
-        PLATTER_CHECK(write.file->WriteAt(write.offset, write.bytes));
-      }
-    }
     return Done{};
   }
 
@@ -72,17 +57,6 @@ class RawWriter : public ImageWriter {
   }
 
  private:
-  Result<> StoreZeros(const HostWrite& write) {
-    std::unique_lock lock(punch_mutex_, std::defer_lock);
-    // Into a stream they wait for their turn, and must not keep back those whose turn it is.
-    if (!write.file->is_stream()) lock.lock();
-    return write.file->Punch(write.offset, write.zeros);
-  }
-
-  void PlaceZeros(Batch& batch, std::uint64_t offset, std::uint64_t length) {
-    batch.writes.push_back({storage_.get(), offset, {}, length});
-  }
-
   // A fresh file reaches its full size only in Finish: the disk's last sector is held back until then.
   void PlaceData(Batch& batch, const Run& run) {
     auto bytes = batch.bytes.subspan(run.offset - batch.offset, run.length);
@@ -91,7 +65,7 @@ class RawWriter : public ImageWriter {
       tail_.assign(tail.begin(), tail.end());
       bytes = bytes.first(bytes.size() - kSectorSize);
     }
-    if (!bytes.empty()) batch.writes.push_back({storage_.get(), run.offset, bytes, 0});
+    AppendWrite(batch, *storage_, run.offset, bytes);
   }
 
   std::shared_ptr<Storage> storage_;
@@ -100,16 +74,7 @@ class RawWriter : public ImageWriter {
   WriterTraits traits_;
   std::vector<std::byte> tail_;
   std::uint64_t position_ = 0;  // guest bytes: everything below is placed
-  std::mutex punch_mutex_;
 };
-
-Result<> FillWithZeros(Storage& storage, std::uint64_t size) {
-  const std::vector<std::byte> zeros(std::uint64_t{1} << 20);
-  for (std::uint64_t at = 0; at < size; at += zeros.size()) {
-    PLATTER_CHECK(storage.WriteAt(at, std::span(zeros).first(std::min<std::uint64_t>(zeros.size(), size - at))));
-  }
-  return Done{};
-}
 
 // Wishes to the host's file system; one that does not know them ignores them, as qemu does. Both want an empty file.
 void ApplyFileHints(const Storage& storage, const OptionValues& options) {
@@ -126,15 +91,6 @@ void ApplyFileHints(const Storage& storage, const OptionValues& options) {
     flags |= FS_NOCOW_FL;
     (void)ioctl(storage.fd(), FS_IOC_SETFLAGS, &flags);
   }
-}
-
-Result<> Preallocate(Storage& storage, Preallocation mode, std::uint64_t size) {
-  // The last sector stays out until Finish, so that an interrupted image is too short to pass for a whole one: a file's
-  // size is rounded up to whole sectors when it is opened.
-  const std::uint64_t reserved = size == 0 ? 0 : size - kSectorSize;
-  if (mode == Preallocation::kFalloc) return storage.Allocate(0, reserved);
-  if (mode == Preallocation::kFull) return FillWithZeros(storage, reserved);
-  return Done{};
 }
 
 Result<std::shared_ptr<Storage>> PartOf(std::shared_ptr<Storage> storage, const OptionValues& options) {
@@ -154,7 +110,7 @@ Error RefuseCompression(const Storage& storage) {
 Result<std::unique_ptr<ImageWriter>> Create(const CreateRequest& request) {
   Storage& storage = *request.storage;
   if (request.compress) return RefuseCompression(storage);
-  const auto preallocation = PLATTER_TRY(ParsePreallocation(request.options));
+  const auto preallocation = PLATTER_TRY(PreallocationFrom(request.options));
   const auto size = CheckedAlignUp(request.virtual_size, kSectorSize);
   if (!size) return Error(ErrorKind::kOutOfRange, "the disk is too large").Found(request.virtual_size);
   if (storage.is_device() && storage.size() < *size) {
@@ -164,7 +120,9 @@ Result<std::unique_ptr<ImageWriter>> Create(const CreateRequest& request) {
         .Allowed("at least " + std::to_string(*size) + " bytes");
   }
   ApplyFileHints(storage, request.options);
-  PLATTER_CHECK(Preallocate(storage, preallocation, *size));
+  // The last sector stays out until Finish, so that an interrupted image is too short to pass for a whole one: a file's
+  // size is rounded up to whole sectors when it is opened.
+  PLATTER_CHECK(Preallocate(storage, preallocation, 0, *size == 0 ? 0 : *size - kSectorSize));
   return std::unique_ptr<ImageWriter>(std::make_unique<RawWriter>(request.storage, *size, !storage.is_device()));
 }
 

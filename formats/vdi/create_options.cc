@@ -14,26 +14,10 @@ namespace {
 constexpr std::uint64_t kDataAlignment = 4096;
 constexpr const char* kImageText = "<<< Platter Disk Image >>>\n";
 
-Error Refused(std::string_view option, std::string what) {
-  return Error(ErrorKind::kInvalid, std::move(what)).At("create options", std::string(option));
-}
-
-// qemu hands the option to the file below, hence the words.
-Result<Preallocation> ParsePreallocation(const OptionValues& values) {
-  const std::string mode = values.Text("preallocation").value_or("off");
-  if (mode == "off") return Preallocation::kOff;
-  if (mode == "falloc") return Preallocation::kFalloc;
-  if (mode == "full") return Preallocation::kFull;
-  const bool known = mode == "metadata";
-  return Refused("preallocation",
-                 known ? "Unsupported preallocation mode: metadata" : "invalid parameter value: " + mode)
-      .Allowed("off, falloc, full");
-}
-
 Result<> ParseBlockSize(const OptionValues& values, Header& header) {
   const std::uint64_t size = values.Size("block_size", kDefaultBlockSize);
   if (!std::has_single_bit(size) || size < kMinBlockSize || size > kMaxBlockSize) {
-    return Refused("block_size", "impossible block size")
+    return RefusedOption("block_size", "impossible block size")
         .Found(size)
         .Allowed(fmt::format("a power of two from {} to {}", kMinBlockSize, kMaxBlockSize));
   }
@@ -45,7 +29,9 @@ Result<> ParseUuids(const OptionValues& values, Header& header) {
   if (const auto text = values.Text("uuid")) {
     const auto uuid = ParseUuid(*text);
     if (!uuid || IsNull(*uuid)) {
-      return Refused("uuid", "not a UUID").Found(*text).Allowed("32 hexadecimal digits in the usual groups, not all 0");
+      return RefusedOption("uuid", "not a UUID")
+          .Found(*text)
+          .Allowed("32 hexadecimal digits in the usual groups, not all 0");
     }
     header.creation_uuid = header.modification_uuid = *uuid;
     return Done{};

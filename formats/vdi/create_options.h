@@ -5,12 +5,11 @@
 #include <cstdint>
 
 #include "formats/core/options.h"
+#include "formats/core/preallocation.h"
 #include "formats/core/result.h"
 #include "formats/vdi/header.h"
 
 namespace platter::vdi {
-
-enum class Preallocation : std::uint8_t { kOff, kFalloc, kFull };
 
 struct CreateOptions {
   Header header;  // of the finished image, but for the number of allocated blocks of a dynamic one

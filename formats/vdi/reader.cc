@@ -35,21 +35,7 @@ class VdiImage : public Image {
     return extent;
   }
 
-  Result<> DoRead(ByteRange range, std::span<std::byte> out) override {
-    while (!out.empty()) {
-      const std::uint64_t at = range.end() - out.size();
-      const auto rest = PLATTER_TRY(ByteRange::Within(at, out.size(), range.end()));
-      const BlockRun run = PLATTER_TRY(map_.At(rest));
-      const auto part = out.first(run.length);
-      if (run.kind == BlockKind::kData) {
-        PLATTER_CHECK(storage_->ReadAt(run.host, part));
-      } else {
-        std::ranges::fill(part, std::byte{0});
-      }
-      out = out.subspan(run.length);
-    }
-    return Done{};
-  }
+  Result<> DoRead(ByteRange range, std::span<std::byte> out) override { return ReadMapped(*storage_, range, out); }
 
  private:
   std::shared_ptr<Storage> storage_;

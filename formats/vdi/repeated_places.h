@@ -1,10 +1,9 @@
 // The places in the file that more than one entry of the block map points at.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <vector>
 
+#include "formats/core/entry_table.h"
 #include "formats/core/limits.h"
 #include "formats/core/number_set.h"
 #include "formats/core/result.h"
@@ -27,16 +26,7 @@ class RepeatedPlaces {
 // Calls `visit(block, entry)` for every entry of the map, in order. kIo, and what `visit` returns.
 template <class Visit>
 Result<> ForEachEntry(Storage& storage, const Header& header, Visit visit) {
-  constexpr std::uint64_t kPieceEntries = 16384;
-  std::vector<std::byte> piece;
-  for (std::uint64_t block = 0; block < header.blocks;) {
-    piece.resize(std::min<std::uint64_t>(kPieceEntries, header.blocks - block) * kEntrySize);
-    PLATTER_CHECK(storage.ReadAt(header.EntryOffset(block), piece));
-    for (std::size_t at = 0; at < piece.size(); at += kEntrySize) {
-      PLATTER_CHECK(visit(block++, LoadLe<std::uint32_t>(piece.data() + at)));
-    }
-  }
-  return Done{};
+  return ForEachTableEntry(storage, header.map_offset, header.blocks, visit);
 }
 
 }  // namespace platter::vdi

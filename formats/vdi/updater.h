@@ -3,13 +3,11 @@
 // blocks and the modification UUID.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <vector>
 
 #include "formats/core/driver.h"
+#include "formats/core/entry_table.h"
 #include "formats/core/number_set.h"
 #include "formats/core/writer.h"
 #include "formats/vdi/header.h"
@@ -26,30 +24,21 @@ class Updater : public ImageWriter {
 
   const WriterTraits& traits() const noexcept override { return traits_; }
   Result<> Place(Batch& batch) override;
-  Result<> Store(Batch& batch) override;
   Result<> Finish() override;
 
  private:
-  Result<> PlaceRun(Batch& batch, const Run& run);
   // The part of a run that lies in one block.
   Result<> PlacePart(Batch& batch, const Run& part);
-  Result<std::uint32_t> Entry(std::uint32_t block);
-  Result<> SetEntry(std::uint32_t block, std::uint32_t entry);
   Result<std::uint32_t> NewPlace();
-  Result<> WriteMap();
 
   Header header_;
   std::shared_ptr<Storage> storage_;
   Limits limits_;
+  EntryWindow map_;
   WriterTraits traits_;
   NumberSet used_;  // places
   std::uint32_t next_place_ = 0;
   std::uint64_t end_ = 0;  // host bytes: of the last place in use
-  std::mutex punch_mutex_;
-
-  std::uint64_t map_first_ = 0;  // block of the first entry in map_
-  bool map_dirty_ = false;
-  std::vector<std::byte> map_;  // a part of the map
 };
 
 Result<std::unique_ptr<ImageWriter>> Update(const UpdateRequest& request);

@@ -1,12 +1,11 @@
 // Writes a new VDI image: blocks in the order of the guest disk, the map as it is complete, the header last.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "formats/core/driver.h"
+#include "formats/core/entry_table.h"
 #include "formats/core/writer.h"
 #include "formats/vdi/create_options.h"
 
@@ -23,24 +22,21 @@ class Writer : public ImageWriter {
   Result<> Finish() override;
 
  private:
-  Result<> PlaceData(Batch& batch, const Run& run);
+  // Data that lies in one block.
+  Result<> PlacePart(Batch& batch, const Run& part);
   // The place of guest block `block`, which the map gets now if it has not yet. Requires: not before the last one.
   Result<std::uint32_t> PlaceOf(std::uint32_t block);
   // Entries for the blocks in front of `block` that have none yet.
   Result<> FillMapTo(std::uint32_t block);
-  Result<> AppendEntry(std::uint32_t entry);
-  Result<> FlushMap();
   // Of a device, whose old content must not show through.
   Result<> ClearPlace(std::uint32_t place);
 
   CreateOptions options_;
   std::shared_ptr<Storage> storage_;
   WriterTraits traits_;
-  std::uint32_t next_block_ = 0;  // the map is complete in front of it
+  EntryAppender map_;
   std::uint32_t next_place_ = 0;
-  std::uint32_t last_place_ = 0;   // of block next_block_ - 1
-  std::uint64_t map_flushed_ = 0;  // entries
-  std::vector<std::byte> map_;     // of the entries behind those
+  std::uint32_t last_place_ = 0;  // of the block that got its entry last
 };
 
 Result<std::unique_ptr<ImageWriter>> Create(const CreateRequest& request);

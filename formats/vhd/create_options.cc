@@ -19,22 +19,18 @@ constexpr std::uint64_t kLocatorOffset = kHeaderOffset + SparseLayout::kSize;
 
 enum class Subformat : std::uint8_t { kDynamic, kFixed, kDifferencing };
 
-Error Refused(std::string_view option, std::string what) {
-  return Error(ErrorKind::kInvalid, std::move(what)).At("create options", std::string(option));
-}
-
 Result<Subformat> ParseSubformat(const OptionValues& values) {
   const bool azure = values.Flag("azure", false);
   const bool parent = values.Has("backing_file");
   const std::string text = values.Text("subformat").value_or(azure ? "fixed" : parent ? "differencing" : "dynamic");
   if (text != "dynamic" && text != "fixed" && text != "differencing") {
-    return Refused("subformat", fmt::format("Parameter 'subformat' does not accept value '{}'", text))
+    return RefusedOption("subformat", fmt::format("Parameter 'subformat' does not accept value '{}'", text))
         .Allowed("dynamic, fixed, differencing");
   }
-  if (azure && text != "fixed") return Refused("azure", "only fixed disks are made for Azure").Found(text);
+  if (azure && text != "fixed") return RefusedOption("azure", "only fixed disks are made for Azure").Found(text);
   if (parent != (text == "differencing")) {
-    return Refused("subformat",
-                   parent ? "only a differencing disk has a backing file" : "a differencing disk needs a backing file")
+    return RefusedOption("subformat", parent ? "only a differencing disk has a backing file"
+                                             : "a differencing disk needs a backing file")
         .Found(text);
   }
   if (text == "fixed") return Subformat::kFixed;
@@ -81,15 +77,16 @@ void AddLocator(CreateOptions& options, std::size_t index, std::uint32_t platfor
 Result<> SettleParent(CreateOptions& options, const OptionValues& values, std::string_view parent_id) {
   const std::string format = values.Text("backing_fmt").value_or("vpc");
   if (format != "vpc" && format != "vhd") {
-    return Refused("backing_fmt", "the parent of a differencing VHD is a VHD").Found(format).Allowed("vpc, vhd");
+    return RefusedOption("backing_fmt", "the parent of a differencing VHD is a VHD").Found(format).Allowed("vpc, vhd");
   }
   const auto id = ParseId(parent_id);
   if (!id) {
-    return Refused("backing_file", "the parent's unique id is not known: the backing file has to be a VHD with one");
+    return RefusedOption("backing_file",
+                         "the parent's unique id is not known: the backing file has to be a VHD with one");
   }
   constexpr std::size_t kLongestName = 4096;
   const std::string parent = *values.Text("backing_file");
-  if (parent.size() > kLongestName) return Refused("backing_file", "the name is too long").Found(parent.size());
+  if (parent.size() > kLongestName) return RefusedOption("backing_file", "the name is too long").Found(parent.size());
   options.sparse->parent_id = *id;
   options.sparse->parent_name = parent.substr(parent.rfind('/') + 1);
   const bool absolute = parent.starts_with('/');
@@ -128,7 +125,8 @@ Result<CreateOptions> ParseCreateOptions(const OptionValues& values, std::uint64
   footer.id = NewId(fmt::format("{} {}", path.substr(path.rfind('/') + 1), footer.current_size));
   if (const auto text = values.Text("uuid")) {
     const auto id = ParseId(*text);
-    if (!id) return Refused("uuid", "not a UUID").Found(*text).Allowed("like 00112233-4455-6677-8899-aabbccddeeff");
+    if (!id)
+      return RefusedOption("uuid", "not a UUID").Found(*text).Allowed("like 00112233-4455-6677-8899-aabbccddeeff");
     footer.id = *id;
   }
   if (subformat != Subformat::kFixed) PLATTER_CHECK(SettleSparse(options, values, parent_id));

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <utility>
 
 #include "formats/vhd/block_map.h"
@@ -59,20 +58,7 @@ class SparseImage : public Image {
     return extent;
   }
 
-  Result<> DoRead(ByteRange range, std::span<std::byte> out) override {
-    while (!out.empty()) {
-      const auto rest = PLATTER_TRY(ByteRange::Within(range.end() - out.size(), out.size(), range.end()));
-      const BlockRun run = PLATTER_TRY(map_.At(rest));
-      const auto part = out.first(run.length);
-      if (run.stored) {
-        PLATTER_CHECK(storage_->ReadAt(run.host, part));
-      } else {
-        std::ranges::fill(part, std::byte{0});
-      }
-      out = out.subspan(part.size());
-    }
-    return Done{};
-  }
+  Result<> DoRead(ByteRange range, std::span<std::byte> out) override { return ReadMapped(*storage_, range, out); }
 
  private:
   std::shared_ptr<Storage> storage_;

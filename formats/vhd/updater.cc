@@ -73,14 +73,10 @@ Result<> Updater::PlaceBlock(Batch& batch) {
     end_ += headers_.sparse->stored_block_bytes();
   }
   const std::uint64_t data = table_[block] * kSectorSize + bitmap_bytes_;
-  if (fresh && storage_->is_device()) batch.writes.push_back({storage_.get(), data, {}, block_size_});
+  if (fresh && storage_->is_device()) AppendZeros(batch, *storage_, data, block_size_);
   for (const Run& run : in_block_) {
     const std::uint64_t host = data + run.offset % block_size_;
-    if (run.kind == Run::Kind::kData) {
-      batch.writes.push_back({storage_.get(), host, batch.bytes.subspan(run.offset - batch.offset, run.length), 0});
-    } else if (!fresh) {
-      batch.writes.push_back({storage_.get(), host, {}, run.length});
-    }
+    if (run.kind == Run::Kind::kData || !fresh) AppendRun(batch, *storage_, host, run);
   }
   PLATTER_CHECK(PlaceBitmap(batch, block, fresh));
   in_block_.clear();
@@ -99,16 +95,14 @@ Result<> Updater::PlaceBitmap(Batch& batch, std::uint64_t block, bool fresh) {
   for (const Run& run : in_block_) SetBits(bitmap_, run.offset % block_size_, run.length);
   if (!fresh && bitmap_ == before) return Done{};
   if (bitmap_ == all_set_) {
-    batch.writes.push_back({storage_.get(), host, all_set_, 0});
+    AppendWrite(batch, *storage_, host, all_set_);
     return Done{};
   }
   const std::size_t begin = batch.encoded.size();
   batch.encoded.insert(batch.encoded.end(), bitmap_.begin(), bitmap_.end());
-  batch.writes.push_back({storage_.get(), host, std::span(batch.encoded).subspan(begin), 0});
+  AppendWrite(batch, *storage_, host, std::span(batch.encoded).subspan(begin));
   return Done{};
 }
-
-Result<> Updater::Store(Batch& batch) { return StoreWrites(batch, punch_mutex_); }
 
 Result<> Updater::WriteTable() {
   for (std::uint32_t& entry : table_) entry = ToOrder<std::endian::big>(entry);

@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <vector>
 
@@ -28,7 +27,6 @@ class Updater : public ImageWriter {
   const WriterTraits& traits() const noexcept override { return traits_; }
   // kBacking leaves what is there.
   Result<> Place(Batch& batch) override;
-  Result<> Store(Batch& batch) override;
   Result<> Finish() override;
 
  private:
@@ -49,7 +47,6 @@ class Updater : public ImageWriter {
   std::uint64_t old_end_ = 0;         // host bytes: where blocks ended before
   std::uint64_t end_ = 0;             // host bytes: where the next block goes
   std::vector<Run> in_block_;         // runs of the block at hand
-  std::mutex punch_mutex_;
 };
 
 // Also of fixed images. kUnsupported for a differencing image in qemu's dialect, which does not know its parent.

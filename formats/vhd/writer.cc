@@ -28,18 +28,12 @@ FixedWriter::FixedWriter(std::shared_ptr<Storage> storage, std::uint64_t virtual
 Result<> FixedWriter::Place(Batch& batch) {
   batch.writes.clear();
   for (const Run& run : batch.runs) {
-    if (run.kind == Run::Kind::kData) {
-      batch.writes.push_back(
-          {storage_.get(), run.offset, batch.bytes.subspan(run.offset - batch.offset, run.length), 0});
-    } else if (!traits_.starts_zeroed && run.kind == Run::Kind::kZero) {
-      AppendZeros(batch, *storage_, run.offset, run.length);
-    }
+    const bool zeros = run.kind == Run::Kind::kZero && !traits_.starts_zeroed;
+    if (run.kind == Run::Kind::kData || zeros) AppendRun(batch, *storage_, run.offset, run);
     end_ = run.end();
   }
   return Done{};
 }
-
-Result<> FixedWriter::Store(Batch& batch) { return StoreWrites(batch, punch_mutex_); }
 
 Result<> FixedWriter::Finish() {
   if (footer_.empty()) return storage_->Sync();
@@ -98,22 +92,19 @@ void SparseWriter::PlaceBlock(Batch& batch) {
   const std::uint64_t block = in_block_.front().offset / block_size_;
   const std::uint64_t data = end_ + bitmap_bytes_;
   table_[block] = static_cast<std::uint32_t>(end_ / kSectorSize);
-  batch.writes.push_back({storage_.get(), end_, BitmapFor(batch, block), 0});
+  AppendWrite(batch, *storage_, end_, BitmapFor(batch, block));
   end_ = data + block_size_;
   std::uint64_t filled = 0;
   for (const Run& run : in_block_) {
     const std::uint64_t in_block = run.offset % block_size_;
     if (run.kind != Run::Kind::kData) continue;
     if (storage_->is_device()) AppendZeros(batch, *storage_, data + filled, in_block - filled);
-    batch.writes.push_back(
-        {storage_.get(), data + in_block, batch.bytes.subspan(run.offset - batch.offset, run.length), 0});
+    AppendRun(batch, *storage_, data + in_block, run);
     filled = in_block + run.length;
   }
   if (storage_->is_device()) AppendZeros(batch, *storage_, data + filled, block_size_ - filled);
   in_block_.clear();
 }
-
-Result<> SparseWriter::Store(Batch& batch) { return StoreWrites(batch, punch_mutex_); }
 
 // All bits set where the sectors that nobody wrote read as zero anyway, which is what other writers do.
 std::span<const std::byte> SparseWriter::BitmapFor(Batch& batch, std::uint64_t block) const {
@@ -161,18 +152,6 @@ void SetBits(std::span<std::byte> bitmap, std::uint64_t in_block, std::uint64_t 
   for (std::uint64_t sector = in_block / kSectorSize; sector < end; ++sector) {
     bitmap[sector / 8] |= std::byte{0x80} >> (sector % 8);
   }
-}
-
-Result<> StoreWrites(const Batch& batch, std::mutex& punch_mutex) {
-  for (const HostWrite& write : batch.writes) {
-    if (write.bytes.empty()) {
-      const std::lock_guard lock(punch_mutex);
-      PLATTER_CHECK(write.file->Punch(write.offset, write.zeros));
-    } else {
-      PLATTER_CHECK(write.file->WriteAt(write.offset, write.bytes));
-    }
-  }
-  return Done{};
 }
 
 Result<std::unique_ptr<ImageWriter>> Create(const CreateRequest& request) {

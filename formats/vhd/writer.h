@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <vector>
 
@@ -23,7 +22,6 @@ class FixedWriter : public ImageWriter {
 
   const WriterTraits& traits() const noexcept override { return traits_; }
   Result<> Place(Batch& batch) override;
-  Result<> Store(Batch& batch) override;
   Result<> Finish() override;
 
  private:
@@ -32,7 +30,6 @@ class FixedWriter : public ImageWriter {
   std::vector<std::byte> footer_;  // empty: of an existing image
   std::uint64_t end_ = 0;          // guest bytes: of the last run
   WriterTraits traits_;
-  std::mutex punch_mutex_;
 };
 
 // Holds the block allocation table (four bytes for 2 MiB of disk), nothing else that grows.
@@ -45,7 +42,6 @@ class SparseWriter : public ImageWriter {
 
   const WriterTraits& traits() const noexcept override { return traits_; }
   Result<> Place(Batch& batch) override;
-  Result<> Store(Batch& batch) override;
   Result<> Finish() override;
 
  private:
@@ -63,14 +59,10 @@ class SparseWriter : public ImageWriter {
   std::vector<std::uint32_t> table_;  // sectors
   std::uint64_t end_;                 // host bytes: where the next block goes
   std::vector<Run> in_block_;         // runs of the block at hand that it stores
-  std::mutex punch_mutex_;
 };
 
 // Sets the bits of the sectors that `length` bytes from byte `in_block` of the block touch.
 void SetBits(std::span<std::byte> bitmap, std::uint64_t in_block, std::uint64_t length) noexcept;
-
-// Carries out batch.writes. One thread at a time makes zeros, which `punch_mutex` sees to.
-Result<> StoreWrites(const Batch& batch, std::mutex& punch_mutex);
 
 Result<std::unique_ptr<ImageWriter>> Create(const CreateRequest& request);
 

@@ -17,10 +17,6 @@ constexpr std::uint64_t kLogSizeEnd = std::uint64_t{4} << 30;
 constexpr std::uint64_t kTiB = std::uint64_t{1} << 40;
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
 
-Error Refused(std::string_view option, std::string what) {
-  return Error(ErrorKind::kInvalid, std::move(what)).At("create options", std::string(option));
-}
-
 // As qemu chooses.
 std::uint64_t DefaultBlockSize(std::uint64_t virtual_size) noexcept {
   if (virtual_size > 32 * kTiB) return 64 * kMiB;
@@ -30,8 +26,8 @@ std::uint64_t DefaultBlockSize(std::uint64_t virtual_size) noexcept {
 
 Result<> ParseLogSize(const OptionValues& values, CreateOptions& options) {
   const std::uint64_t wanted = values.Size("log_size", kDefaultLogSize);
-  if (wanted == 0) return Refused("log_size", "Log size must be a multiple of 1 MB");
-  if (wanted > kLogSizeEnd - kMiB) return Refused("log_size", "Log size must be smaller than 4 GB").Found(wanted);
+  if (wanted == 0) return RefusedOption("log_size", "Log size must be a multiple of 1 MB");
+  if (wanted > kLogSizeEnd - kMiB) return RefusedOption("log_size", "Log size must be smaller than 4 GB").Found(wanted);
   options.log_size = AlignUp(wanted, kMiB);
   return Done{};
 }
@@ -41,7 +37,7 @@ Result<> ParseSubformat(const OptionValues& values, CreateOptions& options) {
   options.metadata.geometry.fixed = subformat == "fixed";
   options.zero_state = values.Flag("block_state_zero", true);
   if (subformat == "fixed" || subformat == "dynamic") return Done{};
-  return Refused("subformat", fmt::format("Parameter 'subformat' does not accept value '{}'", subformat))
+  return RefusedOption("subformat", fmt::format("Parameter 'subformat' does not accept value '{}'", subformat))
       .Allowed("dynamic, fixed");
 }
 
@@ -49,11 +45,12 @@ Result<> ParseGeometry(const OptionValues& values, std::uint64_t virtual_size, C
   Geometry& geometry = options.metadata.geometry;
   geometry.logical_sector = values.Size("logical_sector_size", 512);
   if (geometry.logical_sector != 512 && geometry.logical_sector != 4096) {
-    return Refused("logical_sector_size", "Logical sector size must be 512 or 4096").Found(geometry.logical_sector);
+    return RefusedOption("logical_sector_size", "Logical sector size must be 512 or 4096")
+        .Found(geometry.logical_sector);
   }
   geometry.physical_sector = geometry.logical_sector;
   if (virtual_size > kMaxVirtualSize) {
-    return Refused("size", "Image size too large; max of 64TB").Found(virtual_size);
+    return RefusedOption("size", "Image size too large; max of 64TB").Found(virtual_size);
   }
   geometry.virtual_size = AlignUp(virtual_size, geometry.logical_sector);
   const std::uint64_t wanted = values.Size("block_size", 0);
@@ -61,7 +58,7 @@ Result<> ParseGeometry(const OptionValues& values, std::uint64_t virtual_size, C
                         : wanted > kMaxBlockSize ? kMaxBlockSize
                                                  : AlignUp(wanted, kMiB);
   if (std::has_single_bit(geometry.block_size)) return Done{};
-  return Refused("block_size", "Block size must be a power of two").Found(wanted);
+  return RefusedOption("block_size", "Block size must be a power of two").Found(wanted);
 }
 
 Result<> ParseParent(const OptionValues& values, const std::string& backing_id, CreateOptions& options) {
@@ -69,15 +66,15 @@ Result<> ParseParent(const OptionValues& values, const std::string& backing_id, 
   const std::string format = values.Text("backing_fmt").value_or("");
   if (path.empty()) {
     if (format.empty()) return Done{};
-    return Refused("backing_fmt", "Backing format cannot be used without backing file");
+    return RefusedOption("backing_fmt", "Backing format cannot be used without backing file");
   }
   const auto linkage = Guid::Parse(backing_id);
   if ((!format.empty() && format != "vhdx") || !linkage) {
-    return Refused("backing_file", "The parent of a VHDX image must be a VHDX image that can be opened")
+    return RefusedOption("backing_file", "The parent of a VHDX image must be a VHDX image that can be opened")
         .Found(format.empty() ? path : format)
         .Allowed("vhdx");
   }
-  if (options.metadata.geometry.fixed) return Refused("subformat", "A fixed disk has no parent");
+  if (options.metadata.geometry.fixed) return RefusedOption("subformat", "A fixed disk has no parent");
   options.metadata.geometry.has_parent = true;
   options.metadata.parent = MakeParentLocator(path, *linkage);
   return Done{};
@@ -86,7 +83,7 @@ Result<> ParseParent(const OptionValues& values, const std::string& backing_id, 
 Result<> ParseId(const OptionValues& values, CreateOptions& options) {
   const auto text = values.Text("uuid");
   const auto guid = text ? Guid::Parse(*text) : Guid::Random();
-  if (!guid) return Refused("uuid", "Parameter 'uuid' expects a GUID").Found(*text);
+  if (!guid) return RefusedOption("uuid", "Parameter 'uuid' expects a GUID").Found(*text);
   options.metadata.disk_id = *guid;
   options.reproducible = text.has_value();
   return Done{};

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "formats/core/checked.h"
@@ -34,19 +33,7 @@ class Disk : public Image {
   }
 
   Result<> DoRead(ByteRange range, std::span<std::byte> out) override {
-    while (!out.empty()) {
-      const std::uint64_t at = range.end() - out.size();
-      const auto rest = PLATTER_TRY(ByteRange::Within(at, out.size(), range.end()));
-      const BlockRun run = PLATTER_TRY(map_.At(rest));
-      const auto part = out.first(run.length);
-      if (run.kind == BlockKind::kData) {
-        PLATTER_CHECK(structure_->storage->ReadAt(run.host, part));
-      } else {
-        std::ranges::fill(part, std::byte{0});
-      }
-      out = out.subspan(run.length);
-    }
-    return Done{};
+    return ReadMapped(*structure_->storage, range, out);
   }
 
  private:

@@ -36,12 +36,7 @@ Result<> Updater::Place(Batch& batch) {
   batch.writes.clear();
   for (const Run& run : batch.runs) {
     if (run.kind == Run::Kind::kBacking) continue;
-    for (std::uint64_t at = run.offset; at < run.end();) {
-      const std::uint64_t rest_of_block = geometry_.block_size - at % geometry_.block_size;
-      const std::uint64_t length = std::min(run.end() - at, rest_of_block);
-      PLATTER_CHECK(PlaceInBlock(batch, {run.kind, at, length}));
-      at += length;
-    }
+    PLATTER_CHECK(ForEachPart(run, geometry_.block_size, [&](const Run& part) { return PlaceInBlock(batch, part); }));
   }
   return Done{};
 }
@@ -102,11 +97,7 @@ Result<BatEntry> Updater::Allocate(std::uint64_t block, BatEntry old, bool whole
 Result<> Updater::WriteTo(Batch& batch, const Run& part, BatEntry entry) {
   const std::uint64_t host = entry.offset() + part.offset % geometry_.block_size;
   if (entry.Is(BlockState::kPartiallyPresent)) PLATTER_CHECK(MarkSectors(part));
-  if (part.kind == Run::Kind::kData) {
-    batch.writes.push_back({&storage_, host, batch.bytes.subspan(part.offset - batch.offset, part.length), 0});
-  } else {
-    batch.writes.push_back({&storage_, host, {}, part.length});
-  }
+  AppendRun(batch, storage_, host, part);
   return Done{};
 }
 
@@ -183,18 +174,6 @@ Result<> Updater::FlushTables() {
   PLATTER_CHECK(storage_.Sync());
   if (page_dirty_) PLATTER_CHECK(storage_.WriteAt(structure_.regions.bat.offset + page_index_ * kPageBytes, page_));
   page_dirty_ = false;
-  return Done{};
-}
-
-Result<> Updater::Store(Batch& batch) {
-  for (const HostWrite& write : batch.writes) {
-    if (write.bytes.empty()) {
-      const std::lock_guard lock(punch_mutex_);
-      PLATTER_CHECK(write.file->Punch(write.offset, write.zeros));
-    } else {
-      PLATTER_CHECK(write.file->WriteAt(write.offset, write.bytes));
-    }
-  }
   return Done{};
 }
 

@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "formats/core/driver.h"
@@ -30,7 +29,6 @@ class Updater : public ImageWriter {
   const WriterTraits& traits() const noexcept override { return traits_; }
   // kBacking leaves what is there.
   Result<> Place(Batch& batch) override;
-  Result<> Store(Batch& batch) override;
   Result<> Finish() override;
 
  private:
@@ -63,7 +61,6 @@ class Updater : public ImageWriter {
   std::uint64_t bitmap_host_ = 0;
   std::vector<std::byte> bitmap_;
   bool bitmap_dirty_ = false;
-  std::mutex punch_mutex_;
 };
 
 Result<std::unique_ptr<ImageWriter>> Update(const UpdateRequest& request);

@@ -103,7 +103,7 @@ Result<> Writer::PassBlocks(Batch& batch, Run::Kind kind, std::uint64_t first, s
     std::uint64_t entry = MakeBatEntry(BlockState::kZero);
     if (geometry_.fixed) {
       entry = MakeBatEntry(BlockState::kFullyPresent, next_host_);
-      AppendZeros(batch, next_host_, geometry_.block_size);
+      ClearPlace(batch, next_host_, geometry_.block_size);
       next_host_ += geometry_.block_size;
     }
     PLATTER_CHECK(bat_.Set(geometry_.PayloadEntry(block), entry));
@@ -126,11 +126,11 @@ Result<> Writer::PlaceInBlock(Batch& batch, const Run& part) {
     MarkSectors(part.offset, part.length);
   }
   if (part.kind == Run::Kind::kData) {
-    AppendData(batch, block_.host + in_block, batch.bytes.subspan(part.offset - batch.offset, part.length));
+    AppendRun(batch, *storage_, block_.host + in_block, part);
     return Done{};
   }
   block_.zero = block_.zero || part.kind == Run::Kind::kZero;
-  if (block_.host != 0) AppendZeros(batch, block_.host + in_block, part.length);
+  if (block_.host != 0) ClearPlace(batch, block_.host + in_block, part.length);
   return Done{};
 }
 
@@ -144,7 +144,7 @@ Result<> Writer::OpenBlockAt(std::uint64_t index) {
 void Writer::AllocateOpenBlock(Batch& batch, std::uint64_t filled) {
   block_.host = next_host_;
   next_host_ += geometry_.block_size;
-  AppendZeros(batch, block_.host, filled);
+  ClearPlace(batch, block_.host, filled);
 }
 
 Result<> Writer::CloseBlock(Batch& batch) {
@@ -155,7 +155,7 @@ Result<> Writer::CloseBlock(Batch& batch) {
   const bool mixed = options_.has_parent() && block.zero && block.backing;
   if (block.host == 0 && mixed) AllocateOpenBlock(batch, used);
   if (block_.host != 0) {
-    AppendZeros(batch, block_.host + used, geometry_.block_size - used);
+    ClearPlace(batch, block_.host + used, geometry_.block_size - used);
     const bool partial = block.backing;
     chunk_has_partial_ = chunk_has_partial_ || partial;
     const BlockState state = partial ? BlockState::kPartiallyPresent : BlockState::kFullyPresent;
@@ -167,22 +167,8 @@ Result<> Writer::CloseBlock(Batch& batch) {
   return Done{};
 }
 
-void Writer::AppendData(Batch& batch, std::uint64_t host, std::span<const std::byte> bytes) {
-  if (!batch.writes.empty()) {
-    HostWrite& last = batch.writes.back();
-    const bool adjacent = !last.bytes.empty() && last.offset + last.bytes.size() == host &&
-                          last.bytes.data() + last.bytes.size() == bytes.data();
-    if (adjacent) {
-      last.bytes = {last.bytes.data(), last.bytes.size() + bytes.size()};
-      return;
-    }
-  }
-  batch.writes.push_back({storage_.get(), host, bytes, 0});
-}
-
-void Writer::AppendZeros(Batch& batch, std::uint64_t host, std::uint64_t length) {
-  if (length == 0 || !storage_->is_device()) return;
-  batch.writes.push_back({storage_.get(), host, {}, length});
+void Writer::ClearPlace(Batch& batch, std::uint64_t host, std::uint64_t length) {
+  if (storage_->is_device()) AppendZeros(batch, *storage_, host, length);
 }
 
 // These sectors are not the parent's.
@@ -217,18 +203,6 @@ Result<> Writer::CloseChunk() {
     chunk_has_partial_ = false;
   }
   std::ranges::fill(bitmap_, std::byte{0});
-  return Done{};
-}
-
-Result<> Writer::Store(Batch& batch) {
-  for (const HostWrite& write : batch.writes) {
-    if (write.bytes.empty()) {
-      const std::lock_guard lock(punch_mutex_);
-      PLATTER_CHECK(write.file->Punch(write.offset, write.zeros));
-    } else {
-      PLATTER_CHECK(write.file->WriteAt(write.offset, write.bytes));
-    }
-  }
   return Done{};
 }
 

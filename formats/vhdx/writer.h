@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "formats/core/driver.h"
@@ -35,7 +34,6 @@ class Writer : public ImageWriter {
 
   const WriterTraits& traits() const noexcept override { return traits_; }
   Result<> Place(Batch& batch) override;
-  Result<> Store(Batch& batch) override;
   Result<> Finish() override;
 
  private:
@@ -59,9 +57,8 @@ class Writer : public ImageWriter {
   Result<> OpenBlockAt(std::uint64_t index);
   Result<> CloseBlock(Batch& batch);
   void AllocateOpenBlock(Batch& batch, std::uint64_t filled);
-  void AppendData(Batch& batch, std::uint64_t host, std::span<const std::byte> bytes);
-  // A new file reads as zero by itself.
-  void AppendZeros(Batch& batch, std::uint64_t host, std::uint64_t length);
+  // Of a device, whose old content must not show through: a new file reads as zero by itself.
+  void ClearPlace(Batch& batch, std::uint64_t host, std::uint64_t length);
 
   void MarkSectors(std::uint64_t guest_offset, std::uint64_t length);
   Result<> EnterChunk(std::uint64_t chunk);
@@ -80,7 +77,6 @@ class Writer : public ImageWriter {
   std::uint64_t chunk_ = 0;
   bool chunk_has_partial_ = false;
   std::vector<std::byte> bitmap_;  // of the chunk; empty without a parent
-  std::mutex punch_mutex_;
 };
 
 Result<std::unique_ptr<ImageWriter>> Create(const CreateRequest& request);
