@@ -11,7 +11,11 @@ install(FILES "${CMAKE_BINARY_DIR}/qemu-img" DESTINATION ${CMAKE_INSTALL_LIBEXEC
 install(FILES docs/platter.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT tool)
 install(FILES tools/platter/completion.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
         RENAME platter COMPONENT tool)
-install(FILES README.md CHANGELOG.md LICENSE docs/qemu-img.md docs/security.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT tool)
+# How services call platter-hook: a Python package for Glance, a script for tusd.
+install(DIRECTORY tools/platter-hook/glance DESTINATION ${CMAKE_INSTALL_DATADIR}/platter COMPONENT tool
+        PATTERN __pycache__ EXCLUDE)
+install(PROGRAMS tools/platter-hook/tusd/pre-finish DESTINATION ${CMAKE_INSTALL_DATADIR}/platter/tusd COMPONENT tool)
+install(FILES README.md CHANGELOG.md LICENSE docs/qemu-img.md docs/security.md docs/hook.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT tool)
 
 # The engine: platter::platter is all of it.
 add_library(platter_engine INTERFACE)

@@ -41,6 +41,7 @@ ANSWERS = [
     (answer("refused", findings=[finding("/etc/passwd"), finding("<b>"), finding(7), "x"]), 1, "refused", "no reason given"),
     (answer("refused", findings=None), 1, "refused", "no reason given"),
     (answer("undecided", findings=[finding("a", "info")]), 2, "undecided", "could not judge the image: a"),
+    (answer("undecided", error="cannot open '\x1b[31m'"), 2, "undecided", "could not judge the image: an error, named in"),
     (answer("refused"), 0, "undecided", "disagree"),
     (answer("accepted"), 1, "undecided", "disagree"),
     (answer("accepted"), 3, "undecided", "exit code 3"),

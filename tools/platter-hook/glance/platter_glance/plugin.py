@@ -93,8 +93,10 @@ def inspect(path, disk_format, container_format):
         return verdicts.undecided("the hook did not run")
     if output is None:
         return verdicts.undecided(f"no verdict within {CONF[GROUP].timeout} s")
-    LOG.info("%r ended with %d: %r", command, exit_code, output[:4000])
-    return verdicts.parse(output, exit_code)
+    verdict = verdicts.parse(output, exit_code)
+    log = LOG.info if verdict.accepted else LOG.warning
+    log("%r ended with %d: %r", command, exit_code, output[:4000])
+    return verdict
 
 
 def _properties(verdict):

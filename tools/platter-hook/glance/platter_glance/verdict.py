@@ -73,4 +73,6 @@ def parse(output: bytes, exit_code: int) -> Verdict:
         codes=_codes(findings) if isinstance(findings, list) else (),
         format=name if isinstance(name, str) and _CODE.fullmatch(name) else None,
         virtual_size=size if has_size else None,
+        # The text may quote the image: it goes into the service's log, not to the user.
+        reason="an error, named in the service's log" if answer.get("error") else "",
     )
