@@ -25,7 +25,7 @@ constexpr std::array kCreateOptions = {
 
 constexpr std::array kAuthorOptions = {
     OptionSpec{"volume_id", OptionType::kText, "the volume's name, up to 32 characters of ASCII"},
-    OptionSpec{"publisher", OptionType::kText, "who made it, up to 128 characters"},
+    OptionSpec{"publisher", OptionType::kText, "who made it, up to 128 characters; small letters become capitals"},
     OptionSpec{"joliet", OptionType::kFlag, "names for Windows; with neither of the two, both are written"},
     OptionSpec{"rock_ridge", OptionType::kFlag, "names, modes and links for POSIX systems"},
     OptionSpec{"boot", OptionType::kText, "a file of the folder that a BIOS boots"},

@@ -25,6 +25,11 @@ Result<> CheckAsQemu(const CheckRequest& request, const ExtentFile& extent) {
         return Error(ErrorKind::kCorrupt, "Check failed: Invalid argument").In(extent.storage->name());
       }
       guest += tables.grain_size;
+      if (grain.kind != GrainKind::kUnallocated) continue;
+      const std::uint64_t empty =
+          PLATTER_TRY(map.EmptyEntries(table.value(), entry + 1, tables.table_entries - entry - 1));
+      entry += empty;
+      guest += empty * tables.grain_size;
     }
   }
   return Done{};

@@ -86,7 +86,9 @@ Result<> GrainPlaces::TakeGrains() {
     for (std::uint64_t entry = 0; entry < count; ++entry) {
       const auto sector = LoadLe<std::uint32_t>(bytes.data() + entry * kEntrySize);
       if (sector == kNoGrain || (sector == kZeroedGrain && tables_->zeroed_grains)) continue;
-      PLATTER_CHECK(TakeGrain(sector, table, entry));
+      const std::uint64_t guest = index * tables_->table_span() + entry * tables_->grain_size;
+      PLATTER_CHECK(
+          TakeGrain(sector, table + entry * kEntrySize, std::min(tables_->grain_size, tables_->capacity - guest)));
     }
     left -= count;
     PLATTER_CHECK(CheckMemory());
@@ -94,11 +96,9 @@ Result<> GrainPlaces::TakeGrains() {
   return Done{};
 }
 
-Result<> GrainPlaces::TakeGrain(std::uint32_t sector, std::uint64_t table, std::uint64_t entry) {
+Result<> GrainPlaces::TakeGrain(std::uint32_t sector, std::uint64_t at, std::uint64_t length) {
   const auto refuse = [&](ErrorKind kind, const char* what) {
-    return Error(kind, what)
-        .At("VMDK grain table", fmt::format("entry {}", entry), table + entry * kEntrySize)
-        .Found(fmt::format("sector {}", sector));
+    return Error(kind, what).At("VMDK grain table", "entry", at).Found(fmt::format("sector {}", sector));
   };
   if (!any_grain_) {
     any_grain_ = true;
@@ -109,9 +109,9 @@ Result<> GrainPlaces::TakeGrain(std::uint32_t sector, std::uint64_t table, std::
     return refuse(ErrorKind::kUnsupported, "images are only read whose grains lie at odd distances")
         .Allowed(fmt::format("a multiple of {} sectors, plus {}", grain_sectors_, residue_));
   }
-  if (sector * kSectorSize >= extent_->storage->size()) {
+  if (!FitsWithin(sector * kSectorSize, length, extent_->storage->size())) {
     return refuse(ErrorKind::kCorrupt, "grain lies outside the file")
-        .Allowed(fmt::format("inside the file's {} bytes", extent_->storage->size()));
+        .Allowed(fmt::format("{} bytes inside the file's {}", length, extent_->storage->size()));
   }
   if (places_.Add(static_cast<std::uint32_t>(NumberOf(sector)))) return Done{};
   return refuse(ErrorKind::kCorrupt, "grain overlaps another one, or a table");

@@ -29,7 +29,8 @@ class GrainPlaces {
   Result<> TakeMetadata();
   Result<> TakeTables();
   Result<> TakeGrains();
-  Result<> TakeGrain(std::uint32_t sector, std::uint64_t table, std::uint64_t entry);
+  // `at`: the host offset of the entry that says so; `length`: the bytes that the guest has of the grain.
+  Result<> TakeGrain(std::uint32_t sector, std::uint64_t at, std::uint64_t length);
   // The extent's sectors of a structure, which must be its own.
   Result<> Claim(std::uint64_t offset, std::uint64_t length, const std::string& what);
   // No grain may be added among what is not a grain. Requires: residue_ is final.

@@ -30,7 +30,9 @@ Updater::Updater(const UpdateRequest& request, const Foundation& foundation, std
       limits_(request.context.limits),
       foundation_(foundation),
       extents_(std::move(extents)) {
-  const bool has_parent = foundation_.descriptor.parent_cid != kNoParent;
+  // A name without a CID is a parent to qemu, and nothing to us: what is written is right for both.
+  const Descriptor& descriptor = foundation_.descriptor;
+  const bool has_parent = descriptor.parent_cid != kNoParent || !descriptor.parent_hint.value_or("").empty();
   for (const ExtentFile& extent : extents_) updaters_.emplace_back(extent, has_parent, punch_mutex_);
   traits_.unit = has_parent ? LargestGrain(extents_) : kUnit;
   traits_.batch_alignment = traits_.unit;

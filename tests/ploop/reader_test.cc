@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,12 @@ TEST_P(PloopVersions, CountEntriesInTheirUnits) {
   std::fill_n(expected.begin(), kCluster, std::byte{2});
   std::fill_n(expected.begin() + 2 * kCluster, kCluster, std::byte{1});
   EXPECT_EQ(content.value(), expected);
+  const TempDir folder;
+  const auto bytes = GetParam().fixture.Bytes();
+  std::ofstream(folder.File("disk.hdd"), std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  MustRun({"qemu-img", "convert", "-f", "parallels", "-O", "raw", folder.File("disk.hdd"), folder.File("raw")});
+  EXPECT_EQ(Sha256OfFile(folder.File("raw")), Sha256OfBytes(expected));
 }
 
 INSTANTIATE_TEST_SUITE_P(
