@@ -410,7 +410,7 @@ TEST(DescriptorWithAnotherCid, KeepsEveryOtherByte) {
       {"# CID=1\nparentCID=3\nCID=4", "# CID=1\nparentCID=3\nCID=00abcdef"},
       {"CID=1\nCID=2\n", "CID=00abcdef\nCID=2\n"},
       {"version=1\n", "version=1\n"},
-      {std::string("version=1\nCID=12345678\n\0CID=1", 30), std::string("version=1\nCID=00abcdef\n\0CID=1", 30)},
+      {std::string("version=1\nCID=12345678\n\0CID=1", 29), std::string("version=1\nCID=00abcdef\n\0CID=1", 29)},
   };
   for (const auto& [text, expected] : rows) EXPECT_EQ(WithCid(text, 0xABCDEF), expected);
 }
