@@ -58,6 +58,7 @@ class Seeds:
         self.platter = platter
         self.target = pathlib.Path(target)
         self.work = pathlib.Path(work)
+        self.count = 0
 
     def add(self, data, *harnesses, prefix=b""):
         for harness in harnesses:
@@ -69,6 +70,9 @@ class Seeds:
     def add_file(self, name, *harnesses, prefix=b""):
         path = self.work / name
         if path.is_file() and path.stat().st_size <= LARGEST:
+            if "recognised" in harnesses:
+                self.add(pack(path.read_bytes()), "inspect", prefix=bytes([self.count % 128, 1, self.count % 251, 3, 0, 0]))
+                self.count += 1
             self.add(pack(path.read_bytes()), *harnesses, prefix=prefix)
 
     def run(self, *command, stdin=None):
@@ -349,6 +353,9 @@ def texts(seeds):
             seeds.add(text.encode(), "options", prefix=bytes([driver * 5 + number % 2]))
     for text in ("512", "64k", "1.5G", "0x200", "8E", "1e3", "4095.999T", "-1"):
         seeds.add(text.encode(), "options", prefix=b"\x03")
+    for text in ("[policy]\nexpect_disk = qcow2\nmax_virtual_size=10G ; comment\nallow_references = yes\n",
+                 "allow_formats = raw, vpc,iso\nmax_ratio: 50\n# nothing\nexpect_container=bare\nallow_truncated=no\n"):
+        seeds.add(text.encode(), "policy")
     for text in ("driver=qcow2,file.filename=a.qcow2,backing.driver=raw,backing.file.filename=b.raw",
                  "file.driver=file,file.filename=x,,y,file.locking=off", "driver=raw,offset=512,size=1k,file.filename=d",
                  "driver=qcow2,file=a,backing=", "filename=x,cache.direct=on,read-only=on,force-share=on"):

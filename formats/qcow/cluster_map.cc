@@ -55,13 +55,17 @@ Result<ClusterRun> ClusterMap::DecodeAt(std::uint64_t l2_offset, std::uint64_t g
   const bool compressed = (entry & kCompressed) != 0;
   const std::uint32_t offset_bits = 63 - header_.cluster_bits;
   const std::uint64_t host = compressed ? entry & ((std::uint64_t{1} << offset_bits) - 1) : entry;
-  const std::uint64_t stored = compressed ? entry >> offset_bits & (header_.cluster_size() - 1) : 1;
-  if (!FitsWithin(host, stored, file_size_)) {
-    return Error(ErrorKind::kCorrupt, "cluster lies outside the file")
+  const auto fault = [&](const char* what, std::string allowed) {
+    return Error(ErrorKind::kCorrupt, what)
         .At(fmt::format("L2 table at {:#x}", l2_offset), fmt::format("entry {}", index), l2_offset + index * kEntrySize)
         .Found(fmt::format("{:#018x}", entry))
-        .Allowed(fmt::format("a place inside the file's {} bytes", file_size_));
+        .Allowed(std::move(allowed));
+  };
+  const std::uint64_t stored = compressed ? entry >> offset_bits & (header_.cluster_size() - 1) : 1;
+  if (!FitsWithin(host, stored, file_size_)) {
+    return fault("cluster lies outside the file", fmt::format("a place inside the file's {} bytes", file_size_));
   }
+  if (!compressed && host % kSectorSize != 0) return fault("cluster is not aligned", "a multiple of 512");
   run.kind = compressed ? ClusterKind::kCompressedData : ClusterKind::kData;
   run.host = compressed ? host : host + inside;
   run.stored = compressed ? stored : 0;

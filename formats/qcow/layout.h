@@ -36,6 +36,7 @@ inline constexpr std::uint32_t kCryptAes = 1;
 // An entry of either table is a host offset; 0 is unallocated. A compressed cluster's L2 entry has its size in bytes
 // above the offset, which has 63 - cluster_bits bits.
 inline constexpr std::uint64_t kCompressed = std::uint64_t{1} << 63;
+inline constexpr std::uint64_t kSectorSize = 512;
 inline constexpr std::size_t kEntrySize = 8;
 
 }  // namespace platter::qcow

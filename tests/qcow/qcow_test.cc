@@ -153,6 +153,7 @@ const DamageCase kDamages[] = {
     {"L1Offset", 40, {0, 0, 0, 0x10, 0, 0, 0, 0}, ErrorKind::kCorrupt, "l1_table_offset"},
     {"L1Entry", 48, {0, 0, 0, 0x10, 0, 0, 0, 0}, ErrorKind::kCorrupt, "entry 0"},
     {"L2Entry", 4096 + 8, {0, 0, 0, 0x10, 0, 0, 0, 0}, ErrorKind::kCorrupt, "entry 1"},
+    {"L2EntryUnaligned", 4096 + 8, {0, 0, 0, 0, 0, 0, 0x20, 0x08}, ErrorKind::kCorrupt, "entry 1"},
 };
 
 class DamagedQcow : public Qcow, public testing::WithParamInterface<DamageCase> {};

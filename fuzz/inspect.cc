@@ -1,0 +1,92 @@
+// The streaming inspector: the first bytes of the input say how the rest is split, and which policy counts. The report
+// does not depend on the split, nor does the verdict on whether the file streamed by or lay there whole.
+#include "formats/inspect/inspector.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "fuzz/support/harness.h"
+#include "fuzz/support/input_reader.h"
+#include "fuzz/support/promise.h"
+#include "fuzz/support/sparse_storage.h"
+
+namespace platter::fuzz {
+namespace {
+
+using inspect::Depth;
+using inspect::Report;
+using inspect::Verdict;
+
+// Of files up to this size a stream holds everything.
+constexpr std::uint64_t kHeldWhole = inspect::StreamWindow::kHead;
+constexpr std::uint64_t kLargest = std::uint64_t{2} << 20;
+
+std::string Text(const Report& report) {
+  std::string text = std::string(inspect::VerdictName(report.verdict)) + " " + report.format + " " + report.variant +
+                     " " + report.content + " " + std::to_string(report.virtual_size.value_or(1)) + " " +
+                     std::to_string(report.expected_length.value_or(1)) + " " + std::to_string(report.file_size);
+  for (const Finding& finding : report.findings) text += "; " + finding.code + " " + finding.value;
+  return text;
+}
+
+inspect::Policy ChoosePolicy(InputReader& input) {
+  inspect::Policy policy;
+  const unsigned flags = input.Byte();
+  policy.allow_references = (flags & 1) != 0;
+  policy.allow_ambiguous = (flags & 2) != 0;
+  policy.allow_truncated = (flags & 4) != 0;
+  policy.allow_encrypted = (flags & 8) != 0;
+  if ((flags & 16) != 0) policy.max_virtual_size = std::uint64_t{1} << 20;
+  if ((flags & 32) != 0) policy.max_ratio = 100;
+  if ((flags & 64) != 0) policy.expected_disk = input.Pick(policy.allowed_formats);
+  return policy;
+}
+
+// In pieces of a few lengths in turn; none: all at once.
+Report Stream(std::span<const std::byte> bytes, const inspect::Options& options,
+              const std::vector<std::size_t>& pieces) {
+  inspect::Inspector inspector(options);
+  bool refused = false;
+  for (std::size_t turn = 0; !bytes.empty(); ++turn) {
+    const std::size_t wanted = pieces.empty() ? bytes.size() : pieces[turn % pieces.size()];
+    const auto piece = bytes.first(std::min(wanted, bytes.size()));
+    inspector.Feed(piece);
+    bytes = bytes.subspan(piece.size());
+    const Verdict verdict = inspector.report().verdict;
+    Promise(verdict != Verdict::kAccepted, "nothing is accepted before its end");
+    Promise(!refused || verdict == Verdict::kRefused, "what is refused stays refused");
+    refused = verdict == Verdict::kRefused;
+  }
+  Report report = inspector.Finish();
+  Promise(!refused || report.verdict == Verdict::kRefused, "what is refused stays refused", Text(report));
+  return report;
+}
+
+}  // namespace
+
+void TestOneInput(std::span<const std::uint8_t> input) {
+  InputReader reader(input);
+  const inspect::Options options{.policy = ChoosePolicy(reader)};
+  std::vector<std::size_t> pieces;
+  for (std::size_t count = reader.Below(4); count > 0; --count) pieces.push_back(reader.Word() % 70000 + 64);
+  const auto file = SparseStorage::FromInput(reader.Rest());
+  if (file->size() > kLargest) return;
+  std::vector<std::byte> bytes(file->size());
+  Promise(file->ReadAt(0, bytes).ok(), "the input can be read");
+
+  const Report whole = Stream(bytes, options, {});
+  const std::string text = Text(whole);
+  const std::string split = Text(Stream(bytes, options, pieces));
+  Promise(split == text, "the report does not depend on the pieces", "\n" + split + "\n" + text);
+  const auto lying = inspect::InspectFile(file, options, Depth::kStreaming);
+  const auto walked = inspect::InspectFile(file, options, Depth::kFull);
+  Promise(lying.ok() && walked.ok(), "a file in memory can be inspected");
+  if (bytes.size() <= kHeldWhole) {
+    const std::string other = Text(lying.value());
+    Promise(other == text, "a stream that is held whole is judged as the file is", "\n" + other + "\n" + text);
+  }
+  Promise(file->changes() == 0, "an inspection changes nothing");
+}
+
+}  // namespace platter::fuzz
