@@ -41,24 +41,29 @@ Result<> Updater::Place(Batch& batch) {
   return Done{};
 }
 
+Error Updater::BadEntry(const char* what, std::uint64_t index, BatEntry entry) const {
+  return Error(ErrorKind::kCorrupt, what)
+      .At("block allocation table", fmt::format("entry {}", index),
+          structure_.regions.bat.offset + index * kBatEntrySize)
+      .Found(fmt::format("{:#x}", entry.word))
+      .In(storage_.name());
+}
+
 // Requires: the part lies inside one block.
 Result<> Updater::PlaceInBlock(Batch& batch, const Run& part) {
   const std::uint64_t block = part.offset / geometry_.block_size;
   const std::uint64_t index = geometry_.PayloadEntry(block);
   const BatEntry entry = PLATTER_TRY(Entry(index));
+  // Only a disk with a parent has the bitmap that says which part is there.
+  const bool part_alone = entry.Is(BlockState::kPartiallyPresent) && !geometry_.has_parent;
+  if (part_alone) return BadEntry("block of a disk without a parent is there in part", index, entry);
   if (!entry.stored() && part.kind == Run::Kind::kZero) return PlaceZeros(batch, part, entry);
   // Blocks of our own lie where the file has not grown to yet.
   const bool own = entry.offset() >= first_own_ && entry.offset() < next_host_;
   if (entry.stored() && own) return WriteTo(batch, part, entry);
   if (entry.stored()) {
     const std::uint64_t used = std::min(geometry_.block_size, geometry_.virtual_size - block * geometry_.block_size);
-    if (const char* wrong = WrongPlace(structure_, entry.offset(), used)) {
-      return Error(ErrorKind::kCorrupt, wrong)
-          .At("block allocation table", fmt::format("entry {}", index),
-              structure_.regions.bat.offset + index * kBatEntrySize)
-          .Found(fmt::format("{:#x}", entry.word))
-          .In(storage_.name());
-    }
+    if (const char* wrong = WrongPlace(structure_, entry.offset(), used)) return BadEntry(wrong, index, entry);
     return WriteTo(batch, part, entry);
   }
   const bool whole = part.length == geometry_.block_size || part.end() == geometry_.virtual_size;
@@ -154,10 +159,7 @@ Result<> Updater::LoadBitmap(std::uint64_t chunk) {
     next_host_ += kBitmapBlockSize;
     PLATTER_CHECK(SetEntry(index, MakeBatEntry(BlockState::kFullyPresent, bitmap_host_)));
   } else if (const char* wrong = WrongPlace(structure_, bitmap_host_, kBitmapBlockSize)) {
-    return Error(ErrorKind::kCorrupt, wrong)
-        .At("block allocation table", fmt::format("entry {}", index))
-        .Found(fmt::format("{:#x}", entry.word))
-        .In(storage_.name());
+    return BadEntry(wrong, index, entry);
   } else {
     PLATTER_CHECK(storage_.ReadAt(bitmap_host_, bitmap_));
   }

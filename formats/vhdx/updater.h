@@ -41,6 +41,7 @@ class Updater : public ImageWriter {
   Result<> WriteTo(Batch& batch, const Run& part, BatEntry entry);
   Result<> MarkSectors(const Run& part);
 
+  Error BadEntry(const char* what, std::uint64_t index, BatEntry entry) const;
   Result<BatEntry> Entry(std::uint64_t index);
   Result<> SetEntry(std::uint64_t index, std::uint64_t word);
   Result<> LoadPage(std::uint64_t index);

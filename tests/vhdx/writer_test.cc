@@ -244,6 +244,25 @@ TEST(DifferencingChain, KnowsItsParent) {
 }
 
 // After any interruption the image is sound.
+// Without a parent there is no bitmap to say which part of a block is there.
+TEST(Updated, IsRefusedWhereABlockIsThereInPart) {
+  const auto storage = std::make_shared<MemoryStorage>("disk.vhdx");
+  ASSERT_TRUE(WriteVhdx(storage, RandomGuest(1, kMiB), kPinned).ok());
+  std::vector<std::byte> entry(vhdx::kBatEntrySize);
+  StoreLe(entry.data(), std::uint64_t{kPayloadAt} | static_cast<std::uint64_t>(vhdx::BlockState::kPartiallyPresent));
+  ASSERT_TRUE(storage->WriteAt(kBatAt, entry).ok());
+  DenyGate gate;
+  UpdateRequest request;
+  request.storage = storage;
+  request.context.gate = &gate;
+  const auto writer = Vhdx().update(request);
+  ASSERT_TRUE(writer.ok()) << writer.error().Describe();
+  const auto updated = WriteThrough(*writer.value(), RandomGuest(2, kMiB));
+  ASSERT_FALSE(updated.ok());
+  EXPECT_EQ(updated.error().kind(), ErrorKind::kCorrupt);
+  EXPECT_EQ(updated.error().field(), "entry 0");
+}
+
 TEST(Updated, IsSoundAfterACrash) {
   const GuestDisk disk = RandomGuest(51, 4 * kMiB, 65536);
   const GuestDisk change = RandomGuest(52, 4 * kMiB, 65536);
