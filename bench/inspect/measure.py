@@ -67,7 +67,7 @@ def piped(hook):
 def print_row(name, times, ours):
     median = statistics.median(times)
     spread = f"({min(times):.1f} to {max(times):.1f})"
-    print(f"{name:<32}{median:>9.2f} {spread:<18}{STREAM / 2**30 / median * 1e3:>9.1f}{median / ours:>10.2f}")
+    print(f"{name:<32}{median:>9.2f} {spread:<18}{STREAM / 2**30 / median * 1e3:>9.1f}{median / ours:>12.2f}")
 
 
 def main():
@@ -75,7 +75,7 @@ def main():
     cpu = next(line for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line)
     print(f"{cpu.split(':')[1].strip()}, {os.cpu_count()} processors, Python {platform.python_version()}")
     for chunk_size in CHUNKS:
-        print(f"\n{f'1 GiB, chunks of {chunk_size >> 10} KiB':<32}{f'ms, median of {runs}':<28}{'GiB/s':>9}{'to ours':>10}")
+        print(f"\n{f'1 GiB, chunks of {chunk_size >> 10} KiB':<32}{f'ms, median of {runs}':<28}{'GiB/s':>9}{'x our time':>12}")
         times = our_inspector(bench, chunk_size, runs)
         ours = statistics.median(times)
         print_row("platter, all formats", times, ours)

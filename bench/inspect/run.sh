@@ -2,7 +2,7 @@
 # Measures how fast a stream of raw data is inspected: our inspector, and those in Debian's Glance, side by side.
 #
 # usage: bench/inspect/run.sh [-b INSPECT_BENCH] [-p PLATTER_HOOK] [-n RUNS]
-#   INSPECT_BENCH  build/release/bench/inspect_bench
+#   INSPECT_BENCH  build/release/bench/inspect_bench (cmake --preset release -DPLATTER_BENCH=ON)
 #   PLATTER_HOOK   build/release/tools/platter-hook/platter-hook
 #   RUNS           of each row (5)
 # 1 GiB in chunks of 64 KiB, as Glance hands them over, and of 1 MiB; each time the same memory over and over, except for
