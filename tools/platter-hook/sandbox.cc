@@ -109,9 +109,9 @@ bool AllowSomeOf(void* filter) noexcept {
   };
   const auto not_executable = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
   return allow(SCMP_SYS(mmap), not_executable) && allow(SCMP_SYS(mprotect), not_executable) &&
-         allow(SCMP_SYS(write), SCMP_A0_64(SCMP_CMP_EQ, STDOUT_FILENO)) &&
-         allow(SCMP_SYS(write), SCMP_A0_64(SCMP_CMP_EQ, STDERR_FILENO)) &&
-         allow(SCMP_SYS(prlimit64), SCMP_A0_64(SCMP_CMP_EQ, 0), SCMP_A1_64(SCMP_CMP_EQ, RLIMIT_CPU));
+         allow(SCMP_SYS(write), SCMP_A0_64(SCMP_CMP_EQ, STDOUT_FILENO, 0)) &&
+         allow(SCMP_SYS(write), SCMP_A0_64(SCMP_CMP_EQ, STDERR_FILENO, 0)) &&
+         allow(SCMP_SYS(prlimit64), SCMP_A0_64(SCMP_CMP_EQ, 0, 0), SCMP_A1_64(SCMP_CMP_EQ, RLIMIT_CPU, 0));
 }
 
 bool EnterSeccomp() noexcept {
