@@ -1,7 +1,7 @@
 #include "formats/ploop/extension.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
+#include <openssl/md5.h>
 
 #include <algorithm>
 #include <array>
@@ -18,13 +18,11 @@ Error Corrupt(const Header& header, std::string what, const char* field, std::ui
   return Error(ErrorKind::kCorrupt, std::move(what)).At("format extension", field, header.extension_offset + offset);
 }
 
-Result<Digest> Md5(std::span<const std::byte> bytes) {
+// Not through EVP: it starts all of OpenSSL for one digest that guards against accidents only.
+Digest Md5(std::span<const std::byte> bytes) {
   Digest digest{};
-  unsigned length = digest.size();
-  auto* out = reinterpret_cast<unsigned char*>(digest.data());
-  if (EVP_Digest(bytes.data(), bytes.size(), out, &length, EVP_md5(), nullptr) != 1) {
-    return Error(ErrorKind::kUnsupported, "MD5 is not available on this host");
-  }
+  MD5(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+      reinterpret_cast<unsigned char*>(digest.data()));
   return digest;
 }
 
@@ -98,7 +96,7 @@ Result<Extension> ReadExtension(Storage& storage, const Header& header, const Li
         "magic", 0);
   }
   const auto rest = std::span<const std::byte>(cluster).subspan(ExtensionLayout::kSize);
-  const Digest digest = PLATTER_TRY(Md5(rest));
+  const Digest digest = Md5(rest);
   if (!std::ranges::equal(digest, std::span(cluster).subspan(ExtensionLayout::kDigest, digest.size()))) {
     return Corrupt(header, "Wrong checksum in Format Extension header. Format extension is corrupted.", "digest",
                    ExtensionLayout::kDigest);
