@@ -8,7 +8,7 @@ install(TARGETS platter platter-hook RUNTIME COMPONENT tool)
 file(RELATIVE_PATH platter_from_libexec "/${CMAKE_INSTALL_LIBEXECDIR}/platter" "/${CMAKE_INSTALL_BINDIR}/platter")
 file(CREATE_LINK "${platter_from_libexec}" "${CMAKE_BINARY_DIR}/qemu-img" SYMBOLIC)
 install(FILES "${CMAKE_BINARY_DIR}/qemu-img" DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/platter COMPONENT tool)
-install(FILES docs/platter.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT tool)
+install(FILES docs/platter.1 docs/platter-hook.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT tool)
 install(FILES tools/platter/completion.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
         RENAME platter COMPONENT tool)
 # How services call platter-hook: a Python package for Glance, a script for tusd.
@@ -16,6 +16,11 @@ install(DIRECTORY tools/platter-hook/glance DESTINATION ${CMAKE_INSTALL_DATADIR}
         PATTERN __pycache__ EXCLUDE)
 install(PROGRAMS tools/platter-hook/tusd/pre-finish DESTINATION ${CMAKE_INSTALL_DATADIR}/platter/tusd COMPONENT tool)
 install(FILES README.md CHANGELOG.md LICENSE docs/qemu-img.md docs/security.md docs/hook.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT tool)
+
+# Judging uploads from C, and from whatever loads C libraries.
+install(TARGETS platter_inspect_c LIBRARY COMPONENT tool NAMELINK_COMPONENT development)
+install(FILES tools/platter-hook/c_abi/platter_inspect.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
+install(DIRECTORY tools/platter-hook/examples DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT development)
 
 # The engine: platter::platter is all of it.
 add_library(platter_engine INTERFACE)
@@ -47,9 +52,12 @@ install(FILES "${CMAKE_BINARY_DIR}/platterConfig.cmake" "${CMAKE_BINARY_DIR}/pla
 
 file(RELATIVE_PATH platter_prefix_from_pc "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 list(TRANSFORM platter_libraries PREPEND "-l" OUTPUT_VARIABLE platter_link_flags)
+list(TRANSFORM platter_link_flags REPLACE "^-lplatter_inspect$" "-lplatter_inspector")
 list(JOIN platter_link_flags " " platter_link_flags)
 configure_file(cmake/platter.pc.in "${CMAKE_BINARY_DIR}/platter.pc" @ONLY)
-install(FILES "${CMAKE_BINARY_DIR}/platter.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
+configure_file(cmake/platter-inspect.pc.in "${CMAKE_BINARY_DIR}/platter-inspect.pc" @ONLY)
+install(FILES "${CMAKE_BINARY_DIR}/platter.pc" "${CMAKE_BINARY_DIR}/platter-inspect.pc"
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_VENDOR "The Platter authors")
@@ -70,7 +78,7 @@ set(CPACK_COMPONENT_TOOL_DESCRIPTION "Reads, checks and converts virtual disk im
  and looks into ISO images.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libplatter-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libfmt-dev, libisal-dev, libzstd-dev, zlib1g-dev, libhwy-dev, libbz2-dev, liblzma-dev, liblz4-dev, libisofs-dev, libext2fs-dev, comerr-dev, libssl-dev, libpugixml-dev, libinih-dev")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libfmt-dev, libisal-dev, libzstd-dev, zlib1g-dev, libbz2-dev, liblzma-dev, liblz4-dev, libisofs-dev, libext2fs-dev, comerr-dev, libssl-dev, libpugixml-dev, libinih-dev")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Reads, checks and converts virtual disk images (development files)
  Headers and static libraries of the engine behind platter.")
 include(CPack)

@@ -51,6 +51,12 @@ g++ -std=c++20 "$work/consumer/main.cc" -o "$work/consumer/by-pkg-config" \
   $(PKG_CONFIG_PATH=$pc_folder pkg-config --cflags --libs platter)
 "$work/consumer/by-pkg-config" | grep -qx qcow2
 
+echo "-- judging an image from C"
+# shellcheck disable=SC2046
+cc "$root/tools/platter-hook/examples/inspect.c" -o "$work/consumer/inspect" \
+  $(PKG_CONFIG_PATH=$pc_folder pkg-config --cflags --libs platter-inspect)
+LD_LIBRARY_PATH=$pc_folder/.. "$work/consumer/inspect" <"$root/README.md" | grep -q '"verdict": "accepted"'
+
 echo "-- installed headers stand alone"
 find "$stage/include/platter" -name '*.h' | while read -r header; do
   g++ -std=c++20 -fsyntax-only -I"$stage/include/platter" -x c++ "$header" 2>&1 | grep -v 'pragma once in main file' |
@@ -58,10 +64,13 @@ find "$stage/include/platter" -name '*.h' | while read -r header; do
   true
 done
 
-echo "-- the manual page"
-MANWIDTH=80 LC_ALL=C.UTF-8 man --warnings -l "$stage/share/man/man1/platter.1" 2>"$work/man.warnings" >"$work/man.txt"
-[ ! -s "$work/man.warnings" ] || { cat "$work/man.warnings"; exit 1; }
-grep -q convert "$work/man.txt"
+echo "-- the manual pages"
+for page in platter platter-hook; do
+  MANWIDTH=80 LC_ALL=C.UTF-8 man --warnings -l "$stage/share/man/man1/$page.1" 2>"$work/man.warnings" >"$work/$page.txt"
+  [ ! -s "$work/man.warnings" ] || { cat "$work/man.warnings"; exit 1; }
+done
+grep -q convert "$work/platter.txt"
+grep -q sandbox "$work/platter-hook.txt"
 
 echo "-- bash completion"
 bash -c "source /usr/share/bash-completion/bash_completion
@@ -72,7 +81,8 @@ cpack --config "$build/CPackConfig.cmake"
 deb=$(echo "$build"/packages/platter_*.deb)
 dpkg-deb --info "$deb" | grep -E 'Package: platter|Depends: .*libc6'
 dpkg-deb --contents "$deb" >"$work/contents"
-for path in ./usr/bin/platter ./usr/libexec/platter/qemu-img ./usr/share/man/man1/platter.1 \
+for path in ./usr/bin/platter ./usr/bin/platter-hook ./usr/libexec/platter/qemu-img ./usr/share/man/man1/platter.1 \
+  ./usr/share/man/man1/platter-hook.1 \
   ./usr/share/bash-completion/completions/platter; do
   grep -qF " $path" "$work/contents" || { echo "$path is missing in $deb"; exit 1; }
 done
@@ -84,6 +94,7 @@ own_dpkg() {
 }
 own_dpkg --install "$deb"
 "$work/root/usr/bin/platter" --version
+"$work/root/usr/bin/platter-hook" "$root/docs/platter.1" >/dev/null
 "$work/root/usr/libexec/platter/qemu-img" info --output=json "$root/docs/platter.1" >/dev/null
 own_dpkg --remove platter
 [ ! -e "$work/root/usr/bin/platter" ]
