@@ -45,7 +45,8 @@ void Look(ext::FileSystem& files, const std::string& path, unsigned depth, Budge
   if (!names.ok()) return Told(names.error());
   for (const std::string& name : names.value()) {
     if (--budget.entries < 0) return;
-    const std::string inside = path + "/" + name;
+    std::string inside = path;
+    inside.append("/").append(name);
     const auto found = files.FindLink(inside);
     if (!found.ok()) {
       Told(found.error());
