@@ -120,7 +120,10 @@ Result<> CheckFixed(const Headers& headers, std::uint64_t room) {
 Result<FooterCopies> ReadFooters(Storage& storage) {
   if (storage.size() < kShortFooterSize) return Error(ErrorKind::kNotThisFormat, "File too small for a VHD header");
   const std::uint64_t end = AlignUp(storage.size(), kSectorSize);
-  return FooterCopies{PLATTER_TRY(ReadFooter(storage, 0)), PLATTER_TRY(ReadFooter(storage, end - kSectorSize))};
+  // One after the other: a return out of the middle of an initializer leaves what is made so far behind.
+  auto front = PLATTER_TRY(ReadFooter(storage, 0));
+  auto back = PLATTER_TRY(ReadFooter(storage, end - kSectorSize));
+  return FooterCopies{std::move(front), std::move(back)};
 }
 
 Result<SizeRule> ParseSizeRule(const OptionValues& options) {
