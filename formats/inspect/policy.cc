@@ -163,8 +163,9 @@ int TakeLine(void* user, const char* section, const char* key, const char* value
                                                  .At("policy", "section")
                                                  .Found(std::string(in))
                                                  .Allowed("policy");
-  if (!done.ok() && !lines.error) lines.error = std::move(done).error();
-  return done.ok() ? 1 : 0;
+  if (done.ok()) return 1;
+  if (!lines.error) lines.error = std::move(done).error();
+  return 0;
 }
 
 bool Has(const Report& report, Concern concern) {

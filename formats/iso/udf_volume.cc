@@ -18,6 +18,7 @@ using udf::TagLayout;
 constexpr std::array<std::uint32_t, 4> kSectorSizes = {2048, 512, 4096, 1024};
 constexpr std::size_t kMostDescriptorsRead = 256;  // of a volume descriptor sequence, over all its pointers
 constexpr std::uint32_t kMostMaps = 16;
+constexpr std::uint64_t kMostSectors = std::uint64_t{1} << 32;  // those that a 32-bit location can name
 
 // CRC-CCITT with polynomial 0x1021 and initial value 0, as ECMA-167 3/7.2.6 wants.
 std::uint16_t Crc(std::span<const std::byte> bytes) {
@@ -60,9 +61,9 @@ class VolumeReader {
 
   Result<Anchor> FindAnchor() {
     for (const std::uint32_t sector_size : kSectorSizes) {
-      const std::uint64_t sectors = storage_.size() / sector_size;
+      const std::uint64_t sectors = std::min(storage_.size() / sector_size, kMostSectors);
       for (const std::uint64_t sector : {udf::kAnchorSector, sectors - 1, sectors - 1 - udf::kAnchorSector}) {
-        if (sector >= sectors || sector >= (std::uint64_t{1} << 32)) continue;
+        if (sector >= sectors) continue;
         volume_.sector_size = sector_size;
         const auto bytes = ReadSector(static_cast<std::uint32_t>(sector), TagId::kAnchor);
         if (!bytes.ok() && bytes.error().kind() == ErrorKind::kIo) return Error(ErrorKind::kIo, bytes.error().what());
@@ -82,7 +83,7 @@ class VolumeReader {
   // An anchor in the file's last sector belongs to the volume, though no partition reaches it.
   Result<> ClaimLastAnchor() {
     const std::uint64_t sectors = storage_.size() / volume_.sector_size;
-    if (sectors == 0 || sectors > std::uint64_t{1} << 32) return Done{};
+    if (sectors == 0 || sectors > kMostSectors) return Done{};
     const auto anchor = ReadSector(static_cast<std::uint32_t>(sectors - 1), TagId::kAnchor);
     if (!anchor.ok() && anchor.error().kind() == ErrorKind::kIo) return Error(ErrorKind::kIo, anchor.error().what());
     if (anchor.ok()) volume_.claimed_size = std::max(volume_.claimed_size, sectors * volume_.sector_size);

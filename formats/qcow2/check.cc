@@ -5,6 +5,7 @@
 #include "formats/qcow2/check_state.h"
 #include "formats/qcow2/compare_refcounts.h"
 #include "formats/qcow2/copied_flags.h"
+#include "formats/qcow2/details.h"
 #include "formats/qcow2/refcount_entry.h"
 #include "formats/qcow2/refcount_rebuild.h"
 #include "formats/qcow2/reference_walk.h"
@@ -101,6 +102,8 @@ Result<> RepairSnapshotTable(CheckState& state) {
 
 Result<CheckReport> RunPass(const CheckRequest& request, Repair repair) {
   Header header = PLATTER_TRY(ReadHeader(*request.storage));
+  // Without its LUKS header the disk is lost, and nothing here can bring that back.
+  if (header.crypt_method != CryptMethod::kNone) PLATTER_CHECK(DescribeEncryption(*request.storage, header));
   CheckState state(request, header);
   state.repair = repair;
   state.report.total_clusters = DivideRoundingUp(header.virtual_size, header.cluster_size());

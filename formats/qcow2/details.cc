@@ -20,15 +20,6 @@ Detail DescribeBitmaps(std::span<const BitmapRecord> bitmaps) {
   return list;
 }
 
-Result<Detail> DescribeEncryption(Storage& storage, const Header& header) {
-  if (header.crypt_method == CryptMethod::kAes) return std::move(Detail().Add("format", "aes"));
-  if (!header.luks_header) {
-    return Error(ErrorKind::kCorrupt, "encrypted image has no pointer to its LUKS header")
-        .At("qcow2 header", "encryption header extension");
-  }
-  return DescribeLuks(storage, header.luks_header->first, header.luks_header->second, true);
-}
-
 Detail DescribeUnknown(const Header& header) {
   Detail::List list;
   for (const UnknownExtension& extension : header.unknown_extensions) {
@@ -40,6 +31,15 @@ Detail DescribeUnknown(const Header& header) {
 }
 
 }  // namespace
+
+Result<Detail> DescribeEncryption(Storage& storage, const Header& header) {
+  if (header.crypt_method == CryptMethod::kAes) return std::move(Detail().Add("format", "aes"));
+  if (!header.luks_header) {
+    return Error(ErrorKind::kCorrupt, "encrypted image has no pointer to its LUKS header")
+        .At("qcow2 header", "encryption header extension");
+  }
+  return DescribeLuks(storage, header.luks_header->first, header.luks_header->second, true);
+}
 
 Result<Detail> Describe(Storage& storage, const Header& header, std::span<const BitmapRecord> bitmaps) {
   const bool version3 = header.version >= 3;

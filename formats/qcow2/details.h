@@ -15,6 +15,10 @@ namespace platter::qcow2 {
 // qemu's keys in qemu's order. Reads the LUKS header of an encrypted image: kCorrupt, kIo.
 Result<Detail> Describe(Storage& storage, const Header& header, std::span<const BitmapRecord> bitmaps);
 
+// How the disk is encrypted: AES, or what its LUKS header says. Only for images with a crypt_method: kCorrupt where the
+// LUKS header is missing or damaged, kIo.
+Result<Detail> DescribeEncryption(Storage& storage, const Header& header);
+
 // What qemu does not print: "unknown-extensions" where there are any.
 Detail DescribeFurther(const Header& header);
 

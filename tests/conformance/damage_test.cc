@@ -3,10 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
-#include "formats/core/memory_storage.h"
+#include "formats/core/read_only_storage.h"
 #include "tests/conformance/images.h"
+#include "tests/support/content.h"
 #include "tests/support/digest.h"
 
 namespace platter::test {
@@ -32,22 +38,52 @@ void ExpectPromisesKept(const Chain& chain, std::uint64_t at) {
     const auto piece = std::span(bytes).first(std::min<std::uint64_t>(bytes.size(), extent.value().length));
     const auto read = chain.ReadAt(at, piece);
     if (read.ok() && extent.value().status != BlockStatus::kData) {
-      ASSERT_TRUE(std::ranges::all_of(piece, [](std::byte b) { return b == std::byte{0}; }));
+      ASSERT_TRUE(AllZero(piece));
     }
     at = extent.value().end();
   }
 }
 
+using Bytes = std::vector<std::byte>;
+
+// An image with some bytes changed, or cut short. The image itself is shared: most of them are megabytes of which one
+// byte changes.
+class DamagedFile final : public ReadOnlyStorage {
+ public:
+  explicit DamagedFile(std::shared_ptr<const Bytes> image)
+      : ReadOnlyStorage("damaged"), image_(std::move(image)), size_(image_->size()) {}
+
+  void Cut(std::size_t size) { size_ = size; }
+  void Change(std::size_t at, std::byte value) { changes_[at] = value; }
+  std::uint64_t size() const noexcept override { return size_; }
+
+ protected:
+  Result<> DoRead(std::uint64_t offset, std::span<std::byte> out) override {
+    std::memcpy(out.data(), image_->data() + offset, out.size());
+    for (auto change = changes_.lower_bound(offset); change != changes_.end(); ++change) {
+      if (change->first >= offset + out.size()) break;
+      out[change->first - offset] = change->second;
+    }
+    return Done{};
+  }
+  Result<DataRun> DoDataMap(std::uint64_t offset) override { return DataRun{size_ - offset, true}; }
+
+ private:
+  std::shared_ptr<const Bytes> image_;
+  std::size_t size_ = 0;
+  std::map<std::size_t, std::byte> changes_;
+};
+
 class Damaged : public testing::TestWithParam<Sample> {
  protected:
-  static std::vector<std::byte> Image() {
+  static std::shared_ptr<const Bytes> Image() {
     const auto storage = SampleInMemory(GetParam(), SampleGuest(GetParam(), 9, kDiskSize));
-    std::vector<std::byte> bytes(storage->size());
+    Bytes bytes(storage->size());
     EXPECT_TRUE(storage->ReadAt(0, bytes).ok());
-    return bytes;
+    return std::make_shared<const Bytes>(std::move(bytes));
   }
-  static void TryOut(std::vector<std::byte> bytes) {
-    const auto chain = OpenAlone(GetParam().driver(), std::make_shared<MemoryStorage>("damaged", std::move(bytes)));
+  static void TryOut(std::shared_ptr<DamagedFile> file) {
+    const auto chain = OpenAlone(GetParam().driver(), std::move(file));
     if (!chain.ok()) return;
     ExpectPromisesKept(chain.value(), 0);
     if (chain.value().virtual_size() > kReadAtMost) {
@@ -57,14 +93,14 @@ class Damaged : public testing::TestWithParam<Sample> {
 };
 
 TEST_P(Damaged, CutShortIsAnErrorOrNoHarm) {
-  const std::vector<std::byte> image = Image();
+  const auto image = Image();
   const std::string content = SampleGuest(GetParam(), 9, kDiskSize).Sha256();
-  const std::size_t step = std::max<std::size_t>(image.size() / 300, 1);
-  for (std::size_t length = 0; length < image.size(); length += step) {
+  const std::size_t step = std::max<std::size_t>(image->size() / 300, 1);
+  for (std::size_t length = 0; length < image->size(); length += step) {
     SCOPED_TRACE(length);
-    const auto cut = std::make_shared<MemoryStorage>(
-        "cut", std::vector<std::byte>(image.begin(), image.begin() + static_cast<std::ptrdiff_t>(length)));
-    const auto chain = OpenAlone(GetParam().driver(), cut);
+    const auto file = std::make_shared<DamagedFile>(image);
+    file->Cut(length);
+    const auto chain = OpenAlone(GetParam().driver(), file);
     if (!chain.ok() || !GetParam().row->truncation_shows) continue;
     const auto digest = ReadWhole(chain.value());
     if (digest.ok()) {
@@ -74,29 +110,30 @@ TEST_P(Damaged, CutShortIsAnErrorOrNoHarm) {
 }
 
 TEST_P(Damaged, OneByteChangedDoesNoHarm) {
-  const std::vector<std::byte> image = Image();
+  const auto image = Image();
   Random random(1);
   for (int round = 0; round < 150; ++round) {
     // Headers and tables are small and at the front; half of the changes go there.
-    const std::size_t reach = round % 2 == 0 ? std::min<std::size_t>(image.size(), 200) : image.size();
-    std::vector<std::byte> bytes = image;
-    bytes[random.Below(reach)] = static_cast<std::byte>(random.Next());
+    const std::size_t reach = round % 2 == 0 ? std::min<std::size_t>(image->size(), 200) : image->size();
+    const auto file = std::make_shared<DamagedFile>(image);
+    const std::size_t at = random.Below(reach);
+    file->Change(at, static_cast<std::byte>(random.Next()));
     SCOPED_TRACE(round);
-    TryOut(std::move(bytes));
+    TryOut(file);
   }
 }
 
 TEST_P(Damaged, RandomWordsDoNoHarm) {
-  const std::vector<std::byte> image = Image();
+  const auto image = Image();
   Random random(2);
   for (int round = 0; round < 60; ++round) {
-    std::vector<std::byte> bytes = image;
+    const auto file = std::make_shared<DamagedFile>(image);
     for (std::uint64_t count = 1 + random.Below(8); count > 0; --count) {
-      const std::size_t at = random.Below(bytes.size() / 8) * 8;
-      for (std::size_t i = at; i < at + 8; ++i) bytes[i] = static_cast<std::byte>(random.Next());
+      const std::size_t at = random.Below(image->size() / 8) * 8;
+      for (std::size_t i = at; i < at + 8; ++i) file->Change(i, static_cast<std::byte>(random.Next()));
     }
     SCOPED_TRACE(round);
-    TryOut(std::move(bytes));
+    TryOut(file);
   }
 }
 

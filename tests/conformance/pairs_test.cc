@@ -14,6 +14,7 @@
 #include "convert/copy/copy.h"
 #include "formats/core/memory_storage.h"
 #include "tests/conformance/images.h"
+#include "tests/support/content.h"
 
 namespace platter::test {
 namespace {
@@ -97,10 +98,9 @@ TEST_P(Conversion, KeepsTheGuestDisk) {
   ASSERT_GE(content.size(), source.content.size());
   const auto read = converted.value().ReadAt(0, content);
   ASSERT_TRUE(read.ok()) << read.error().Describe();
-  const auto [differs, end] = std::ranges::mismatch(content, source.content);
-  EXPECT_EQ(end, source.content.end()) << "at " << differs - content.begin();
+  EXPECT_EQ(FirstDifference(content, source.content), source.content.size());
   // Formats whose disks come in whole blocks or cylinders.
-  EXPECT_TRUE(std::all_of(differs, content.end(), [](std::byte b) { return b == std::byte{0}; })) << "behind the end";
+  EXPECT_TRUE(AllZero(std::span(content).subspan(source.content.size()))) << "behind the end";
   EXPECT_EQ(Findings(to, storage), "");
 }
 

@@ -9,6 +9,7 @@
 
 #include "formats/core/memory_storage.h"
 #include "tests/conformance/images.h"
+#include "tests/support/content.h"
 #include "tests/support/digest.h"
 
 namespace platter::test {
@@ -37,7 +38,7 @@ class Reader : public testing::TestWithParam<Sample> {
       const std::uint64_t at = random.Below(kDiskSize);
       piece.resize(1 + random.Below(std::min<std::uint64_t>(kDiskSize - at, 150'000)));
       const auto read = chain().ReadAt(at, piece);
-      if (!read.ok() || !std::ranges::equal(piece, std::span(content_).subspan(at, piece.size()))) ++wrong;
+      if (!read.ok() || !SameBytes(piece, std::span(content_).subspan(at, piece.size()))) ++wrong;
     }
     return wrong;
   }
@@ -69,7 +70,7 @@ TEST_P(Reader, ExtentsThatAreNotDataReadAsZero) {
     const Extent extent = chain().Map(at, kDiskSize - at).value();
     const auto bytes = std::span(content_).subspan(at, extent.length);
     if (extent.status != BlockStatus::kData) {
-      EXPECT_TRUE(std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; })) << "at " << at;
+      EXPECT_TRUE(AllZero(bytes)) << "at " << at;
     }
     at = extent.end();
   }
@@ -83,7 +84,7 @@ TEST_P(Reader, BytesOnTheHostAreTheGuests) {
       stored.resize(extent.length);
       const auto read = const_cast<Storage*>(extent.host->file)->ReadPadded(extent.host->offset, stored);
       ASSERT_TRUE(read.ok()) << read.error().Describe();
-      EXPECT_TRUE(std::ranges::equal(stored, std::span(content_).subspan(at, stored.size()))) << "at " << at;
+      EXPECT_TRUE(SameBytes(stored, std::span(content_).subspan(at, stored.size()))) << "at " << at;
     }
     at = extent.end();
   }

@@ -60,13 +60,25 @@ class CopyFiles : public testing::Test {
   test::TempDir folder_;
 };
 
+// Where a file has data, as "offset+length": unlike its blocks on disk, this has no part of the host's own bookkeeping.
+std::string DataRuns(Storage& file) {
+  std::string runs;
+  for (std::uint64_t at = 0; at < file.size();) {
+    const auto run = file.DataMap(at);
+    if (!run.ok()) return run.error().Describe();
+    if (run.value().data) runs += std::to_string(at) + "+" + std::to_string(run.value().length) + " ";
+    at += run.value().length;
+  }
+  return runs;
+}
+
 class CopyRandomDisks : public CopyFiles, public testing::WithParamInterface<unsigned> {};
 
 TEST_P(CopyRandomDisks, AnyNumberOfWorkersGivesTheSameFile) {
   const test::GuestDisk disk = test::RandomGuest(GetParam(), 24 * kMiB + 512 * GetParam());
   const Chain source = Source(disk);
   const std::string digest = disk.Sha256();
-  std::uint64_t allocated = 0;
+  std::string first_runs;
   for (unsigned workers = 1; workers <= 8; ++workers) {
     CopyOptions options;
     options.workers = workers;
@@ -75,8 +87,8 @@ TEST_P(CopyRandomDisks, AnyNumberOfWorkersGivesTheSameFile) {
     ASSERT_TRUE(report.ok()) << report.error().Describe();
     EXPECT_EQ(report.value().data_bytes + report.value().zero_bytes, disk.size);
     EXPECT_EQ(test::Sha256OfFile(target->name()), digest);
-    if (workers == 1) allocated = target->allocated_size();
-    EXPECT_EQ(target->allocated_size(), allocated);
+    if (workers == 1) first_runs = DataRuns(*target);
+    EXPECT_EQ(DataRuns(*target), first_runs);
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "formats/core/bytes.h"
 #include "tests/support/command.h"
+#include "tests/support/content.h"
 #include "tests/support/guest.h"
 #include "tests/support/temp_dir.h"
 
@@ -15,12 +16,6 @@ namespace platter::test {
 namespace {
 
 constexpr std::uint64_t kDiskSize = std::uint64_t{3} << 20;
-
-Bytes ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string text((std::istreambuf_iterator<char>(file)), {});
-  return ToBytes(text);
-}
 
 template <class Store>
 Bytes WithNumber(Bytes bytes, std::uint64_t offset, std::size_t length, Store store) {
@@ -47,7 +42,7 @@ Bytes MadeBy(const std::vector<std::vector<std::string>>& commands) {
     options.folder = dir.path().string();
     MustRun(command, options);
   }
-  return ReadFile(dir.File("image"));
+  return FileBytes(dir.File("image"));
 }
 
 Bytes Created(const std::vector<std::string>& words, const std::string& size) {
@@ -122,7 +117,7 @@ Bytes VmdkDescriptor(const std::string& create_type, const std::string& extent) 
                   create_type, extent));
 }
 
-Bytes RealIso() { return ReadFile("/usr/lib/grub-rescue/grub-rescue-cdrom.iso"); }
+Bytes RealIso() { return FileBytes("/usr/lib/grub-rescue/grub-rescue-cdrom.iso"); }
 
 Bytes GptDisk() {
   return MadeBy({{"truncate", "-s", "4M", "image"},

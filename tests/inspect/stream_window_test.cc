@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "formats/inspect/stream_window.h"
+#include "tests/support/content.h"
 #include "tests/support/guest.h"
 
 namespace platter::test {
@@ -35,7 +36,7 @@ void FeedTo(StreamWindow& window, const std::vector<std::byte>& content, std::ui
 bool Reads(StreamWindow& window, const std::vector<std::byte>& content, std::uint64_t offset, std::size_t length) {
   std::vector<std::byte> out(length);
   if (!window.ReadAt(offset, out).ok()) return false;
-  EXPECT_TRUE(std::ranges::equal(out, std::span(content).subspan(offset, length))) << "at " << offset;
+  EXPECT_TRUE(test::SameBytes(out, std::span(content).subspan(offset, length))) << "at " << offset;
   return true;
 }
 

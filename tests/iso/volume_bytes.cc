@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <fstream>
 #include <iterator>
 #include <span>
 #include <utility>
@@ -12,16 +11,10 @@
 #include "formats/format_table.h"
 #include "tests/iso/sample_tree.h"
 #include "tests/support/command.h"
+#include "tests/support/content.h"
 #include "tests/support/temp_dir.h"
 
 namespace platter::test {
-
-Bytes ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::vector<char> chars{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  const auto bytes = std::as_bytes(std::span(chars));
-  return {bytes.begin(), bytes.end()};
-}
 
 Bytes MakeVolume(const std::string& script) {
   const TempDir folder;
@@ -29,7 +22,7 @@ Bytes MakeVolume(const std::string& script) {
   CommandOptions here;
   here.folder = folder.path().string();
   MustRun({"sh", "-ec", "rm -r tree/many tree/level1; " + script}, here);
-  return ReadFile(folder.File("v.iso"));
+  return FileBytes(folder.File("v.iso"));
 }
 
 void Overwrite(Bytes& bytes, std::size_t offset, const std::vector<std::uint8_t>& with) {

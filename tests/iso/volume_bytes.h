@@ -16,8 +16,6 @@ using Bytes = std::vector<std::byte>;
 // The primary volume descriptor.
 inline constexpr std::size_t kPrimary = 32768;
 
-Bytes ReadFile(const std::string& path);
-
 // The volume v.iso that the shell commands in `script` make in a folder that has the sample tree, without its many
 // files and levels, as tree/.
 Bytes MakeVolume(const std::string& script);

@@ -14,6 +14,7 @@
 #include "tests/iso/sample_tree.h"
 #include "tests/iso/volume_bytes.h"
 #include "tests/support/command.h"
+#include "tests/support/content.h"
 #include "tests/support/temp_dir.h"
 
 namespace platter::test {
@@ -87,12 +88,12 @@ TEST_F(Volume, TailAndTruncationAreSeen) {
 
 TEST_F(Volume, RealImagesAreSound) {
   for (const char* path : {"/usr/lib/memtest86+/memtest86+ia32.iso", "/usr/lib/memtest86+/memtest86+x64.iso"}) {
-    EXPECT_THAT(FindingsIn(ReadFile(path)), testing::IsEmpty()) << path;
+    EXPECT_THAT(FindingsIn(FileBytes(path)), testing::IsEmpty()) << path;
   }
   const auto image = OpenVolume(kGrubRescue);
   EXPECT_EQ(List(image->info().specific, "partition-tables"), std::vector<std::string>{"mbr"});
   EXPECT_NE(image->info().specific.Find("boot-entries"), nullptr);
-  EXPECT_THAT(FindingsIn(ReadFile(kGrubRescue)), testing::IsEmpty());
+  EXPECT_THAT(FindingsIn(FileBytes(kGrubRescue)), testing::IsEmpty());
 }
 
 // Sectors of 2352 bytes around the same data.
@@ -214,7 +215,7 @@ TEST_F(Volume, ExtentsOfOneFileAreOneFile) {
            ">whole; "
            "genisoimage -quiet -o v.iso tree"},
           here);
-  Bytes bytes = ReadFile(folder.File("v.iso"));
+  Bytes bytes = FileBytes(folder.File("v.iso"));
   const std::size_t first = std::size_t{LoadLe<std::uint32_t>(bytes.data() + kPrimary + 158)} * 2048 + 68;
   const std::size_t second = first + std::to_integer<std::size_t>(bytes[first]);
   bytes[first + 25] = std::byte{0x80};
@@ -229,7 +230,7 @@ TEST_F(Volume, ExtentsOfOneFileAreOneFile) {
   ASSERT_TRUE(file.ok()) << file.error().Describe();
   Bytes content(8000);
   ASSERT_TRUE(file.value()->ReadAt(0, content).ok());
-  EXPECT_EQ(content, ReadFile(folder.File("whole")));
+  EXPECT_EQ(content, FileBytes(folder.File("whole")));
   // The last extent is missing.
   bytes[second + 25] = std::byte{0x80};
   EXPECT_THAT(ContentOfTree(*OpenBytes(bytes).value()->file_tree()).at(""),
@@ -241,7 +242,7 @@ TEST_F(Volume, DirectoriesInARingAreWalkedOnce) {
   CommandOptions here;
   here.folder = folder.path().string();
   MustRun({"sh", "-ec", "mkdir -p tree/a/b; genisoimage -quiet -o v.iso tree"}, here);
-  Bytes bytes = ReadFile(folder.File("v.iso"));
+  Bytes bytes = FileBytes(folder.File("v.iso"));
   // The record of B in A's directory leads to the root.
   const std::byte* primary = bytes.data() + kPrimary;
   const auto root = LoadLe<std::uint32_t>(primary + 158);

@@ -8,6 +8,7 @@
 
 #include "tests/qcow2/opened_image.h"
 #include "tests/support/command.h"
+#include "tests/support/content.h"
 #include "tests/support/digest.h"
 #include "tests/support/guest.h"
 #include "tests/support/libqcow.h"
@@ -102,13 +103,6 @@ TEST_F(Qcow, EncryptedIsDescribedAndNotRead) {
   const auto read = image.ReadAt(0, bytes);
   ASSERT_FALSE(read.ok());
   EXPECT_EQ(read.error().kind(), ErrorKind::kUnsupported);
-}
-
-std::vector<std::byte> FileBytes(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::vector<char> chars{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  const auto bytes = std::as_bytes(std::span(chars));
-  return {bytes.begin(), bytes.end()};
 }
 
 void StoreFile(const std::string& path, std::span<const std::byte> bytes) {

@@ -13,6 +13,7 @@
 #include "formats/qcow2/layout.h"
 #include "tests/qcow2/opened_image.h"
 #include "tests/support/command.h"
+#include "tests/support/content.h"
 #include "tests/support/guest.h"
 #include "tests/support/temp_dir.h"
 
@@ -24,10 +25,7 @@ std::vector<std::byte> MadeBy(const std::string& script) {
   CommandOptions here;
   here.folder = folder.path().string();
   MustRun({"sh", "-ec", script}, here);
-  std::ifstream file(folder.File("disk.qcow2"), std::ios::binary);
-  const std::vector<char> chars{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  const auto bytes = std::as_bytes(std::span(chars));
-  return {bytes.begin(), bytes.end()};
+  return FileBytes(folder.File("disk.qcow2"));
 }
 
 Result<> ReadGuest(Image& image) {

@@ -14,6 +14,7 @@
 #include "formats/qcow2/l2_entry.h"
 #include "formats/qcow2/refcount_entry.h"
 #include "tests/support/command.h"
+#include "tests/support/content.h"
 
 namespace platter::test {
 namespace {
@@ -78,11 +79,7 @@ const ImageRecipe& FindRecipe(const std::string& name) {
 
 void PrintTo(const ImageRecipe& recipe, std::ostream* out) { *out << recipe.name; }
 
-ImageBytes::ImageBytes(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  const auto view = std::as_bytes(std::span(text));
-  bytes.assign(view.begin(), view.end());
+ImageBytes::ImageBytes(const std::string& path) : bytes(FileBytes(path)) {
   auto parsed = qcow2::ParseHeader(bytes, bytes.size());
   EXPECT_TRUE(parsed.ok()) << parsed.error().Describe();
   header = std::move(parsed).value();

@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <fstream>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "formats/core/faulty_storage.h"
 #include "formats/core/memory_storage.h"
 #include "tests/qcow2/new_image.h"
+#include "tests/support/content.h"
 #include "tests/support/memory_device.h"
 
 namespace platter::test {
@@ -73,13 +73,6 @@ TEST_P(NewImage, HoldsWhatWasWritten) {
     ExpectClean(Path());
     EXPECT_EQ(GuestSha256ByQemu(Path()), disk.Sha256());
   }
-}
-
-std::vector<std::byte> FileBytes(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::vector<char> chars{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  const auto bytes = std::as_bytes(std::span(chars));
-  return {bytes.begin(), bytes.end()};
 }
 
 TEST_P(NewImage, DoesNotDependOnHowItIsCut) {
