@@ -362,6 +362,24 @@ def texts(seeds):
         seeds.add(text.encode(), "options", prefix=b"\x04")
 
 
+def archives(seeds):
+    seeds.fresh()
+    long = "n" * 120
+    (seeds.work / long).mkdir()
+    (seeds.work / "small").write_bytes(b"content")
+    (seeds.work / long / long).write_bytes(b"x" * 600)
+    (seeds.work / "link").symlink_to("small")
+    with open(seeds.work / "sparse", "wb") as file:
+        for count in range(6):
+            file.seek(count << 16)
+            file.write(b"y")
+    for words in (["--format=gnu"], ["--format=pax"], ["--format=gnu", "-S"], ["--format=pax", "-S"],
+                  ["--format=ustar", "--exclude=n*"], ["--format=v7", "--exclude=n*"]):
+        if seeds.run("tar", *words, "-b1", "-cf", "a.tar", "small", "link", long, *(["sparse"] if "-S" in words else [])):
+            seeds.add_file("a.tar", "tar")
+            (seeds.work / "a.tar").unlink()
+
+
 def recipes(seeds):
     """For harnesses whose input is a list of choices."""
     noise = b"".join(hashlib.sha256(bytes([count, 7])).digest() for count in range(16))
@@ -378,7 +396,7 @@ def make(platter, target):
     shutil.rmtree(target, ignore_errors=True)
     with tempfile.TemporaryDirectory() as work:
         seeds = Seeds(os.path.abspath(platter), os.path.abspath(target), work + "/work")
-        for part in (images, qcow2_extras, differencing, iso_images, file_systems, contents, partitions, texts, recipes):
+        for part in (images, qcow2_extras, differencing, iso_images, file_systems, contents, partitions, texts, archives, recipes):
             part(seeds)
         for data in RECOGNISED:
             seeds.add(data, "recognised")

@@ -1,8 +1,8 @@
 """What a compiler does not check: the direction of includes and the size of files.
 
 formats <- convert <- registry-core <- tools; a format folder sees formats/core and none of its siblings, and
-formats/core sees nothing above it. formats/inspect stands above the formats: it sees the table of them and what content
-is recognised by. Usage: check_layout.py FILE...
+formats/core sees nothing above it. A container builds on others: formats/containers/NAME sees all of formats/containers.
+formats/inspect stands above the formats: it sees the tables of formats and containers and what content is recognised by. Usage: check_layout.py FILE...
 """
 
 import pathlib
@@ -27,6 +27,8 @@ def layer_fault(source, included):
     if source[0] == "formats" and len(source) > 2:
         allowed = {source[1], "core"}
         if source[1] == "inspect" and (len(included) == 2 or included[1] == "partition"):
+            return None
+        if source[1] == "inspect" and included[1] == "containers" and len(included) == 3:
             return None
         if len(included) == 2 or included[1] not in allowed:
             return f"formats/{source[1]}/ may see formats/core/ and itself only"

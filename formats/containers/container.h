@@ -1,0 +1,87 @@
+// Container: a file that wraps disks, an appliance for one. Its driver answers what FormatDriver answers of an image:
+// is it one, what is in it, what should whoever takes it from a stranger know. A wrapped disk is a Storage, which lies
+// in the container as it stands there: nothing is unpacked, and any format may be opened on it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "formats/core/detail.h"
+#include "formats/core/driver.h"
+#include "formats/core/finding.h"
+#include "formats/core/result.h"
+#include "formats/core/storage.h"
+
+namespace platter {
+
+// One name in an archive.
+struct ContainerMember {
+  std::string name;  // as written, without a leading "./": untrusted
+  std::string_view type;
+  std::uint64_t offset = 0;  // host byte of its content
+  std::uint64_t size = 0;    // bytes
+};
+
+struct WrappedDisk {
+  std::string id;      // the container's own name for it, unique in the container
+  std::string file;    // the name of the file that holds it; "" for a disk that starts empty
+  std::string format;  // FormatDriver::name, as the container claims; "" where it claims none that is known
+  // Guest bytes that the container claims.
+  std::optional<std::uint64_t> capacity = {};
+  // Bytes of the file that holds it, as it is stored.
+  std::optional<std::uint64_t> stored_size = {};
+  std::string compression = {};  // "gzip", or "" for bytes as they are
+};
+
+struct ContainerInfo {
+  std::vector<ContainerMember> members;  // empty where the container is no archive
+  std::vector<WrappedDisk> disks;        // in the container's order
+  Detail further;                        // what only this container says
+};
+
+// Thread rule: as Storage's reads.
+class Container {
+ public:
+  virtual ~Container() = default;
+  virtual const ContainerInfo& info() const noexcept = 0;
+  // The bytes of the disk's file. Requires: disk < info().disks.size(). kUnsupported for a disk without a file and for
+  // one whose bytes are wrapped once more, kCorrupt where the file is missing, kDenied by the gate of open, kIo. The
+  // storage keeps what it needs open.
+  virtual Result<std::shared_ptr<Storage>> OpenDisk(std::size_t disk) = 0;
+};
+
+// A disk for an inspector. Its bytes may still be arriving.
+struct InspectedDisk {
+  WrappedDisk disk;
+  std::shared_ptr<Storage> bytes;  // null where they cannot be looked at; a finding says why
+};
+
+struct ContainerInspection {
+  std::vector<InspectedDisk> disks;
+  std::vector<Finding> findings;
+};
+
+struct ContainerDriver {
+  std::string_view name;   // the command line's word, the folder, the namespace
+  std::string_view title;  // for people
+
+  // Pure: bytes in, verdict out.
+  Likeness (*probe)(const ProbeInput&) noexcept = nullptr;
+  // Reads the directory of the container and its description; looks at no disk. Other files, where a container has
+  // some, are opened through the gate when their disk is: it must outlive the container. kNotThisFormat, kCorrupt,
+  // kUnsupported, kLimit, kIo.
+  Result<std::unique_ptr<Container>> (*open)(std::shared_ptr<Storage>, const OpenContext&) = nullptr;
+  // Looks for what is unsafe or does not fit together, and adds it to the inspection. What it knew of disks and
+  // findings when it failed stays there: the file may still be arriving, and its disks can be looked at before its end
+  // is here. `whole` asks for what takes reading all of it, such as digests. Opens no other file. Its errors are the
+  // caller's findings.
+  Result<> (*inspect)(const std::shared_ptr<Storage>&, const Limits&, bool whole, ContainerInspection&) = nullptr;
+  std::span<const FindingRule> finding_rules = {};
+};
+
+}  // namespace platter

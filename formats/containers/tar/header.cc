@@ -1,0 +1,95 @@
+#include "formats/containers/tar/header.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace platter::tar {
+namespace {
+
+constexpr std::uint64_t kLargest = std::numeric_limits<std::int64_t>::max();
+
+std::optional<std::uint64_t> ParseBase256(std::string_view field) noexcept {
+  // The first bit is the mark, the second the sign.
+  std::uint64_t number = static_cast<unsigned char>(field[0]) & 0x7FU;
+  if ((number & 0x40U) != 0) return std::nullopt;
+  for (const char byte : field.substr(1)) {
+    if (number > kLargest >> 8) return std::nullopt;
+    number = number << 8 | static_cast<unsigned char>(byte);
+  }
+  return number;
+}
+
+Error Wrong(std::string what, const HeaderField& field, std::uint64_t offset) {
+  return Error(ErrorKind::kCorrupt, std::move(what)).At("tar header", std::string(field.name), offset + field.offset);
+}
+
+// As far as it can be shown in a message.
+std::string Shown(std::string_view raw) {
+  std::string text;
+  for (const char byte : raw.substr(0, raw.find('\0'))) {
+    const auto value = static_cast<unsigned char>(byte);
+    text += value >= 0x20 && value < 0x7F ? std::string(1, byte) : fmt::format("\\x{:02x}", value);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> ParseNumber(std::string_view field) noexcept {
+  if (field.empty()) return 0;
+  if ((static_cast<unsigned char>(field[0]) & 0x80U) != 0) return ParseBase256(field);
+  std::size_t at = std::min(field.find_first_not_of(' '), field.size());
+  std::uint64_t number = 0;
+  for (; at < field.size() && field[at] >= '0' && field[at] <= '7'; ++at) {
+    if (number > kLargest >> 3) return std::nullopt;
+    number = number << 3 | static_cast<std::uint64_t>(field[at] - '0');
+  }
+  const bool ended = at == field.size() || field[at] == ' ' || field[at] == '\0';
+  return ended ? std::optional(number) : std::nullopt;
+}
+
+bool ChecksumFits(std::span<const std::byte, kBlock> block) noexcept {
+  std::int64_t as_unsigned = 0;
+  std::int64_t as_signed = 0;
+  for (std::size_t at = 0; at < block.size(); ++at) {
+    const bool own = at >= kChecksum.offset && at < kChecksum.offset + kChecksum.length;
+    const auto byte = own ? static_cast<unsigned char>(' ') : std::to_integer<unsigned char>(block[at]);
+    as_unsigned += byte;
+    as_signed += static_cast<signed char>(byte);
+  }
+  const std::string_view digits = kChecksum.Raw(block);
+  const auto said = ParseNumber(digits);
+  if (!said || digits.find_first_of("01234567") == std::string_view::npos) return false;
+  return *said == static_cast<std::uint64_t>(as_unsigned) || *said == static_cast<std::uint64_t>(as_signed);
+}
+
+bool HasMagic(std::span<const std::byte, kBlock> block) noexcept { return kMagic.Raw(block).starts_with("ustar"); }
+
+Result<Header> ParseHeader(std::span<const std::byte, kBlock> block, std::uint64_t offset) {
+  if (!ChecksumFits(block)) {
+    return Wrong("not a header: its checksum is wrong", kChecksum, offset)
+        .Found(Shown(kChecksum.Raw(block)))
+        .Allowed("the sum of the header's bytes, in octal");
+  }
+  Header header;
+  header.type = static_cast<char>(std::to_integer<unsigned char>(block[kTypeAt]));
+  header.name = kName.Text(block);
+  header.link = kLinkName.Text(block);
+  const auto size = ParseNumber(kSize.Raw(block));
+  if (!size) {
+    return Wrong("the member's size is no number", kSize, offset)
+        .Found(Shown(kSize.Raw(block)))
+        .Allowed(fmt::format("0 to {}, in octal or base 256", kLargest));
+  }
+  header.size = *size;
+  // GNU's header has other things where ustar has the prefix.
+  if (kMagic.Raw(block).starts_with(kUstarMagic.substr(0, 6)) && !kPrefix.Text(block).empty()) {
+    header.name = fmt::format("{}/{}", kPrefix.Text(block), header.name);
+  }
+  header.sparse_continues = header.type == kTypeGnuSparse && block[kSparseContinuesAt] != std::byte{0};
+  return header;
+}
+
+}  // namespace platter::tar

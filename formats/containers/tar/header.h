@@ -1,0 +1,39 @@
+// One header block of a tar archive: bytes in, values out.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "formats/containers/tar/layout.h"
+#include "formats/core/result.h"
+
+namespace platter::tar {
+
+using Block = std::array<std::byte, kBlock>;
+
+struct Header {
+  char type = kTypeFile;
+  std::string name;  // with the prefix in front of it
+  std::string link;
+  std::uint64_t size = 0;         // bytes
+  bool sparse_continues = false;  // type S: a block of the sparse map follows
+};
+
+// Octal digits, with spaces in front and spaces or NULs behind, or base 256; empty for anything else, for a negative
+// number, and beyond 63 bits. No digits at all are 0.
+std::optional<std::uint64_t> ParseNumber(std::string_view field) noexcept;
+
+// Whether the block carries its own checksum: as unsigned bytes or, as some old programs had it, as signed ones. A
+// block of zeros does not.
+bool ChecksumFits(std::span<const std::byte, kBlock> block) noexcept;
+// Whether it is marked as ustar or GNU, which V7 headers are not.
+bool HasMagic(std::span<const std::byte, kBlock> block) noexcept;
+
+// Of a block at host byte `offset`. kCorrupt for a checksum or a number that is none.
+Result<Header> ParseHeader(std::span<const std::byte, kBlock> block, std::uint64_t offset);
+
+}  // namespace platter::tar

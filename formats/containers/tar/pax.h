@@ -1,0 +1,27 @@
+// Extended headers of pax archives: records of text in front of the member that they describe.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "formats/core/result.h"
+
+namespace platter::tar {
+
+// What the records say that is needed to find a member; everything else is passed over.
+struct PaxRecords {
+  std::optional<std::string> path;
+  std::optional<std::string> link_path;
+  std::optional<std::uint64_t> size;  // bytes
+  // GNU's sparse files, which are an ordinary member to whoever does not know them.
+  bool sparse = false;
+  std::optional<std::string> sparse_name;
+};
+
+// `text`: the content of a header at host byte `offset`. kCorrupt for a record that is not as long as it says, and for
+// a size that is no number.
+Result<PaxRecords> ParsePax(std::string_view text, std::uint64_t offset);
+
+}  // namespace platter::tar
