@@ -143,9 +143,7 @@ Result<> ExtentUpdater::AddGrain(std::uint64_t entry) {
   last_added_ = static_cast<std::uint32_t>(host / kSectorSize);
   SetEntry(entry, last_added_);
   // What was there before is nobody's.
-  const std::lock_guard lock(*punching_);
-  if (host >= storage.size()) return Done{};
-  return storage.Punch(host, std::min(grain_size, storage.size() - host));
+  return clear_(storage, host, grain_size);
 }
 
 std::uint32_t ExtentUpdater::Entry(std::uint64_t entry) const noexcept {

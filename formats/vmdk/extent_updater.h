@@ -3,8 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
+#include <functional>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "formats/core/limits.h"
@@ -15,12 +16,15 @@
 
 namespace platter::vmdk {
 
+// ImageWriter::ClearStored of the writer that the extent belongs to.
+using ClearRange = std::function<Result<>(Storage& file, std::uint64_t offset, std::uint64_t length)>;
+
 // Borrows the extent, which must stay where it is. Not thread-safe.
 class ExtentUpdater {
  public:
-  // has_parent: what no grain holds comes from there. punching: held whenever a file is punched.
-  ExtentUpdater(const ExtentFile& extent, bool has_parent, std::mutex& punching)
-      : extent_(&extent), has_parent_(has_parent), punching_(&punching) {}
+  // has_parent: what no grain holds comes from there.
+  ExtentUpdater(const ExtentFile& extent, bool has_parent, ClearRange clear)
+      : extent_(&extent), has_parent_(has_parent), clear_(std::move(clear)) {}
 
   // Whether the extent can be written, as described and as found: kUnsupported, and as GrainPlaces::Of. Changes
   // nothing.
@@ -50,7 +54,7 @@ class ExtentUpdater {
 
   const ExtentFile* extent_;
   bool has_parent_;
-  std::mutex* punching_;
+  ClearRange clear_;
   bool started_ = false;
   std::optional<GrainPlaces> places_ = {};   // of a sparse extent
   std::optional<std::uint64_t> table_ = {};  // the number of the one in entries_

@@ -33,7 +33,10 @@ Updater::Updater(const UpdateRequest& request, const Foundation& foundation, std
   // A name without a CID is a parent to qemu, and nothing to us: what is written is right for both.
   const Descriptor& descriptor = foundation_.descriptor;
   const bool has_parent = descriptor.parent_cid != kNoParent || !descriptor.parent_hint.value_or("").empty();
-  for (const ExtentFile& extent : extents_) updaters_.emplace_back(extent, has_parent, punch_mutex_);
+  const ClearRange clear = [this](Storage& file, std::uint64_t offset, std::uint64_t length) {
+    return ClearStored(file, offset, length);
+  };
+  for (const ExtentFile& extent : extents_) updaters_.emplace_back(extent, has_parent, clear);
   traits_.unit = has_parent ? LargestGrain(extents_) : kUnit;
   traits_.batch_alignment = traits_.unit;
   traits_.starts_zeroed = false;
@@ -131,18 +134,6 @@ Result<> Updater::EnterExtent(std::size_t index) {
   if (open_ != index) PLATTER_CHECK(updaters_[open_].Leave());
   open_ = index;
   return updaters_[index].started() ? Result<>(Done{}) : updaters_[index].Start(limits_);
-}
-
-Result<> Updater::Store(Batch& batch) {
-  for (const HostWrite& write : batch.writes) {
-    if (write.bytes.empty()) {
-      const std::lock_guard lock(punch_mutex_);
-      PLATTER_CHECK(write.file->Punch(write.offset, write.zeros));
-    } else {
-      PLATTER_CHECK(write.file->WriteAt(write.offset, write.bytes));
-    }
-  }
-  return Done{};
 }
 
 Result<> Updater::Finish() {

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -27,7 +26,6 @@ class Updater : public ImageWriter {
 
   const WriterTraits& traits() const noexcept override { return traits_; }
   Result<> Place(Batch& batch) override;
-  Result<> Store(Batch& batch) override;
   Result<> Finish() override;
 
  private:
@@ -41,7 +39,6 @@ class Updater : public ImageWriter {
   Limits limits_;
   Foundation foundation_;
   std::vector<ExtentFile> extents_;
-  std::mutex punch_mutex_;
   std::vector<ExtentUpdater> updaters_;  // of the extents, in their order
   WriterTraits traits_;
   std::size_t open_ = 0;  // the extent that was placed into last
