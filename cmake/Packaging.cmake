@@ -28,6 +28,9 @@ target_link_libraries(platter_engine INTERFACE platter_inspect platter_convert p
 set_target_properties(platter_engine PROPERTIES EXPORT_NAME platter)
 file(STRINGS "${PROJECT_SOURCE_DIR}/formats/formats.def" platter_format_names REGEX "^PLATTER_FORMAT")
 list(TRANSFORM platter_format_names REPLACE "PLATTER_FORMAT\\((.*)\\)" "platter_\\1")
+file(STRINGS "${PROJECT_SOURCE_DIR}/formats/containers/containers.def" platter_container_names REGEX "^PLATTER_CONTAINER")
+list(TRANSFORM platter_container_names REPLACE "PLATTER_CONTAINER\\((.*)\\)" "platter_\\1")
+list(APPEND platter_format_names ${platter_container_names} platter_tar)
 set(platter_libraries platter_inspect platter_convert platter_formats ${platter_format_names} platter_recognised platter_partition platter_amazon platter_ext platter_core)
 install(TARGETS platter_engine ${platter_libraries} EXPORT platterTargets ARCHIVE COMPONENT development)
 install(EXPORT platterTargets NAMESPACE platter:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/platter
@@ -35,7 +38,9 @@ install(EXPORT platterTargets NAMESPACE platter:: DESTINATION ${CMAKE_INSTALL_LI
 file(GLOB platter_core_headers CONFIGURE_DEPENDS formats/core/*.h)
 install(FILES ${platter_core_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/formats/core
         COMPONENT development)
-install(FILES formats/content.h formats/format_table.h formats/open.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/formats
+install(FILES formats/container_table.h formats/content.h formats/format_table.h formats/open.h
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/formats COMPONENT development)
+install(FILES formats/containers/container.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/formats/containers
         COMPONENT development)
 install(FILES formats/inspect/inspect_storage.h formats/inspect/inspector.h formats/inspect/policy.h
               formats/inspect/report.h formats/inspect/report_json.h formats/inspect/stream_window.h

@@ -1,0 +1,28 @@
+// The containers that this build knows, recognition among them, and the disks in them.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "formats/containers/container.h"
+#include "formats/core/result.h"
+#include "formats/core/storage.h"
+#include "formats/open.h"
+
+namespace platter {
+
+// In the order of containers.def.
+std::span<const ContainerDriver* const> AllContainers() noexcept;
+// By ContainerDriver::name; null when there is none.
+const ContainerDriver* FindContainer(std::string_view name) noexcept;
+// The container that the file is; null when it is none. kIo.
+Result<const ContainerDriver*> ProbeContainer(Storage& storage);
+
+// Opens a disk of the container `name`, in the format that the container claims, or by its content where it claims
+// none. What the disk names in turn is refused: kDenied. The path is NAME:FILE. Requires: disk <
+// container.info().disks.size().
+Result<OpenedLayer> OpenWrappedDisk(std::string_view name, Container& container, std::size_t disk,
+                                    const OpenContext& context);
+
+}  // namespace platter

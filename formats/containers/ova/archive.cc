@@ -1,0 +1,92 @@
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+#include "formats/containers/ova/ova.h"
+#include "formats/core/slice_storage.h"
+
+namespace platter::ova {
+namespace {
+
+bool EndsWith(std::string_view name, std::string_view suffix) {
+  if (name.size() <= suffix.size()) return false;
+  const auto same = [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); };
+  return std::ranges::equal(name.substr(name.size() - suffix.size()), suffix, same);
+}
+
+}  // namespace
+
+const tar::Member* Archive::Find(std::string_view name) const {
+  const tar::Member* found = nullptr;
+  for (const tar::Member& member : index.members) {
+    if (tar::PlainName(member.name) != name) continue;
+    if (found != nullptr) return nullptr;
+    found = &member;
+  }
+  return found;
+}
+
+void FindParts(Archive& archive) {
+  const auto take = [&](const tar::Member*& part, const tar::Member& member) {
+    if (part == nullptr) part = &member;
+  };
+  for (const tar::Member& member : archive.index.members) {
+    if (EndsWith(member.name, ".ovf")) {
+      archive.several_descriptors = archive.several_descriptors || archive.descriptor != nullptr;
+      take(archive.descriptor, member);
+    }
+    if (EndsWith(member.name, ".mf")) take(archive.manifest, member);
+    if (EndsWith(member.name, ".cert")) take(archive.certificate, member);
+  }
+}
+
+Result<std::shared_ptr<Storage>> Open(const std::shared_ptr<Storage>& storage, const tar::Member& member) {
+  if (member.type != tar::MemberType::kFile) {
+    return Error(ErrorKind::kUnsupported, "the member is no plain file")
+        .In(storage->name())
+        .At("tar header", "typeflag", member.header)
+        .Found(std::string(tar::TypeName(member.type)))
+        .Allowed("file");
+  }
+  return std::shared_ptr<Storage>(PLATTER_TRY(SliceStorage::Make(storage, member.offset, member.size)));
+}
+
+Result<std::vector<std::byte>> ReadText(const std::shared_ptr<Storage>& storage, const tar::Member& member,
+                                        const Limits& limits) {
+  const auto bytes = PLATTER_TRY(Open(storage, member));
+  if (member.size > limits.metadata_bytes) {
+    return Error(ErrorKind::kLimit, "the member is too long to be read as text")
+        .In(storage->name())
+        .At("tar header", "size", member.header)
+        .Found(member.size)
+        .Allowed("at most " + std::to_string(limits.metadata_bytes));
+  }
+  std::vector<std::byte> text(member.size);
+  PLATTER_CHECK(bytes->ReadAt(0, text));
+  return text;
+}
+
+Result<ovf::Descriptor> ReadDescriptor(const std::shared_ptr<Storage>& storage, const Archive& archive,
+                                       const Limits& limits) {
+  if (archive.descriptor == nullptr) {
+    return Error(ErrorKind::kNotThisFormat, "not an OVA: no member is a descriptor").In(storage->name());
+  }
+  if (archive.several_descriptors) {
+    return Error(ErrorKind::kCorrupt, "the archive has more than one descriptor")
+        .In(storage->name())
+        .At("OVF descriptor", "whole file");
+  }
+  const auto text = PLATTER_TRY(ReadText(storage, *archive.descriptor, limits));
+  auto descriptor = ovf::ParseDescriptor(text, limits);
+  if (descriptor.ok()) return descriptor;
+  Error error = std::move(descriptor).error();
+  if (error.kind() == ErrorKind::kNotThisFormat) {
+    return Error(ErrorKind::kCorrupt, "the member is called a descriptor and is none")
+        .In(storage->name())
+        .At("OVF descriptor", "Envelope")
+        .Found(archive.descriptor->name);
+  }
+  return std::move(error).In(storage->name());
+}
+
+}  // namespace platter::ova

@@ -1,0 +1,178 @@
+#include "formats/containers/ova/inspect.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "formats/containers/ova/ova.h"
+#include "formats/containers/ovf/manifest.h"
+#include "formats/containers/ovf/package.h"
+
+namespace platter::ova {
+namespace {
+
+constexpr std::array kTarRules = {
+    FindingRule{"tar header", "size", "size", Concern::kTruncated, ""},
+    FindingRule{"tar header", "typeflag", "type", Concern::kCorrupt, ""},
+    FindingRule{"tar header", "", "header", Concern::kCorrupt, ""},
+    FindingRule{"tar pax header", "", "pax_header", Concern::kCorrupt, ""},
+    FindingRule{"tar members", "", "members", Concern::kCorrupt, ""},
+};
+
+// The plain name without its end: "box" of "./box.ovf".
+std::string BaseName(std::string_view name) {
+  const std::string plain = tar::PlainName(name);
+  return plain.substr(0, plain.rfind('.'));
+}
+
+class OvaInspection {
+ public:
+  OvaInspection(const std::shared_ptr<Storage>& storage, const Limits& limits, bool whole,
+                ContainerInspection& inspection)
+      : storage_(storage), limits_(limits), whole_(whole), out_(inspection) {}
+
+  // What is there of the archive is looked at before its end is missed: its disks may be arriving.
+  Result<> Run() {
+    auto indexed = tar::ReadIndex(*storage_, limits_, archive_.index);
+    FindParts(archive_);
+    out_.findings = std::move(archive_.index.findings);
+    complete_ = indexed.ok();
+    JudgeMembers();
+    PLATTER_CHECK(LookAtDescriptor());
+    if (complete_) PLATTER_CHECK(LookAtManifest());
+    if (complete_ && archive_.certificate != nullptr) {
+      Add("ovf.certificate", Concern::kNone, "the appliance is signed, and the signature is not verified",
+          archive_.certificate->name);
+    }
+    if (indexed.ok()) return Done{};
+    return AsFinding("tar", kTarRules, std::move(indexed).error());
+  }
+
+ private:
+  Finding& Add(std::string code, Concern concern, std::string message, std::string value = "") {
+    return ovf::AddFinding(out_.findings, std::move(code), concern, std::move(message), std::move(value));
+  }
+
+  // What is the host's stays an error.
+  Result<> AsFinding(std::string_view format, std::span<const FindingRule> rules, Error error) {
+    if (error.kind() == ErrorKind::kIo) return error;
+    out_.findings.push_back(FindingOf(format, rules, error));
+    return Done{};
+  }
+
+  void JudgeMembers() {
+    const auto& members = archive_.index.members;
+    if (archive_.descriptor != nullptr && archive_.descriptor != &members.front()) {
+      Add("ova.order", Concern::kNone, "the descriptor is not the first member: some programs do not find it",
+          archive_.descriptor->name);
+    }
+    for (const tar::Member& member : members) {
+      const bool expected = member.type == tar::MemberType::kFile || member.type == tar::MemberType::kSparseFile ||
+                            member.type == tar::MemberType::kDevice || member.type == tar::MemberType::kPipe;
+      if (expected) continue;  // or named by the index
+      Add("ova.member", Concern::kUnsupported,
+          fmt::format("a {} has no place in an OVA, which holds plain files", tar::TypeName(member.type)), member.name)
+          .offset = member.header;
+    }
+  }
+
+  Result<> LookAtDescriptor() {
+    if (archive_.descriptor == nullptr) return Done{};
+    auto read = ReadDescriptor(storage_, archive_, limits_);
+    if (!read.ok()) return AsFinding("ovf", ovf::kFindingRules, std::move(read).error());
+    const ovf::Descriptor& descriptor = read.value();
+    ovf::JudgeDescriptor(descriptor, out_.findings);
+    const auto disks = ovf::WrappedDisks(descriptor);
+    for (std::size_t at = 0; at < disks.size(); ++at) LookAtDisk(descriptor, descriptor.disks[at], disks[at]);
+    if (complete_) LookForFiles(descriptor);
+    return Done{};
+  }
+
+  void LookAtDisk(const ovf::Descriptor& descriptor, const ovf::Disk& disk, const WrappedDisk& wrapped) {
+    InspectedDisk& inspected = out_.disks.emplace_back(InspectedDisk{wrapped, nullptr});
+    const auto name = ovf::FileOfDisk(descriptor, disk);
+    const tar::Member* member = name.ok() ? archive_.Find(name.value()) : nullptr;
+    if (member == nullptr) return;
+    auto bytes = Open(storage_, *member);
+    if (bytes.ok()) inspected.bytes = std::move(bytes).value();
+  }
+
+  void LookForFiles(const ovf::Descriptor& descriptor) {
+    std::vector<std::string> known;
+    for (const ovf::File& file : descriptor.files) {
+      const auto name = ovf::FileNameOf(file.href);
+      if (!name.ok()) continue;  // a finding of the descriptor
+      known.push_back(name.value());
+      const auto called = [&](const tar::Member& member) { return tar::PlainName(member.name) == name.value(); };
+      const auto member = std::ranges::find_if(archive_.index.members, called);
+      if (member == archive_.index.members.end()) {
+        if (file.chunk_size) continue;
+        Add("ova.missing_file", Concern::kCorrupt, "the descriptor refers to a file that is not in the archive",
+            file.href);
+      } else if (file.size && *file.size != member->size) {
+        Add("ova.file_size", Concern::kNone,
+            fmt::format("the file has {} bytes and not as many as is said", member->size), std::to_string(*file.size))
+            .offset = member->header;
+      }
+    }
+    for (const tar::Member& member : archive_.index.members) {
+      if (&member == archive_.descriptor || &member == archive_.manifest || &member == archive_.certificate) continue;
+      if (std::ranges::find(known, tar::PlainName(member.name)) != known.end()) continue;
+      Add("ova.unreferenced", Concern::kNone, "nothing refers to the member", member.name).offset = member.header;
+    }
+  }
+
+  Result<> LookAtManifest() {
+    if (archive_.manifest == nullptr) return Done{};
+    if (archive_.descriptor != nullptr && BaseName(archive_.manifest->name) != BaseName(archive_.descriptor->name)) {
+      Add("ova.manifest_name", Concern::kNone,
+          "the manifest is not called as the descriptor is: some programs pass it over", archive_.manifest->name);
+    }
+    auto text = ReadText(storage_, *archive_.manifest, limits_);
+    if (!text.ok()) return AsFinding("ovf", ovf::kFindingRules, std::move(text).error());
+    const auto entries = ovf::ParseManifest(text.value());
+    if (!entries.ok()) {
+      out_.findings.push_back(FindingOf("ovf", ovf::kFindingRules, entries.error()));
+      return Done{};
+    }
+    for (const ovf::ManifestEntry& entry : entries.value()) PLATTER_CHECK(LookAtEntry(entry));
+    return Done{};
+  }
+
+  // The descriptor's digest is always computed; those of disks take reading all of them.
+  Result<> LookAtEntry(const ovf::ManifestEntry& entry) {
+    const tar::Member* member = archive_.Find(entry.file);
+    if (member == nullptr) {
+      Add("ovf.manifest_file", Concern::kCorrupt, "the manifest has a digest of a file that is not there", entry.file);
+      return Done{};
+    }
+    if (!whole_ && member != archive_.descriptor) return Done{};
+    auto bytes = Open(storage_, *member);
+    if (!bytes.ok()) return Done{};  // named by the index
+    const std::string digest = PLATTER_TRY(ovf::DigestOf(*bytes.value(), entry.algorithm));
+    if (digest == entry.digest) return Done{};
+    Add("ovf.digest", Concern::kCorrupt,
+        fmt::format("the file is not the one that the manifest has the {} of", ovf::DigestName(entry.algorithm)),
+        entry.file)
+        .offset = member->offset;
+    return Done{};
+  }
+
+  const std::shared_ptr<Storage>& storage_;
+  const Limits& limits_;
+  bool whole_;
+  ContainerInspection& out_;
+  Archive archive_;
+  bool complete_ = false;  // the archive has been read to its end
+};
+
+}  // namespace
+
+Result<> Inspect(const std::shared_ptr<Storage>& storage, const Limits& limits, bool whole,
+                 ContainerInspection& inspection) {
+  return OvaInspection(storage, limits, whole, inspection).Run();
+}
+
+}  // namespace platter::ova

@@ -1,0 +1,100 @@
+// The driver of OVA.
+#include "formats/containers/ova/ova.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "formats/containers/container.h"
+#include "formats/containers/ova/inspect.h"
+#include "formats/containers/ovf/package.h"
+#include "formats/containers/tar/header.h"
+#include "formats/core/memory_storage.h"
+
+namespace platter::ova {
+namespace {
+
+class Appliance : public Container {
+ public:
+  Appliance(std::shared_ptr<Storage> storage, Archive archive, ovf::Descriptor descriptor)
+      : storage_(std::move(storage)), archive_(std::move(archive)), descriptor_(std::move(descriptor)) {
+    for (const tar::Member& member : archive_.index.members) {
+      info_.members.push_back({tar::PlainName(member.name), tar::TypeName(member.type), member.offset, member.size});
+    }
+    info_.disks = ovf::WrappedDisks(descriptor_);
+    for (WrappedDisk& disk : info_.disks) {
+      if (const tar::Member* member = archive_.Find(disk.file)) disk.stored_size = member->size;
+    }
+    info_.further = ovf::DetailOf(descriptor_);
+    info_.further.Add("manifest", archive_.manifest != nullptr).Add("certificate", archive_.certificate != nullptr);
+  }
+
+  const ContainerInfo& info() const noexcept override { return info_; }
+
+  Result<std::shared_ptr<Storage>> OpenDisk(std::size_t disk) override {
+    auto file = ovf::FileOfDisk(descriptor_, descriptor_.disks[disk]);
+    if (!file.ok()) return std::move(file).error().In(storage_->name());
+    const tar::Member* member = archive_.Find(file.value());
+    if (member != nullptr) return Open(storage_, *member);
+    return Error(ErrorKind::kCorrupt, "the disk's file is not in the archive, or there are two of its name")
+        .In(storage_->name())
+        .At("OVF descriptor", "File/@href")
+        .Found(file.value());
+  }
+
+ private:
+  std::shared_ptr<Storage> storage_;
+  Archive archive_;
+  ovf::Descriptor descriptor_;
+  ContainerInfo info_;
+};
+
+// Of a file's beginning: whether a member that starts there is called a descriptor.
+Likeness Probe(const ProbeInput& input) noexcept {
+  if (input.head.size() < tar::kBlock || !tar::ChecksumFits(input.head.first<tar::kBlock>())) return Likeness::kNo;
+  std::size_t at = 0;
+  while (at + tar::kBlock <= input.head.size()) {
+    const auto block = input.head.subspan(at).first<tar::kBlock>();
+    const std::string_view name = tar::kName.Text(block);
+    const auto size = tar::ParseNumber(tar::kSize.Raw(block));
+    if (!tar::ChecksumFits(block) || !size) return Likeness::kNo;
+    const bool ovf = name.size() > 4 && (name.ends_with(".ovf") || name.ends_with(".OVF"));
+    if (ovf) return Likeness::kCertain;
+    // A long name stands in front of the member, and its text holds the end that counts.
+    const auto text = input.head.subspan(at + tar::kBlock);
+    const char type = static_cast<char>(std::to_integer<unsigned char>(block[tar::kTypeAt]));
+    const bool extended = type == tar::kTypePax || type == tar::kTypeGnuName;
+    if (extended && *size <= text.size()) {
+      const std::string_view words(reinterpret_cast<const char*>(text.data()), *size);
+      if (words.find(".ovf\n") != words.npos || words.ends_with(std::string_view(".ovf\0", 5)))
+        return Likeness::kCertain;
+    }
+    if (*size > input.head.size()) return Likeness::kNo;
+    at += tar::kBlock + (*size + tar::kBlock - 1) / tar::kBlock * tar::kBlock;
+  }
+  return Likeness::kNo;
+}
+
+Result<std::unique_ptr<Container>> OpenContainer(std::shared_ptr<Storage> storage, const OpenContext& context) {
+  Archive archive;
+  PLATTER_CHECK(tar::ReadIndex(*storage, context.limits, archive.index));
+  FindParts(archive);
+  ovf::Descriptor descriptor = PLATTER_TRY(ReadDescriptor(storage, archive, context.limits));
+  return std::unique_ptr<Container>(
+      std::make_unique<Appliance>(std::move(storage), std::move(archive), std::move(descriptor)));
+}
+
+}  // namespace
+
+extern const ContainerDriver kDriver;
+const ContainerDriver kDriver = {
+    .name = "ova",
+    .title = "Open Virtualization Format (an appliance in one archive)",
+    .probe = Probe,
+    .open = OpenContainer,
+    .inspect = Inspect,
+    .finding_rules = ovf::kFindingRules,
+};
+
+}  // namespace platter::ova

@@ -1,0 +1,45 @@
+// OVA: an appliance in one tar archive. DSP0243 wants the descriptor first, then manifest and certificate, then the
+// files; readers take other orders, too.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "formats/containers/ovf/descriptor.h"
+#include "formats/containers/tar/index.h"
+#include "formats/core/limits.h"
+#include "formats/core/result.h"
+#include "formats/core/storage.h"
+
+namespace platter::ova {
+
+// An archive as far as it has been read.
+struct Archive {
+  tar::Index index;
+  const tar::Member* descriptor = nullptr;  // in `index`
+  const tar::Member* manifest = nullptr;
+  const tar::Member* certificate = nullptr;
+  bool several_descriptors = false;
+
+  // The only member of that name; null when there is none, and when there are two.
+  const tar::Member* Find(std::string_view name) const;
+};
+
+// Fills in what stands for what in archive.index.
+void FindParts(Archive& archive);
+
+// The member's bytes, where they lie. kUnsupported for anything but a plain file.
+Result<std::shared_ptr<Storage>> Open(const std::shared_ptr<Storage>& storage, const tar::Member& member);
+
+// kCorrupt, kLimit, kIo and ovf::ParseDescriptor's.
+Result<ovf::Descriptor> ReadDescriptor(const std::shared_ptr<Storage>& storage, const Archive& archive,
+                                       const Limits& limits);
+// All of a member that is text. kLimit.
+Result<std::vector<std::byte>> ReadText(const std::shared_ptr<Storage>& storage, const tar::Member& member,
+                                        const Limits& limits);
+
+}  // namespace platter::ova

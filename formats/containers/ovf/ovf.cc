@@ -1,0 +1,88 @@
+// The driver of bare descriptors: the files lie beside it.
+#include <algorithm>
+#include <utility>
+
+#include "formats/containers/container.h"
+#include "formats/containers/ovf/descriptor.h"
+#include "formats/containers/ovf/package.h"
+#include "formats/core/reference.h"
+
+namespace platter::ovf {
+namespace {
+
+Result<Descriptor> ReadDescriptor(Storage& storage, const Limits& limits) {
+  std::vector<std::byte> head(std::min<std::uint64_t>(storage.size(), ProbeInput::kHead));
+  PLATTER_CHECK(storage.ReadAt(0, head));
+  if (!LooksLikeDescriptor(head)) return Error(ErrorKind::kNotThisFormat, "not an OVF descriptor").In(storage.name());
+  if (storage.size() > limits.metadata_bytes) {
+    return Error(ErrorKind::kLimit, "the descriptor is too long")
+        .In(storage.name())
+        .At("OVF descriptor", "whole file")
+        .Found(storage.size());
+  }
+  std::vector<std::byte> text(storage.size());
+  PLATTER_CHECK(storage.ReadAt(0, text));
+  auto descriptor = ParseDescriptor(text, limits);
+  if (!descriptor.ok()) return std::move(descriptor).error().In(storage.name());
+  return descriptor;
+}
+
+class Folder : public Container {
+ public:
+  Folder(Descriptor descriptor, std::string name, ReferenceGate& gate)
+      : descriptor_(std::move(descriptor)), name_(std::move(name)), gate_(gate) {
+    info_.disks = WrappedDisks(descriptor_);
+    info_.further = DetailOf(descriptor_);
+  }
+
+  const ContainerInfo& info() const noexcept override { return info_; }
+
+  Result<std::shared_ptr<Storage>> OpenDisk(std::size_t disk) override {
+    auto file = FileOfDisk(descriptor_, descriptor_.disks[disk]);
+    if (!file.ok()) return std::move(file).error().In(name_);
+    // A colon in the name makes it no protocol.
+    return gate_.Open({Reference::Role::kExtentFile, "./" + file.value(), ""}, name_);
+  }
+
+ private:
+  Descriptor descriptor_;
+  std::string name_;
+  ReferenceGate& gate_;
+  ContainerInfo info_;
+};
+
+Likeness Probe(const ProbeInput& input) noexcept {
+  return LooksLikeDescriptor(input.head) ? Likeness::kCertain : Likeness::kNo;
+}
+
+Result<std::unique_ptr<Container>> Open(std::shared_ptr<Storage> storage, const OpenContext& context) {
+  Descriptor descriptor = PLATTER_TRY(ReadDescriptor(*storage, context.limits));
+  return std::unique_ptr<Container>(std::make_unique<Folder>(std::move(descriptor), storage->name(), *context.gate));
+}
+
+Result<> Inspect(const std::shared_ptr<Storage>& storage, const Limits& limits, bool /*whole*/,
+                 ContainerInspection& inspection) {
+  const Descriptor descriptor = PLATTER_TRY(ReadDescriptor(*storage, limits));
+  JudgeDescriptor(descriptor, inspection.findings);
+  for (WrappedDisk& disk : WrappedDisks(descriptor)) {
+    if (!disk.file.empty()) {
+      AddFinding(inspection.findings, "ovf.file", Concern::kReference, "a disk lies in another file", disk.file);
+    }
+    inspection.disks.push_back({std::move(disk), nullptr});
+  }
+  return Done{};
+}
+
+}  // namespace
+
+extern const ContainerDriver kDriver;
+const ContainerDriver kDriver = {
+    .name = "ovf",
+    .title = "Open Virtualization Format (a descriptor and its files)",
+    .probe = Probe,
+    .open = Open,
+    .inspect = Inspect,
+    .finding_rules = kFindingRules,
+};
+
+}  // namespace platter::ovf

@@ -1,0 +1,140 @@
+#include "formats/containers/ovf/xml.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace platter::ovf {
+namespace {
+
+constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 20;
+// Elements, comments and the like: each takes some 100 bytes once it is parsed.
+constexpr std::ptrdiff_t kMostMarks = 40000;
+constexpr int kMostDepth = 64;
+
+Error Wrong(std::string what, std::string field) {
+  return Error(ErrorKind::kCorrupt, std::move(what)).At("OVF descriptor", std::move(field));
+}
+
+Error TooMuch(std::string what, std::uint64_t found, std::uint64_t allowed) {
+  return Error(ErrorKind::kLimit, std::move(what))
+      .At("OVF descriptor", "whole file")
+      .Found(found)
+      .Allowed(fmt::format("at most {}", allowed));
+}
+
+// Iterative: the depth is what is to be found out.
+bool DeeperThan(int most, pugi::xml_node node) {
+  int depth = 0;
+  const pugi::xml_node top = node;
+  while (true) {
+    if (node.first_child()) {
+      node = node.first_child();
+      if (++depth > most) return true;
+      continue;
+    }
+    while (node != top && !node.next_sibling()) {
+      node = node.parent();
+      --depth;
+    }
+    if (node == top) return false;
+    node = node.next_sibling();
+  }
+}
+
+// The element of a document.
+pugi::xml_node ElementOf(const pugi::xml_node& document) {
+  for (const pugi::xml_node& child : document.children()) {
+    if (child.type() == pugi::node_element) return child;
+  }
+  return {};
+}
+
+std::string_view PrefixOf(std::string_view name) noexcept {
+  const std::size_t colon = name.find(':');
+  return colon == std::string_view::npos ? std::string_view() : name.substr(0, colon);
+}
+
+}  // namespace
+
+Result<pugi::xml_node> ParseXml(std::span<const std::byte> text, const Limits& limits, pugi::xml_document& document) {
+  const std::uint64_t most = std::min(kMostBytes, limits.metadata_bytes);
+  if (text.size() > most) return TooMuch("the descriptor is too long", text.size(), most);
+  const auto marks = std::ranges::count(text, std::byte{'<'});
+  if (marks > kMostMarks) {
+    return TooMuch("the descriptor has too many elements", static_cast<std::uint64_t>(marks), kMostMarks);
+  }
+  const auto parsed = document.load_buffer(text.data(), text.size(), pugi::parse_default | pugi::parse_doctype);
+  if (!parsed) {
+    return Wrong(fmt::format("not well-formed XML: {}", parsed.description()), "whole file")
+        .Found(fmt::format("at byte {}", parsed.offset));
+  }
+  for (const pugi::xml_node& node : document.children()) {
+    if (node.type() != pugi::node_doctype) continue;
+    return Wrong("document type declarations are not allowed", "DOCTYPE")
+        .Found(std::string(node.value()).substr(0, 64));
+  }
+  if (DeeperThan(kMostDepth, document))
+    return TooMuch("the descriptor's elements are nested too deeply", 65, kMostDepth);
+  return ElementOf(document);
+}
+
+std::string_view LocalName(std::string_view name) noexcept {
+  const std::size_t colon = name.rfind(':');
+  return colon == std::string_view::npos ? name : name.substr(colon + 1);
+}
+
+std::string_view NamespaceOf(const pugi::xml_node& node, std::string_view prefix) {
+  const std::string name = prefix.empty() ? std::string("xmlns") : fmt::format("xmlns:{}", prefix);
+  for (pugi::xml_node at = node; at; at = at.parent()) {
+    if (const pugi::xml_attribute attribute = at.attribute(name.c_str())) return attribute.value();
+  }
+  return {};
+}
+
+std::string_view NamespaceOf(const pugi::xml_node& node) { return NamespaceOf(node, PrefixOf(node.name())); }
+
+std::vector<pugi::xml_node> Children(const pugi::xml_node& node, std::string_view local_name) {
+  std::vector<pugi::xml_node> found;
+  for (const pugi::xml_node& child : node.children()) {
+    if (child.type() == pugi::node_element && LocalName(child.name()) == local_name) found.push_back(child);
+  }
+  return found;
+}
+
+pugi::xml_node Child(const pugi::xml_node& node, std::string_view local_name) {
+  for (const pugi::xml_node& child : node.children()) {
+    if (child.type() == pugi::node_element && LocalName(child.name()) == local_name) return child;
+  }
+  return {};
+}
+
+std::string_view TextOf(const pugi::xml_node& node) {
+  std::string_view text = node.text().get();
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0) text.remove_prefix(1);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) text.remove_suffix(1);
+  return text;
+}
+
+Result<std::optional<std::string>> Attribute(const pugi::xml_node& node, std::string_view local_name) {
+  std::optional<std::string> value;
+  const std::string_view own = NamespaceOf(node);
+  const std::string_view root = NamespaceOf(ElementOf(node.root()));
+  for (const pugi::xml_attribute& attribute : node.attributes()) {
+    const std::string_view prefix = PrefixOf(attribute.name());
+    if (LocalName(attribute.name()) != local_name) continue;
+    if (!prefix.empty()) {
+      const std::string_view meant = NamespaceOf(node, prefix);
+      if (meant.empty() || (meant != own && meant != root)) continue;
+    }
+    if (value && *value != attribute.value()) {
+      return Wrong("an attribute is there twice, with two values", fmt::format("{}/@{}", node.name(), local_name))
+          .Found(fmt::format("{} and {}", *value, attribute.value()));
+    }
+    value = attribute.value();
+  }
+  return value;
+}
+
+}  // namespace platter::ovf

@@ -1,0 +1,38 @@
+// XML as OVF descriptors use it: names are compared without their prefix, once the prefix stands for a namespace that
+// counts. Entities do not exist here, and document type declarations are refused.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <pugixml.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "formats/core/limits.h"
+#include "formats/core/result.h"
+
+namespace platter::ovf {
+
+// Parses into `document`, whose root element is returned. kCorrupt for text that is not well formed and for a document
+// type declaration; kLimit for text that is too long, or has too many or too deeply nested elements.
+Result<pugi::xml_node> ParseXml(std::span<const std::byte> text, const Limits& limits, pugi::xml_document& document);
+
+// "File" of "ovf:File".
+std::string_view LocalName(std::string_view name) noexcept;
+// What `prefix` ("" for none) stands for where `node` is; "" where it stands for nothing.
+std::string_view NamespaceOf(const pugi::xml_node& node, std::string_view prefix);
+// The namespace of the element itself.
+std::string_view NamespaceOf(const pugi::xml_node& node);
+
+std::vector<pugi::xml_node> Children(const pugi::xml_node& node, std::string_view local_name);
+// The first one; a null node when there is none.
+pugi::xml_node Child(const pugi::xml_node& node, std::string_view local_name);
+// Without the white space around it.
+std::string_view TextOf(const pugi::xml_node& node);
+// An attribute of the element's own vocabulary: without a prefix, or with one of the same namespace as the element's
+// or the root's. kCorrupt when it is there in both spellings, with two values.
+Result<std::optional<std::string>> Attribute(const pugi::xml_node& node, std::string_view local_name);
+
+}  // namespace platter::ovf
