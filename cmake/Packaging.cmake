@@ -46,6 +46,9 @@ install(FILES formats/inspect/inspect_storage.h formats/inspect/inspector.h form
               formats/inspect/report.h formats/inspect/report_json.h formats/inspect/stream_window.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/formats/inspect COMPONENT development)
 install(FILES convert/copy/copy.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/convert/copy COMPONENT development)
+install(FILES convert/hash/algorithm.h convert/hash/block_hash.h convert/hash/digest.h convert/hash/digest_set.h
+              convert/hash/guest_digest.h
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/convert/hash COMPONENT development)
 install(FILES convert/compare/compare.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/platter/convert/compare
         COMPONENT development)
 
@@ -76,6 +79,7 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION utils)
 set(CPACK_DEBIAN_TOOL_PACKAGE_NAME platter)
 set(CPACK_DEBIAN_TOOL_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_TOOL_PACKAGE_DEPENDS "libssl3")  # loaded when something is hashed
 set(CPACK_DEBIAN_TOOL_PACKAGE_SUGGESTS "mtools, syslinux, syslinux-common")  # platter amazon join
 set(CPACK_COMPONENT_TOOL_DESCRIPTION "Reads, checks and converts virtual disk images
  platter takes qemu-img's verbs and options (info, check, create, convert,

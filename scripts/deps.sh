@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build=(g++ dpkg-dev file cmake ninja-build ccache pkg-config libfmt-dev libisal-dev libzstd-dev zlib1g-dev libqcow-dev
-  libssl-dev libhwy-dev libbz2-dev liblzma-dev liblz4-dev libisofs-dev libext2fs-dev comerr-dev libpugixml-dev
+  libssl-dev libxxhash-dev libhwy-dev libbz2-dev liblzma-dev liblz4-dev libisofs-dev libext2fs-dev comerr-dev libpugixml-dev
   libinih-dev libseccomp-dev)
 run=(grub-rescue-pc e2fsprogs)
 test=(libgtest-dev libgmock-dev libbenchmark-dev qemu-utils libqcow-utils libvhdi-dev libvmdk-dev libbfio-dev 7zip e2fsprogs
