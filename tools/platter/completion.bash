@@ -4,7 +4,7 @@ _platter() {
   local cur prev words cword
   _init_completion || return
 
-  local verbs="amazon cat check compare convert create extract info inspect ls map measure"
+  local verbs="amazon cat check compare convert create extract hash info inspect ls map measure"
   if [[ $cword -eq 1 ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$verbs --help --version" -- "$cur")
     return
@@ -16,6 +16,8 @@ _platter() {
     -f) mapfile -t COMPREPLY < <(compgen -W "raw qcow2 qcow" -- "$cur") && return ;;
     -t | -T) mapfile -t COMPREPLY < <(compgen -W "none writeback writethrough directsync unsafe" -- "$cur") && return ;;
     --tree) mapfile -t COMPREPLY < <(compgen -W "rock-ridge udf joliet iso9660-1999 iso9660" -- "$cur") && return ;;
+    --digest) mapfile -t COMPREPLY < <(compgen -W "md5 sha1 sha224 sha256 sha384 sha512 blake2b blake2s sha3-256 sha3-512
+      crc32c xxh3" -- "$cur") && return ;;
     --output) mapfile -t COMPREPLY < <(compgen -W "human json" -- "$cur") && return ;;
     -r)
       if [[ $verb == check ]]; then
@@ -42,6 +44,7 @@ _platter() {
   local options
   case $verb in
     amazon) options="-d -f -O -o -c --ami --aki --ari --append -U -q --force-share --image-opts --partition --kernel --force --help" ;;
+    hash) options="--digest --file --guest --block --block-size --check -f -p -q --output -U --force-share --image-opts --help" ;;
     info) options="-f --output --backing-chain -U --force-share --image-opts --help" ;;
     inspect) options="--expect-disk --expect-container --policy --depth --output --allow-formats --max-virtual-size \
         --max-ratio --allow-references --allow-ambiguous --allow-truncated --allow-encrypted --help" ;;

@@ -38,6 +38,7 @@ int RunCompare(const Invocation& call);
 int RunConvert(const Invocation& call);
 int RunCreate(const Invocation& call);
 int RunExtract(const Invocation& call);
+int RunHash(const Invocation& call);
 int RunInfo(const Invocation& call);
 int RunInspect(const Invocation& call);
 int RunLs(const Invocation& call);

@@ -143,6 +143,34 @@ constexpr std::array kVerbs = {
         .ours = true,
     },
     Verb{
+        .name = "hash",
+        .summary = "digests of files, and of guest disks whatever their format",
+        .usage = "[--digest names] [--file | --guest | --block [--block-size size]] [-f fmt] [--image-opts] [-p] [-U] "
+                 "[--output=ofmt] [--check list [-q] | filename ...]",
+        .options =
+            "  --digest NAMES      md5, sha1, sha224, sha256 (unless said), sha384, sha512, blake2b, blake2s, "
+            "sha3-256,\n"
+            "                      sha3-512, crc32c, xxh3; several, with commas between, are computed in one pass\n"
+            "  --file              the file's own bytes, as sha256sum; so unless said. - is the standard input\n"
+            "  --guest             the bytes of the guest disk: what sha256sum says of the disk as a raw image\n"
+            "  --block             the guest disk's block hash, as blksum prints it: zeros cost next to nothing\n"
+            "  --block-size SIZE   a power of two from 512 to 16M; 64k unless said\n"
+            "  --check LIST        are the files what the list says? Lines as this verb, sha256sum and openssl write "
+            "them;\n"
+            "                      - is the standard input. --guest and --block as when the list was made\n"
+            "  -q                  with --check: say nothing of files that are in order\n"
+            "  -f FORMAT           the image's format; recognised by content unless said\n"
+            "  --image-opts        names are lists of options: driver=qcow2,file.filename=a.qcow2\n"
+            "  --output FORM       human or json\n"
+            "  -p                  show progress, on the standard error stream\n"
+            "  -U, --force-share   read it even though another process has it locked\n"
+            "One digest is printed as sha256sum prints it, several with their names. Exit code: 0, or 1 when a file "
+            "could not\n"
+            "be read or is not what the list says.\n",
+        .run = RunHash,
+        .ours = true,
+    },
+    Verb{
         .name = "info",
         .summary = "what an image is: format, sizes, backing file, snapshots",
         .usage = "[--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename",
