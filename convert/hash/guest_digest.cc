@@ -16,11 +16,11 @@ constexpr std::uint64_t kZerosAtOnce = std::uint64_t{64} << 20;
 // Hashes what it is given, in order, and writes nothing.
 class HashingWriter : public ImageWriter {
  public:
-  explicit HashingWriter(DigestSet& digests) : digests_(digests) {}
+  HashingWriter(DigestSet& digests, std::uint64_t size) : digests_(digests), size_(size) {}
 
   const WriterTraits& traits() const noexcept override { return traits_; }
   Result<> Place(Batch& batch) override {
-    UpdateWithBatch(digests_, batch);
+    UpdateWithBatch(digests_, batch, size_);
     return Done{};
   }
   Result<> Store(Batch& /*batch*/) override { return Done{}; }
@@ -28,6 +28,7 @@ class HashingWriter : public ImageWriter {
 
  private:
   DigestSet& digests_;
+  std::uint64_t size_;
   // starts_zeroed false: zeros take time here, and come in pieces between which the copy can be cancelled.
   WriterTraits traits_{.unit = 512, .batch_alignment = kBatchBytes, .starts_zeroed = false};
 };
@@ -53,19 +54,21 @@ Result<std::uint64_t> AddPiece(Storage& file, std::uint64_t offset, std::uint64_
 
 }  // namespace
 
-void UpdateWithBatch(DigestSet& digests, const Batch& batch) {
+void UpdateWithBatch(DigestSet& digests, const Batch& batch, std::uint64_t end) {
   for (const Run& run : batch.runs) {
+    if (run.offset >= end) return;
+    const std::uint64_t length = std::min(run.length, end - run.offset);
     if (run.kind == Run::Kind::kData) {
-      digests.Update(batch.bytes.subspan(run.offset - batch.offset, run.length));
+      digests.Update(batch.bytes.subspan(run.offset - batch.offset, length));
     } else {
-      digests.UpdateZeros(run.length);
+      digests.UpdateZeros(length);
     }
   }
 }
 
 Result<std::vector<DigestValue>> GuestDigests(const Chain& chain, const HashOptions& options) {
   const auto digests = PLATTER_TRY(DigestSet::Make(options.algorithms));
-  HashingWriter writer(*digests);
+  HashingWriter writer(*digests, chain.virtual_size());
   CopyOptions copy;
   copy.workers = options.workers;
   copy.sparse_granularity = kZeroGranularity;

@@ -31,7 +31,8 @@ Result<std::vector<DigestValue>> GuestDigests(const Chain& chain, const HashOpti
 // The digests of the file's own bytes. Holes are hashed without being read.
 Result<std::vector<DigestValue>> FileDigests(Storage& file, const HashOptions& options);
 
-// Adds what `batch` reads as to `digests`. Requires: it has no kBacking runs, or nothing lies below.
-void UpdateWithBatch(DigestSet& digests, const Batch& batch);
+// Adds what `batch` reads as to `digests`, as far as it lies below `end` (guest bytes). Requires: it has no kBacking
+// runs, or nothing lies below it.
+void UpdateWithBatch(DigestSet& digests, const Batch& batch, std::uint64_t end);
 
 }  // namespace platter

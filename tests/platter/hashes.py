@@ -139,6 +139,25 @@ def check_guests():
            block_hash(top))
 
 
+def check_conversions():
+    """convert --digest says of every target what sha256sum and md5sum say of the source."""
+    data = (FOLDER / "disk.raw").read_bytes()
+    lines = "".join(f"{name.upper()} (target) = {hashlib.new(name, data).hexdigest()}\n" for name in ("sha256", "md5"))
+    for options in (["-O", "raw"], ["-O", "raw", "-S", "0"], ["-O", "qcow2"], ["-O", "qcow2", "-c"], ["-O", "vmdk"],
+                    ["-O", "vdi", "-m", "1"], ["-O", "vhdx", "-q"]):
+        said = output("convert", *options, "--digest", "sha256,md5", "-f", "raw", "disk.raw", "target")
+        expect(f"convert {options}", said, lines)
+        expect(f"check of {options}", output("hash", "--guest", "-f", options[1], "--check", "-", stdin=said.encode()),
+               "target: OK\n" * 2)
+    run("create", "-q", "-f", "qcow2", "larger", "8M")
+    said = output("convert", "-n", "-O", "qcow2", "--digest", "sha256", "top.qcow2", "disk.raw", "larger")
+    together = (FOLDER / "top.raw").read_bytes() + data
+    expect("two sources", said, f"SHA256 (larger) = {hashlib.sha256(together).hexdigest()}\n")
+    streamed = run("convert", "-O", "raw", "--digest", "md5", "disk.raw", "/dev/stdout")
+    expect("stream", (streamed.stdout == data, streamed.stderr.decode()),
+           (True, f"MD5 (/dev/stdout) = {hashlib.md5(data).hexdigest()}\n"))
+
+
 def check_vast_disk():
     """10 TiB of which nothing is read but 3 MiB; the digests of zero blocks come one after another."""
     size, block = 10 << 40, 16 << 20
@@ -216,6 +235,11 @@ WRONG = [
     (["hash", "--bogus", "1.bin"], "unrecognized option '--bogus'"),
     (["hash", "--guest", "-f", "nonsense", "1.bin"], "nonsense"),
     (["hash", "--guest", "-f", "qcow2", "1.bin"], "qcow2"),
+    (["convert", "--digest", "md6", "1.bin", "new"], "unknown digest 'md6'"),
+    (["convert", "--digest", "md5", "-C", "1.bin", "new"], "--digest has to see the bytes"),
+    (["convert", "--digest", "md5", "-O", "qcow2", "-B", "1.bin", "-F", "raw", "disk.raw", "new"], "cannot go with -B"),
+    (["convert", "--digest", "md5", "-O", "qcow2", "-o", "backing_file=1.bin,backing_fmt=raw", "disk.raw", "new"],
+     "cannot go with a backing file"),
 ]
 
 
@@ -224,14 +248,17 @@ def check_wrong():
         done = run(*words, code=1)
         expect(f"{words}: says {message!r}", message in done.stderr.decode(), True)
         expect(f"{words}: prints nothing", done.stdout, b"")
+        expect(f"{words}: leaves nothing", (FOLDER / "new").exists(), False)
     os.symlink(PLATTER, FOLDER / "qemu-img")
     done = run("hash", "1.bin", program=FOLDER.absolute() / "qemu-img", code=1)
     expect("as qemu-img", "Command not found: hash" in done.stderr.decode(), True)
+    done = run("convert", "--digest", "md5", "1.bin", "new", program=FOLDER.absolute() / "qemu-img", code=1)
+    expect("qemu-img convert", "unrecognized option '--digest'" in done.stderr.decode(), True)
 
 
 shutil.rmtree(FOLDER, ignore_errors=True)
 FOLDER.mkdir(parents=True)
-for check in (check_files, check_block_hashes, check_guests, check_vast_disk, check_lists, check_failures, check_wrong):
+for check in (check_files, check_block_hashes, check_guests, check_conversions, check_vast_disk, check_lists, check_failures, check_wrong):
     check()
 shutil.rmtree(FOLDER)
 print("\n".join(failures) or f"{len(LENGTHS)} lengths, {len(PEERS)} algorithms, {len(FORMATS)} formats: as expected")

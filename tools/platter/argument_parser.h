@@ -40,6 +40,7 @@ enum LongOption : int {
   kRockRidge,
   kBoot,
   kEfiBoot,
+  kDigest,
 };
 
 // One parser at a time: getopt_long keeps its place in the process.

@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "tools/platter/digest_list.h"
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/option_list.h"
@@ -23,6 +24,8 @@ constexpr option kLongOptions[] = {
     {"target-is-zero", no_argument, nullptr, kTargetIsZero},
     {"bitmaps", no_argument, nullptr, kBitmaps},
     {"skip-broken-bitmaps", no_argument, nullptr, kSkipBrokenBitmaps},
+    // Unknown to qemu-img, and the last row for that.
+    {"digest", required_argument, nullptr, kDigest},
 };
 
 // The flags: options without an argument.
@@ -122,6 +125,8 @@ bool TakeValue(const Persona& persona, int code, std::string_view value, Convert
       return ParseWorkers(persona, value, arguments);
     case 'r':
       return ParseRate(persona, value, arguments);
+    case kDigest:
+      return TakeDigestNames(persona, value, arguments.digests);
     default:
       return true;  // -W: our writes need no order anyway
   }
@@ -136,6 +141,10 @@ std::string_view Contradiction(const ConvertArguments& arguments) {
   if (arguments.in_kernel && arguments.compress) return "Cannot enable copy offloading when -c is used";
   if (arguments.in_kernel && arguments.sparse) return "Cannot enable copy offloading when -S is used";
   if (arguments.in_kernel && arguments.salvage) return "Cannot use copy offloading in salvaging mode";
+  if (!arguments.digests.empty() && arguments.in_kernel) return "--digest has to see the bytes: it cannot go with -C";
+  if (!arguments.digests.empty() && !arguments.backing.empty()) {
+    return "--digest is of a whole disk: it cannot go with -B";
+  }
   if (arguments.target_image_opts && !arguments.into_existing) return "--target-image-opts requires use of -n flag";
   if (arguments.target_image_opts && !arguments.target_format.empty()) {
     return "--image-opts and --format are mutually exclusive";
@@ -175,7 +184,10 @@ bool TakeOperands(const Persona& persona, std::vector<std::string> operands, Con
 
 const std::string_view kConvertLetters = "f:O:B:CcF:o:l:S:pt:T:qnm:WUr:";
 
-std::span<const option> ConvertLongOptions() noexcept { return kLongOptions; }
+std::span<const option> ConvertLongOptions(const Persona& persona) noexcept {
+  const std::span all(kLongOptions);
+  return persona.as_qemu ? all.first(all.size() - 1) : all;
+}
 
 std::optional<ConvertArguments> ParseConvertArguments(const Invocation& call, ArgumentParser& parser) {
   ConvertArguments arguments;

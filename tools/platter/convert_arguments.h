@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "convert/hash/algorithm.h"
 #include "formats/core/driver.h"
 #include "formats/core/file_storage.h"
 #include "tools/platter/argument_parser.h"
@@ -38,6 +39,7 @@ struct ConvertArguments {
   bool bitmaps = false;
   bool skip_broken_bitmaps = false;
   bool salvage = false;
+  std::vector<DigestAlgorithm> digests;  // of the guest disk, to be printed
 };
 
 // Empty after a message: the call is over, with parser.exit_code() or else 1. "-o help" ends it with 0.
@@ -45,6 +47,6 @@ std::optional<ConvertArguments> ParseConvertArguments(const Invocation& call, Ar
 
 // The letters and long options for the parser.
 extern const std::string_view kConvertLetters;
-std::span<const option> ConvertLongOptions() noexcept;
+std::span<const option> ConvertLongOptions(const Persona& persona) noexcept;
 
 }  // namespace platter::cli

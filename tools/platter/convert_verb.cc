@@ -5,9 +5,12 @@
 #include <cstdio>
 
 #include "convert/copy/copy.h"
+#include "convert/hash/digest_set.h"
+#include "convert/hash/digesting_writer.h"
 #include "formats/format_table.h"
 #include "tools/platter/convert_arguments.h"
 #include "tools/platter/convert_target.h"
+#include "tools/platter/digest_list.h"
 #include "tools/platter/interrupt.h"
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
@@ -114,12 +117,15 @@ class Conversion {
  private:
   CopyOptions MakeCopyOptions(const ConvertTarget& target, Progress& progress);
   Result<> Write(ConvertTarget& target, Progress& progress);
+  Result<> CopyDisk(ConvertTarget& target, Progress& progress);
+  void PrintDigests(std::FILE* out) const;
 
   const Persona& persona_;
   const ConvertArguments& arguments_;
   const std::vector<OpenedChain>& sources_;
   const std::vector<Chain>& chains_;
   std::uint64_t size_ = 0;
+  std::vector<DigestValue> digests_;  // of the disk, once it is copied
 };
 
 CopyOptions Conversion::MakeCopyOptions(const ConvertTarget& target, Progress& progress) {
@@ -144,10 +150,30 @@ CopyOptions Conversion::MakeCopyOptions(const ConvertTarget& target, Progress& p
   return options;
 }
 
-Result<> Conversion::Write(ConvertTarget& target, Progress& progress) {
+Result<> Conversion::CopyDisk(ConvertTarget& target, Progress& progress) {
   std::vector<const Chain*> chains;
   for (const Chain& chain : chains_) chains.push_back(&chain);
-  PLATTER_CHECK(Copy(chains, target.writer(), MakeCopyOptions(target, progress)));
+  const CopyOptions options = MakeCopyOptions(target, progress);
+  if (arguments_.digests.empty()) {
+    PLATTER_CHECK(Copy(chains, target.writer(), options));
+    return Done{};
+  }
+  const auto digests = PLATTER_TRY(DigestSet::Make(arguments_.digests, true));
+  DigestingWriter writer(target.writer(), *digests, size_);
+  PLATTER_CHECK(Copy(chains, writer, options));
+  digests_ = PLATTER_TRY(digests->Finish());
+  return Done{};
+}
+
+// Lines for `platter hash --guest --check`.
+void Conversion::PrintDigests(std::FILE* out) const {
+  for (std::size_t i = 0; i < digests_.size(); ++i) {
+    fmt::print(out, "{}\n", TaggedDigestLine(arguments_.digests[i], digests_[i].Hex(), arguments_.target));
+  }
+}
+
+Result<> Conversion::Write(ConvertTarget& target, Progress& progress) {
+  PLATTER_CHECK(CopyDisk(target, progress));
   if (arguments_.bitmaps) {
     Bitmaps& bitmaps = *sources_.front().layers.front().image->bitmaps();
     PLATTER_CHECK(CopyBitmaps(persona_, bitmaps, *target.writer().bitmap_target()));
@@ -170,6 +196,10 @@ int Conversion::Run() {
     Complain(persona_, "Cannot use --target-is-zero when the destination image has a backing file");
     return 1;
   }
+  if (!arguments_.digests.empty() && target->backing() != nullptr) {
+    Complain(persona_, "--digest is of a whole disk: it cannot go with a backing file");
+    return 1;
+  }
   std::FILE* messages = IsStandardOutput(arguments_.target) ? stderr : stdout;
   Progress progress(arguments_.progress && !arguments_.quiet, persona_.as_qemu, size_, messages);
   const auto written = Write(*target, progress);
@@ -179,6 +209,7 @@ int Conversion::Run() {
     return 1;
   }
   target->Keep();
+  PrintDigests(messages);
   return 0;
 }
 
@@ -196,7 +227,7 @@ int ShowCreateOptions(const Persona& persona, const ConvertArguments& arguments)
 }  // namespace
 
 int RunConvert(const Invocation& call) {
-  ArgumentParser parser(call, kConvertLetters, ConvertLongOptions());
+  ArgumentParser parser(call, kConvertLetters, ConvertLongOptions(call.persona));
   const auto arguments = ParseConvertArguments(call, parser);
   if (!arguments) return parser.exit_code().value_or(1);
   const Persona& persona = call.persona;

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
+
+#include "tools/platter/message.h"
 
 namespace platter::cli {
 namespace {
@@ -91,6 +94,16 @@ std::optional<DigestLine> ParsePlain(std::string_view line) {
 }
 
 }  // namespace
+
+bool TakeDigestNames(const Persona& persona, std::string_view text, std::vector<DigestAlgorithm>& algorithms) {
+  auto parsed = ParseDigestList(text);
+  if (!parsed.ok()) {
+    ComplainUsage(persona, fmt::format("--digest: {}", ReasonOf(parsed.error())));
+    return false;
+  }
+  algorithms = std::move(parsed).value();
+  return true;
+}
 
 std::string ListedName(std::string_view name) { return NeedsEscape(name) ? "\\" + Escaped(name) : std::string(name); }
 

@@ -7,8 +7,12 @@
 #include <vector>
 
 #include "convert/hash/algorithm.h"
+#include "tools/platter/persona.h"
 
 namespace platter::cli {
+
+// The value of --digest. False after a message.
+bool TakeDigestNames(const Persona& persona, std::string_view text, std::vector<DigestAlgorithm>& algorithms);
 
 // The name as it stands in such lines: as it is, or with a backslash in front and its line ends and backslashes
 // escaped.

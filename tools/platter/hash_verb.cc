@@ -19,7 +19,7 @@
 namespace platter::cli {
 namespace {
 
-enum HashOption : int { kDigest = 1000, kBlockForm, kGuestForm, kFileForm, kBlockSize, kCheckList };
+enum HashOption : int { kBlockForm = 1000, kGuestForm, kFileForm, kBlockSize, kCheckList };
 constexpr option kOptions[] = {
     {"digest", required_argument, nullptr, kDigest},
     {"block", no_argument, nullptr, kBlockForm},
@@ -52,16 +52,6 @@ bool TakeForm(const Persona& persona, HashForm form, HashArguments& arguments) {
   return true;
 }
 
-bool TakeDigests(const Persona& persona, std::string_view text, HashArguments& arguments) {
-  auto algorithms = ParseDigestList(text);
-  if (!algorithms.ok()) {
-    ComplainUsage(persona, fmt::format("--digest: {}", ReasonOf(algorithms.error())));
-    return false;
-  }
-  arguments.algorithms = std::move(algorithms).value();
-  return true;
-}
-
 bool TakeBlockSize(const Persona& persona, std::string_view text, HashArguments& arguments) {
   arguments.block_size = ParseSizeArgument(persona, "block size", text);
   if (!arguments.block_size) return false;
@@ -76,7 +66,7 @@ bool TakeBlockSize(const Persona& persona, std::string_view text, HashArguments&
 bool Take(const Persona& persona, int code, std::string_view value, HashArguments& arguments) {
   switch (code) {
     case kDigest:
-      return TakeDigests(persona, value, arguments);
+      return TakeDigestNames(persona, value, arguments.algorithms);
     case kBlockForm:
       return TakeForm(persona, HashForm::kBlock, arguments);
     case kGuestForm:

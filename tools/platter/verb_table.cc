@@ -106,6 +106,7 @@ constexpr std::array kVerbs = {
             "  --salvage           what cannot be read becomes zeros, with a warning\n"
             "  --image-opts, --target-image-opts   names are lists of options: driver=raw,file.filename=a\n"
             "  -p, -q              show progress; say nothing\n"
+            "  --digest NAMES      print digests of the guest disk, computed on the way: md5, sha256, ... as of hash\n"
             "  -U, --force-share   read sources even though another process has them locked\n",
         .run = RunConvert,
     },
