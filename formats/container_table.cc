@@ -35,11 +35,16 @@ const ContainerDriver* FindContainer(std::string_view name) noexcept {
   return found == kContainers.end() ? nullptr : *found;
 }
 
-Result<const ContainerDriver*> ProbeContainer(Storage& storage) {
-  std::vector<std::byte> head(std::min<std::uint64_t>(storage.size(), ProbeInput::kHead));
-  PLATTER_CHECK(storage.ReadAt(0, head));
+Result<const ContainerDriver*> ProbeContainer(const std::shared_ptr<Storage>& storage) {
+  DenyGate gate;
+  OpenContext context;
+  context.gate = &gate;
+  std::vector<std::byte> head(std::min<std::uint64_t>(storage->size(), ProbeInput::kHead));
+  PLATTER_CHECK(storage->ReadAt(0, head));
   for (const ContainerDriver* driver : kContainers) {
-    if (driver->probe({head, {}, storage.size()}) != Likeness::kNo) return driver;
+    const Likeness likeness = driver->probe({head, {}, storage->size()});
+    if (likeness == Likeness::kCertain) return driver;
+    if (likeness == Likeness::kMaybe && driver->open(storage, context).ok()) return driver;
   }
   return static_cast<const ContainerDriver*>(nullptr);
 }

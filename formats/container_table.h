@@ -16,8 +16,8 @@ namespace platter {
 std::span<const ContainerDriver* const> AllContainers() noexcept;
 // By ContainerDriver::name; null when there is none.
 const ContainerDriver* FindContainer(std::string_view name) noexcept;
-// The container that the file is; null when it is none. kIo.
-Result<const ContainerDriver*> ProbeContainer(Storage& storage);
+// The container that the file is; null when it is none, or none that can be opened. Opens no other file. kIo.
+Result<const ContainerDriver*> ProbeContainer(const std::shared_ptr<Storage>& storage);
 
 // Opens a disk of the container `name`, in the format that the container claims, or by its content where it claims
 // none. What the disk names in turn is refused: kDenied. The path is NAME:FILE. Requires: disk <

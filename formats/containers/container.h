@@ -70,7 +70,7 @@ struct ContainerDriver {
   std::string_view name;   // the command line's word, the folder, the namespace
   std::string_view title;  // for people
 
-  // Pure: bytes in, verdict out.
+  // Pure: bytes in, verdict out. kMaybe: open finds out.
   Likeness (*probe)(const ProbeInput&) noexcept = nullptr;
   // Reads the directory of the container and its description; looks at no disk. Other files, where a container has
   // some, are opened through the gate when their disk is: it must outlive the container. kNotThisFormat, kCorrupt,

@@ -41,6 +41,7 @@ enum LongOption : int {
   kBoot,
   kEfiBoot,
   kDigest,
+  kDisk,
 };
 
 // One parser at a time: getopt_long keeps its place in the process.

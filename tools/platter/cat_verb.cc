@@ -16,9 +16,8 @@ namespace {
 constexpr std::size_t kPiece = std::size_t{1} << 18;
 
 constexpr option kOptions[] = {
-    {"format", required_argument, nullptr, 'f'},
-    {"tree", required_argument, nullptr, kTree},
-    {"image-opts", no_argument, nullptr, kImageOpts},
+    {"disk", required_argument, nullptr, kDisk}, {"format", required_argument, nullptr, 'f'},
+    {"tree", required_argument, nullptr, kTree}, {"image-opts", no_argument, nullptr, kImageOpts},
     {"force-share", no_argument, nullptr, 'U'},
 };
 
@@ -46,6 +45,7 @@ int RunCat(const Invocation& call) {
   std::string tree;
   while (const auto code = parser.Next()) {
     if (*code == 'f') image.format = parser.value();
+    if (*code == kDisk) image.disk = parser.value();
     if (*code == 'U') image.force_share = true;
     if (*code == kImageOpts) image.image_opts = true;
     if (*code == kTree) tree = parser.value();

@@ -24,6 +24,7 @@ struct CompareArguments {
 };
 
 constexpr option kOptions[] = {
+    {"disk", required_argument, nullptr, kDisk},
     {"image-opts", no_argument, nullptr, kImageOpts},
     {"force-share", no_argument, nullptr, 'U'},
 };
@@ -35,6 +36,8 @@ void TakeOption(int code, std::string_view value, CompareArguments& arguments, s
   if (code == 'p') arguments.progress = true;
   if (code == 'q') arguments.quiet = true;
   if (code == 's') arguments.strict = true;
+  // Of the first image: the second is what it is compared with.
+  if (code == kDisk) arguments.images[0].disk = value;
   for (ImageArgument& image : arguments.images) {
     image.force_share = image.force_share || code == 'U';
     image.image_opts = image.image_opts || code == kImageOpts;
@@ -55,6 +58,7 @@ int ParseArguments(const Invocation& call, ArgumentParser& parser, CompareArgume
   }
   for (std::size_t i = 0; i < 2; ++i) {
     arguments.images[i].dialect = call.persona.dialect();
+    arguments.images[i].containers = true;
     arguments.images[i].text = operands[i];
     arguments.images[i].cache = mode.value();
     if (!arguments.images[i].image_opts || arguments.images[i].format.empty()) continue;

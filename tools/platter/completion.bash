@@ -44,22 +44,22 @@ _platter() {
   local options
   case $verb in
     amazon) options="-d -f -O -o -c --ami --aki --ari --append -U -q --force-share --image-opts --partition --kernel --force --help" ;;
-    hash) options="--digest --file --guest --block --block-size --check -f -p -q --output -U --force-share --image-opts --help" ;;
+    hash) options="--digest --file --guest --block --block-size --check --disk -f -p -q --output -U --force-share --image-opts --help" ;;
     info) options="-f --output --backing-chain -U --force-share --image-opts --help" ;;
     inspect) options="--expect-disk --expect-container --policy --depth --output --allow-formats --max-virtual-size \
         --max-ratio --allow-references --allow-ambiguous --allow-truncated --allow-encrypted --help" ;;
-    cat) options="-f --tree -U --force-share --image-opts --help" ;;
-    ls) options="-f -l -R --recursive --tree --output -U --force-share --image-opts --help" ;;
-    extract) options="-f -C --directory --tree -U --force-share --image-opts --help" ;;
+    cat) options="-f --tree -U --force-share --image-opts --disk --help" ;;
+    ls) options="-f -l -R --recursive --tree --output -U --force-share --image-opts --disk --help" ;;
+    extract) options="-f -C --directory --tree -U --force-share --image-opts --disk --help" ;;
     check) options="-f --output -r -T -q -U --force-share --image-opts --help" ;;
     create) options="-f -o -b -F -u -q --from -V --volume-id --joliet --rock --boot --efi-boot --help" ;;
     convert)
       options="-f -O -o -B -F -c -C -p -q -n -t -T -S -m -W -l -U -r --target-is-zero --bitmaps
-        --skip-broken-bitmaps --salvage --digest --image-opts --target-image-opts --help"
+        --skip-broken-bitmaps --salvage --disk --digest --image-opts --target-image-opts --help"
       ;;
-    compare) options="-f -F -T -s -p -q -U --force-share --image-opts --help" ;;
-    map) options="-f --start-offset --max-length --output -U --force-share --image-opts --help" ;;
-    measure) options="-f -O -o -l --size --output -U --force-share --image-opts --help" ;;
+    compare) options="-f -F -T -s -p -q -U --force-share --image-opts --disk --help" ;;
+    map) options="-f --start-offset --max-length --output -U --force-share --image-opts --disk --help" ;;
+    measure) options="-f -O -o -l --size --output -U --force-share --image-opts --disk --help" ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 }

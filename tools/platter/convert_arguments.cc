@@ -24,6 +24,7 @@ constexpr option kLongOptions[] = {
     {"target-is-zero", no_argument, nullptr, kTargetIsZero},
     {"bitmaps", no_argument, nullptr, kBitmaps},
     {"skip-broken-bitmaps", no_argument, nullptr, kSkipBrokenBitmaps},
+    {"disk", required_argument, nullptr, kDisk},
     // Unknown to qemu-img, and the last row for that.
     {"digest", required_argument, nullptr, kDigest},
 };
@@ -112,6 +113,9 @@ bool TakeValue(const Persona& persona, int code, std::string_view value, Convert
       return AddOptionList(persona, arguments.create_options, value);
     case 'l':
       arguments.snapshot = value;
+      return true;
+    case kDisk:
+      arguments.disk = value;
       return true;
     case 't':
       caches.target = value;

@@ -32,6 +32,8 @@ std::optional<std::vector<OpenedChain>> OpenSources(const Persona& persona, cons
     argument.format = arguments.source_format;
     argument.cache = arguments.source_cache;
     argument.force_share = arguments.force_share;
+    argument.containers = true;
+    argument.disk = arguments.disk;
     auto chain = OpenImage(argument, {});
     if (!chain.ok()) {
       ComplainOpen(persona, name, chain.error());

@@ -21,15 +21,16 @@ struct ExtractArguments {
 };
 
 constexpr option kOptions[] = {
-    {"format", required_argument, nullptr, 'f'}, {"directory", required_argument, nullptr, 'C'},
-    {"tree", required_argument, nullptr, kTree}, {"image-opts", no_argument, nullptr, kImageOpts},
-    {"force-share", no_argument, nullptr, 'U'},
+    {"disk", required_argument, nullptr, kDisk},      {"format", required_argument, nullptr, 'f'},
+    {"directory", required_argument, nullptr, 'C'},   {"tree", required_argument, nullptr, kTree},
+    {"image-opts", no_argument, nullptr, kImageOpts}, {"force-share", no_argument, nullptr, 'U'},
 };
 
 // False when the call is over; parser.exit_code() or 1 is then its exit code.
 bool ParseArguments(const Invocation& call, ArgumentParser& parser, ExtractArguments& arguments) {
   while (const auto code = parser.Next()) {
     if (*code == 'f') arguments.image.format = parser.value();
+    if (*code == kDisk) arguments.image.disk = parser.value();
     if (*code == 'C') arguments.folder = parser.value();
     if (*code == 'U') arguments.image.force_share = true;
     if (*code == kImageOpts) arguments.image.image_opts = true;

@@ -60,6 +60,8 @@ Result<HashedFile> HashGuest(const HashJob& job, const HashRules& rules) {
   argument.image_opts = rules.image_opts;
   argument.format = rules.format;
   argument.force_share = rules.force_share;
+  argument.containers = true;
+  argument.disk = rules.disk;
   const OpenedChain opened = PLATTER_TRY(OpenImage(argument, {}));
   const Chain chain = opened.chain();
   return WithProgress(job, rules, chain.virtual_size(), [&](const HashOptions& options) {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ struct HashRules {
   std::uint64_t block_size = 0;  // bytes, of kBlock
   std::string format;            // -f; "" = recognise
   bool image_opts = false;
+  std::optional<std::string> disk = {};  // --disk
   bool force_share = false;
   bool progress = false;
   const std::atomic<bool>* cancel = nullptr;

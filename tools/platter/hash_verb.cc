@@ -21,15 +21,11 @@ namespace {
 
 enum HashOption : int { kBlockForm = 1000, kGuestForm, kFileForm, kBlockSize, kCheckList };
 constexpr option kOptions[] = {
-    {"digest", required_argument, nullptr, kDigest},
-    {"block", no_argument, nullptr, kBlockForm},
-    {"guest", no_argument, nullptr, kGuestForm},
-    {"file", no_argument, nullptr, kFileForm},
-    {"block-size", required_argument, nullptr, kBlockSize},
-    {"check", required_argument, nullptr, kCheckList},
-    {"output", required_argument, nullptr, kOutput},
-    {"image-opts", no_argument, nullptr, kImageOpts},
-    {"force-share", no_argument, nullptr, 'U'},
+    {"digest", required_argument, nullptr, kDigest},   {"disk", required_argument, nullptr, kDisk},
+    {"block", no_argument, nullptr, kBlockForm},       {"guest", no_argument, nullptr, kGuestForm},
+    {"file", no_argument, nullptr, kFileForm},         {"block-size", required_argument, nullptr, kBlockSize},
+    {"check", required_argument, nullptr, kCheckList}, {"output", required_argument, nullptr, kOutput},
+    {"image-opts", no_argument, nullptr, kImageOpts},  {"force-share", no_argument, nullptr, 'U'},
 };
 
 struct HashArguments {
@@ -85,6 +81,7 @@ bool Take(const Persona& persona, int code, std::string_view value, HashArgument
     }
     default:
       if (code == 'f') arguments.rules.format = value;
+      if (code == kDisk) arguments.rules.disk = value;
       if (code == 'p') arguments.rules.progress = true;
       if (code == 'q') arguments.quiet = true;
       if (code == 'U') arguments.rules.force_share = true;

@@ -7,10 +7,12 @@
 #include "formats/content.h"
 #include "formats/open.h"
 #include "tools/platter/argument_parser.h"
+#include "tools/platter/container_report.h"
 #include "tools/platter/image_report.h"
 #include "tools/platter/json_output.h"
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
+#include "tools/platter/wrapped_disk.h"
 
 namespace platter::cli {
 namespace {
@@ -32,6 +34,7 @@ constexpr option kOptions[] = {
 // False when the call is over; parser.exit_code() or 1 is then its exit code.
 bool ParseArguments(const Invocation& call, ArgumentParser& parser, InfoArguments& arguments) {
   arguments.image.dialect = call.persona.dialect();
+  arguments.image.containers = true;
   std::string output = "human";
   while (const auto code = parser.Next()) {
     if (*code == 'f') arguments.image.format = parser.value();
@@ -74,6 +77,22 @@ void PrintChain(const Persona& persona, const OpenedChain& chain, const ImageSou
   fmt::print("{}\n", arguments.backing_chain ? ToJson(reports) : ToJson(reports.front()));
 }
 
+// Prints what a container is. False where the file is none, and is described as an image.
+Result<bool> PrintContainer(const Persona& persona, const ImageSource& source, OutputFormat output) {
+  if (!source.containers || source.driver != nullptr) return false;
+  const std::shared_ptr<Storage> storage = PLATTER_TRY(FileStorage::Open(source.path, source.mode));
+  const ContainerDriver* driver = PLATTER_TRY(ContainerOf(storage, source.container));
+  if (driver == nullptr) return false;
+  LocalGate gate(source.mode);
+  OpenContext context;
+  context.gate = &gate;
+  context.contents = false;
+  const auto container = PLATTER_TRY(driver->open(storage, context));
+  const Detail report = ReportContainer(persona, source.path, *driver, *storage, *container, context);
+  fmt::print("{}", output == OutputFormat::kJson ? ToJson(report) + "\n" : ContainerText(report));
+  return true;
+}
+
 }  // namespace
 
 int RunInfo(const Invocation& call) {
@@ -85,6 +104,12 @@ int RunInfo(const Invocation& call) {
     ComplainOpen(call.persona, arguments.image.text, source.error());
     return 1;
   }
+  const auto container = PrintContainer(call.persona, source.value(), arguments.output);
+  if (!container.ok()) {
+    ComplainOpen(call.persona, arguments.image.text, container.error());
+    return 1;
+  }
+  if (container.value()) return 0;
   const auto chain = OpenImage(source.value(), {.whole_chain = arguments.backing_chain, .contents = false});
   if (!chain.ok()) {
     ComplainOpen(call.persona, arguments.image.text, chain.error());

@@ -23,9 +23,10 @@ struct LsArguments {
 };
 
 constexpr option kOptions[] = {
-    {"format", required_argument, nullptr, 'f'},      {"output", required_argument, nullptr, kOutput},
-    {"tree", required_argument, nullptr, kTree},      {"recursive", no_argument, nullptr, 'R'},
-    {"image-opts", no_argument, nullptr, kImageOpts}, {"force-share", no_argument, nullptr, 'U'},
+    {"disk", required_argument, nullptr, kDisk},     {"format", required_argument, nullptr, 'f'},
+    {"output", required_argument, nullptr, kOutput}, {"tree", required_argument, nullptr, kTree},
+    {"recursive", no_argument, nullptr, 'R'},        {"image-opts", no_argument, nullptr, kImageOpts},
+    {"force-share", no_argument, nullptr, 'U'},
 };
 
 // False when the call is over; parser.exit_code() or 1 is then its exit code.
@@ -33,6 +34,7 @@ bool ParseArguments(const Invocation& call, ArgumentParser& parser, LsArguments&
   std::string output = "human";
   while (const auto code = parser.Next()) {
     if (*code == 'f') arguments.image.format = parser.value();
+    if (*code == kDisk) arguments.image.disk = parser.value();
     if (*code == 'l') arguments.details = true;
     if (*code == 'R') arguments.recursive = true;
     if (*code == 'U') arguments.image.force_share = true;

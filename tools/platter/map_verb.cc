@@ -22,9 +22,10 @@ struct MapArguments {
 };
 
 constexpr option kOptions[] = {
-    {"format", required_argument, nullptr, 'f'},       {"output", required_argument, nullptr, kOutput},
-    {"image-opts", no_argument, nullptr, kImageOpts},  {"force-share", no_argument, nullptr, 'U'},
-    {"start-offset", required_argument, nullptr, 's'}, {"max-length", required_argument, nullptr, 'l'},
+    {"disk", required_argument, nullptr, kDisk},     {"format", required_argument, nullptr, 'f'},
+    {"output", required_argument, nullptr, kOutput}, {"image-opts", no_argument, nullptr, kImageOpts},
+    {"force-share", no_argument, nullptr, 'U'},      {"start-offset", required_argument, nullptr, 's'},
+    {"max-length", required_argument, nullptr, 'l'},
 };
 
 bool TakeSize(const Persona& persona, std::string_view what, std::string_view text, std::uint64_t& size) {
@@ -36,9 +37,11 @@ bool TakeSize(const Persona& persona, std::string_view what, std::string_view te
 // False when the call is over; parser.exit_code() or 1 is then its exit code.
 bool ParseArguments(const Invocation& call, ArgumentParser& parser, MapArguments& arguments) {
   arguments.image.dialect = call.persona.dialect();
+  arguments.image.containers = true;
   std::string output = "human";
   while (const auto code = parser.Next()) {
     if (*code == 'f') arguments.image.format = parser.value();
+    if (*code == kDisk) arguments.image.disk = parser.value();
     if (*code == 'U') arguments.image.force_share = true;
     if (*code == kImageOpts) arguments.image.image_opts = true;
     if (*code == kOutput) output = parser.value();

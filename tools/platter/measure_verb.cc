@@ -28,9 +28,8 @@ struct MeasureArguments {
 };
 
 constexpr option kOptions[] = {
-    {"image-opts", no_argument, nullptr, kImageOpts},
-    {"output", required_argument, nullptr, kOutput},
-    {"size", required_argument, nullptr, kSize},
+    {"image-opts", no_argument, nullptr, kImageOpts}, {"output", required_argument, nullptr, kOutput},
+    {"size", required_argument, nullptr, kSize},      {"disk", required_argument, nullptr, kDisk},
     {"force-share", no_argument, nullptr, 'U'},
 };
 
@@ -64,6 +63,9 @@ bool TakeOption(const Persona& persona, int code, std::string_view value, Measur
     case kImageOpts:
       arguments.image.image_opts = true;
       return true;
+    case kDisk:
+      arguments.image.disk = value;
+      return true;
     case kOutput: {
       const auto form = ParseOutputFormat(persona, value);
       if (form) arguments.output = *form;
@@ -90,6 +92,7 @@ std::string_view Contradiction(const std::vector<std::string>& operands, const M
 // False when the call is over; parser.exit_code() or 1 is then its exit code.
 bool ParseArguments(const Invocation& call, ArgumentParser& parser, MeasureArguments& arguments) {
   arguments.image.dialect = call.persona.dialect();
+  arguments.image.containers = true;
   while (const auto code = parser.Next()) {
     if (!TakeOption(call.persona, *code, parser.value(), arguments)) return false;
   }

@@ -11,6 +11,7 @@
 #include "formats/format_table.h"
 #include "tools/platter/json_output.h"
 #include "tools/platter/message.h"
+#include "tools/platter/wrapped_disk.h"
 
 namespace platter::cli {
 namespace {
@@ -96,6 +97,26 @@ Result<OpenedChain> OpenOverriddenBacking(const ImageSource& source, const Image
   return OpenTree(below, backing, request);
 }
 
+// The disk of a container that `source` names; no layer where the file is none.
+Result<OpenedChain> OpenWrapped(const ImageSource& source, const std::shared_ptr<Storage>& storage,
+                                const OpenContext& context) {
+  OpenedChain chain;
+  const ContainerDriver* driver = nullptr;
+  if (source.containers && source.driver == nullptr) driver = PLATTER_TRY(ContainerOf(storage, source.container));
+  if (driver == nullptr) {
+    if (!source.disk) return chain;
+    return Error(ErrorKind::kInvalid, "--disk is for containers, and this is none").In(source.path);
+  }
+  const auto container = PLATTER_TRY(driver->open(storage, context));
+  auto disk = ChooseDisk(*container, source.disk);
+  if (!disk.ok()) return std::move(disk).error().In(source.path);
+  OpenedLayer layer = PLATTER_TRY(OpenWrappedDisk(source.path, *container, disk.value(), context));
+  DenyGate gate;
+  OpenContext inside = context;
+  inside.gate = &gate;
+  return OpenChain(std::move(layer), inside);
+}
+
 // `node`: what --image-opts said of this image and those below it.
 Result<OpenedChain> OpenTree(const ImageSource& source, const ImageOptions& node, const OpenRequest& request) {
   ArgumentGate gate(source.mode, node.data_file);
@@ -105,7 +126,9 @@ Result<OpenedChain> OpenTree(const ImageSource& source, const ImageOptions& node
   context.dialect = source.dialect;
   context.options = source.open_options;
   PLATTER_CHECK(NameDataFile(source.driver, node, context.options));
-  auto storage = PLATTER_TRY(FileStorage::Open(source.path, source.mode));
+  std::shared_ptr<Storage> storage = PLATTER_TRY(FileStorage::Open(source.path, source.mode));
+  OpenedChain wrapped = PLATTER_TRY(OpenWrapped(source, storage, context));
+  if (!wrapped.layers.empty()) return wrapped;
   OpenedLayer top = PLATTER_TRY(OpenLayer(source.path, std::move(storage), source.driver, context));
   if (!request.whole_chain || node.no_backing) {
     OpenedChain chain;
@@ -139,9 +162,12 @@ Result<ImageSource> ParseImageArgument(const ImageArgument& argument) {
   source.dialect = argument.dialect;
   source.path = PLATTER_TRY(LocalPath(argument.text));
   source.mode = ModeOf({}, argument);
+  source.containers = argument.containers && argument.dialect == Dialect::kPlatter;
+  source.disk = argument.disk;
   if (!argument.format.empty()) {
     source.driver = FindFormat(argument.format, argument.dialect);
-    if (source.driver == nullptr) {
+    if (source.containers) source.container = FindContainer(argument.format);
+    if (source.driver == nullptr && source.container == nullptr) {
       return Error(ErrorKind::kInvalid, fmt::format("Unknown driver '{}'", argument.format));
     }
   }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "formats/containers/container.h"
 #include "formats/core/file_storage.h"
 #include "formats/open.h"
 #include "tools/platter/image_options.h"
@@ -21,6 +22,9 @@ struct ImageArgument {
   CacheMode cache = CacheMode::kWriteback;
   bool force_share = false;  // -U
   FileMode::Access access = FileMode::Access::kRead;
+  // A container (an OVA) is to be looked into, and its disk to be opened; never as qemu-img, nor with -f.
+  bool containers = false;
+  std::optional<std::string> disk;  // --disk: number, id or file name; only for containers
 };
 
 // What an argument says once it is parsed.
@@ -32,6 +36,9 @@ struct ImageSource {
   FileMode mode;
   ImageOptions options;  // what --image-opts said; empty for a file name
   bool bare_file = false;
+  bool containers = false;                     // look into containers
+  const ContainerDriver* container = nullptr;  // the container that -f asked for; null: recognise
+  std::optional<std::string> disk;
 };
 
 // The file that a file name or --image-opts means (FormatDriver::folder_member where a folder is named), with the
@@ -43,7 +50,8 @@ struct OpenRequest {
   bool whole_chain = true;  // open the backing files too
   bool contents = true;     // OpenContext::contents
 };
-// Opens the image and what is below it: at least one layer, the top first.
+// Opens the image and what is below it: at least one layer, the top first. Of a container the disk that the source
+// names, which may name no other file.
 Result<OpenedChain> OpenImage(const ImageSource& source, const OpenRequest& request);
 Result<OpenedChain> OpenImage(const ImageArgument& argument, const OpenRequest& request);
 

@@ -43,6 +43,7 @@ constexpr std::array kVerbs = {
         .summary = "print files that are inside an image",
         .usage = "[--image-opts] [-f fmt] [--tree names] [-U] filename path ...",
         .options = "  -f FORMAT           the image's format; recognised by content unless said\n"
+                   "  --disk DISK         which disk of an OVA or OVF: its number from 1 on, id or file name\n"
                    "  --tree NAMES        whose names, where a volume has several: rock-ridge, udf, joliet, iso9660\n"
                    "  --image-opts        FILENAME is a list of options: driver=qcow2,file.filename=a.qcow2\n"
                    "  -U, --force-share   read it even though another process has it locked\n"
@@ -70,14 +71,16 @@ constexpr std::array kVerbs = {
         .name = "compare",
         .summary = "do two images hold the same guest disk?",
         .usage = "[--image-opts] [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2",
-        .options = "  -f FORMAT           the first image's format; recognised by content unless said\n"
-                   "  -F FORMAT           the second image's format\n"
-                   "  --image-opts        both names are lists of options: driver=qcow2,file.filename=a.qcow2\n"
-                   "  -s                  sizes and allocation have to agree too\n"
-                   "  -T CACHE            cache mode for reading\n"
-                   "  -p                  show progress\n"
-                   "  -q                  say nothing; the exit code tells: 0 same, 1 different\n"
-                   "  -U, --force-share   read them even though another process has them locked\n",
+        .options =
+            "  -f FORMAT           the first image's format; recognised by content unless said\n"
+            "  -F FORMAT           the second image's format\n"
+            "  --disk DISK         which disk of the first, an OVA or OVF: its number from 1 on, id or file name\n"
+            "  --image-opts        both names are lists of options: driver=qcow2,file.filename=a.qcow2\n"
+            "  -s                  sizes and allocation have to agree too\n"
+            "  -T CACHE            cache mode for reading\n"
+            "  -p                  show progress\n"
+            "  -q                  say nothing; the exit code tells: 0 same, 1 different\n"
+            "  -U, --force-share   read them even though another process has them locked\n",
         .run = RunCompare,
     },
     Verb{
@@ -90,6 +93,7 @@ constexpr std::array kVerbs = {
             "[-W] [--salvage] filename [filename2 [...]] output_filename",
         .options =
             "  -f FORMAT           the sources' format; recognised by content unless said\n"
+            "  --disk DISK         which disk of an OVA or OVF: its number from 1 on, id or file name\n"
             "  -O FORMAT           the target's format; raw unless said\n"
             "  -o OPTIONS          options of the new image; -o help lists them\n"
             "  -B FILE, -F FORMAT  the new image's backing file and its format: copy only what differs from it\n"
@@ -135,6 +139,7 @@ constexpr std::array kVerbs = {
         .usage = "[--image-opts] [-f fmt] [--tree names] [-U] [-C folder] filename [path ...]",
         .options = "  -C FOLDER           where to (the current folder); made when missing\n"
                    "  -f FORMAT           the image's format; recognised by content unless said\n"
+                   "  --disk DISK         which disk of an OVA or OVF: its number from 1 on, id or file name\n"
                    "  --tree NAMES        whose names, where a volume has several: rock-ridge, udf, joliet, iso9660\n"
                    "  --image-opts        FILENAME is a list of options: driver=qcow2,file.filename=a.qcow2\n"
                    "  -U, --force-share   read it even though another process has it locked\n"
@@ -161,6 +166,7 @@ constexpr std::array kVerbs = {
             "                      - is the standard input. --guest and --block as when the list was made\n"
             "  -q                  with --check: say nothing of files that are in order\n"
             "  -f FORMAT           the image's format; recognised by content unless said\n"
+            "  --disk DISK         which disk of an OVA or OVF: its number from 1 on, id or file name\n"
             "  --image-opts        names are lists of options: driver=qcow2,file.filename=a.qcow2\n"
             "  --output FORM       human or json\n"
             "  -p                  show progress, on the standard error stream\n"
@@ -173,7 +179,7 @@ constexpr std::array kVerbs = {
     },
     Verb{
         .name = "info",
-        .summary = "what an image is: format, sizes, backing file, snapshots",
+        .summary = "what an image is: format, sizes, backing file, snapshots; what an appliance holds",
         .usage = "[--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename",
         .options = "  -f FORMAT           the image's format; recognised by content unless said\n"
                    "  --image-opts        FILENAME is a list of options: driver=qcow2,file.filename=a.qcow2\n"
@@ -212,6 +218,7 @@ constexpr std::array kVerbs = {
         .options = "  -l                  modes, links, owners, sizes and times (UTC), too\n"
                    "  -R, --recursive     with everything below\n"
                    "  -f FORMAT           the image's format; recognised by content unless said\n"
+                   "  --disk DISK         which disk of an OVA or OVF: its number from 1 on, id or file name\n"
                    "  --tree NAMES        whose names, where a volume has several: rock-ridge, udf, joliet, iso9660\n"
                    "  --image-opts        FILENAME is a list of options: driver=qcow2,file.filename=a.qcow2\n"
                    "  --output FORM       human or json\n"
@@ -225,6 +232,7 @@ constexpr std::array kVerbs = {
         .summary = "which parts of the guest disk are stored, and where",
         .usage = "[--image-opts] [-f fmt] [--start-offset=offset] [--max-length=len] [--output=ofmt] [-U] filename",
         .options = "  -f FORMAT           the image's format; recognised by content unless said\n"
+                   "  --disk DISK         which disk of an OVA or OVF: its number from 1 on, id or file name\n"
                    "  --image-opts        FILENAME is a list of options: driver=qcow2,file.filename=a.qcow2\n"
                    "  --output FORM       human or json\n"
                    "  -s, --start-offset OFFSET, -l, --max-length LENGTH\n"
@@ -238,6 +246,7 @@ constexpr std::array kVerbs = {
         .usage = "[--output=ofmt] [-O output_fmt] [-o options] [--size N | [--image-opts] [-f fmt] [-l snapshot_param] "
                  "[-U] filename]",
         .options = "  -f FORMAT           the image's format; recognised by content unless said\n"
+                   "  --disk DISK         which disk of an OVA or OVF: its number from 1 on, id or file name\n"
                    "  --image-opts        FILENAME is a list of options: driver=qcow2,file.filename=a.qcow2\n"
                    "  --output FORM       human or json\n"
                    "  -O FORMAT           the format to convert to (raw)\n"

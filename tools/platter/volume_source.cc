@@ -60,6 +60,7 @@ bool Controls(std::string_view sequence) noexcept {
 
 Result<VolumeSource> VolumeSource::Open(const ImageArgument& argument, const std::string& tree) {
   ImageSource image = PLATTER_TRY(ParseImageArgument(argument));
+  image.containers = true;
   VolumeSource source;
   if (image.driver == nullptr && !tree.empty()) {
     // The option belongs to the driver that recognises the file.

@@ -15,7 +15,8 @@ namespace platter::cli {
 class VolumeSource {
  public:
   // Opens the image, and where its format has no files of its own, the file system that its guest disk holds. kInvalid
-  // when there is none that is read. `tree`: whose names, where the volume has several; "" for the best.
+  // when there is none that is read. Containers are looked into. `tree`: whose names, where the volume has several; ""
+  // for the best.
   static Result<VolumeSource> Open(const ImageArgument& argument, const std::string& tree);
 
   FileTree& tree() const noexcept { return *tree_; }

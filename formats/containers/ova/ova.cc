@@ -10,7 +10,7 @@
 #include "formats/containers/ova/inspect.h"
 #include "formats/containers/ovf/package.h"
 #include "formats/containers/tar/header.h"
-#include "formats/core/memory_storage.h"
+#include "formats/core/checked.h"
 
 namespace platter::ova {
 namespace {
@@ -50,30 +50,33 @@ class Appliance : public Container {
   ContainerInfo info_;
 };
 
-// Of a file's beginning: whether a member that starts there is called a descriptor.
+bool IsDescriptorName(std::string_view name) noexcept {
+  return name.size() > 4 && (name.ends_with(".ovf") || name.ends_with(".OVF"));
+}
+
+// Whether `block` is a header in front of a member, with a long name in the text behind it that is a descriptor's.
+bool AnnouncesDescriptor(std::span<const std::byte, tar::kBlock> block, std::span<const std::byte> behind) noexcept {
+  const char type = static_cast<char>(std::to_integer<unsigned char>(block[tar::kTypeAt]));
+  const auto size = tar::ParseNumber(tar::kSize.Raw(block));
+  if ((type != tar::kTypePax && type != tar::kTypeGnuName) || !size || *size > behind.size()) return false;
+  const std::string_view text(reinterpret_cast<const char*>(behind.data()), *size);
+  return text.find(".ovf\n") != text.npos || text.ends_with(std::string_view(".ovf\0", 5));
+}
+
+// Of an archive's beginning: certain where a member that starts there is called a descriptor.
 Likeness Probe(const ProbeInput& input) noexcept {
   if (input.head.size() < tar::kBlock || !tar::ChecksumFits(input.head.first<tar::kBlock>())) return Likeness::kNo;
-  std::size_t at = 0;
-  while (at + tar::kBlock <= input.head.size()) {
+  for (std::uint64_t at = 0; at + tar::kBlock <= input.head.size();) {
     const auto block = input.head.subspan(at).first<tar::kBlock>();
-    const std::string_view name = tar::kName.Text(block);
     const auto size = tar::ParseNumber(tar::kSize.Raw(block));
-    if (!tar::ChecksumFits(block) || !size) return Likeness::kNo;
-    const bool ovf = name.size() > 4 && (name.ends_with(".ovf") || name.ends_with(".OVF"));
-    if (ovf) return Likeness::kCertain;
-    // A long name stands in front of the member, and its text holds the end that counts.
-    const auto text = input.head.subspan(at + tar::kBlock);
-    const char type = static_cast<char>(std::to_integer<unsigned char>(block[tar::kTypeAt]));
-    const bool extended = type == tar::kTypePax || type == tar::kTypeGnuName;
-    if (extended && *size <= text.size()) {
-      const std::string_view words(reinterpret_cast<const char*>(text.data()), *size);
-      if (words.find(".ovf\n") != words.npos || words.ends_with(std::string_view(".ovf\0", 5)))
-        return Likeness::kCertain;
+    if (!tar::ChecksumFits(block) || !size) break;
+    if (IsDescriptorName(tar::kName.Text(block)) || AnnouncesDescriptor(block, input.head.subspan(at + tar::kBlock))) {
+      return Likeness::kCertain;
     }
-    if (*size > input.head.size()) return Likeness::kNo;
-    at += tar::kBlock + (*size + tar::kBlock - 1) / tar::kBlock * tar::kBlock;
+    if (*size > input.head.size()) break;
+    at += tar::kBlock + AlignUp(*size, tar::kBlock);
   }
-  return Likeness::kNo;
+  return Likeness::kMaybe;
 }
 
 Result<std::unique_ptr<Container>> OpenContainer(std::shared_ptr<Storage> storage, const OpenContext& context) {

@@ -1,0 +1,232 @@
+// Appliances: made by GNU tar and 7zip with disks of qemu-img, read by the tool; and what a forger makes of them.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "formats/container_table.h"
+#include "formats/core/memory_storage.h"
+#include "formats/core/reference.h"
+#include "tests/containers/ovf_texts.h"
+#include "tests/containers/tar_bytes.h"
+#include "tests/support/command.h"
+#include "tests/support/content.h"
+#include "tests/support/guest.h"
+#include "tests/support/temp_dir.h"
+
+namespace platter::test {
+namespace {
+
+using testing::HasSubstr;
+
+const std::string kTool = PLATTER_TOOL;
+constexpr std::uint64_t kDiskSize = std::uint64_t{8} << 20;
+
+// A folder with disk.raw, as it is to be read, and what makes appliances of it.
+class Workshop {
+ public:
+  Workshop() {
+    GuestDisk disk;
+    disk.size = kDiskSize;
+    disk.ranges = {{0, kDiskSize / 4, GuestRange::Kind::kNoise, 7},
+                   {kDiskSize / 4, kDiskSize / 2, GuestRange::Kind::kHole},
+                   {kDiskSize / 4 * 3, kDiskSize / 4, GuestRange::Kind::kNoise, 9}};
+    WriteRawFile(disk, File("disk.raw"));
+  }
+
+  std::string File(std::string_view name) const { return dir_.File(name); }
+  std::string Run(const std::vector<std::string>& argv) const {
+    CommandOptions options;
+    options.folder = dir_.path().string();
+    return MustRun(argv, options);
+  }
+  CommandResult Try(const std::vector<std::string>& argv) const {
+    CommandOptions options;
+    options.folder = dir_.path().string();
+    return RunCommand(argv, options);
+  }
+  void Write(const std::string& name, const std::string& text) const {
+    std::ofstream(File(name), std::ios::binary) << text;
+  }
+  // box.ovf for disk.raw in a file of this format, which is made too.
+  void MakeDisk(const std::string& format, const std::string& options, const std::string& uri) const {
+    std::vector<std::string> command = {"qemu-img", "convert", "-O", format, "disk.raw", "box-disk1"};
+    if (!options.empty()) command.insert(command.begin() + 4, {"-o", options});
+    Run(command);
+    Write("box.ovf", OneDiskOvf("box-disk1", "8", "byte * 2^20", uri));
+  }
+  void MakeStreamOptimized() const {
+    MakeDisk("vmdk", "subformat=streamOptimized", "http://www.vmware.com/interfaces/specifications/vmdk.html");
+  }
+
+ private:
+  TempDir dir_;
+};
+
+struct Packing {
+  std::string name;
+  std::string format;
+  std::string options;
+  std::string uri;
+  std::string pack;  // shell words
+};
+void PrintTo(const Packing& packing, std::ostream* out) { *out << packing.name; }
+
+const std::string kVmdk = "http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized";
+const std::string kGnuTar = "tar --format=ustar -cf box.ova box.ovf box-disk1";
+
+const std::vector<Packing> kPackings = {
+    {"StreamOptimized", "vmdk", "subformat=streamOptimized", kVmdk, kGnuTar},
+    {"Sparse", "vmdk", "", "http://www.vmware.com/interfaces/specifications/vmdk.html#sparse", kGnuTar},
+    {"Qcow2", "qcow2", "", "http://www.gnome.org/~markmc/qcow-image-format.html", kGnuTar},
+    {"Raw", "raw", "", "http://en.wikipedia.org/wiki/Byte", kGnuTar},
+    {"VhdFixed", "vpc", "subformat=fixed,force_size=on", "http://technet.microsoft.com/en-us/library/bb676673.aspx",
+     kGnuTar},
+    {"UnknownUri", "vhdx", "", "http://example.org/some-disk", kGnuTar},
+    {"GnuFormat", "vmdk", "subformat=streamOptimized", kVmdk, "tar --format=gnu -cf box.ova ./box.ovf ./box-disk1"},
+    {"PaxFormat", "vmdk", "subformat=streamOptimized", kVmdk, "tar --format=pax -cf box.ova box.ovf box-disk1"},
+    {"V7Format", "vmdk", "subformat=streamOptimized", kVmdk, "tar --format=v7 -cf box.ova box.ovf box-disk1"},
+    {"SevenZip", "vmdk", "subformat=streamOptimized", kVmdk, "7zz a -ttar box.ova box.ovf box-disk1 >/dev/null"},
+    {"DiskFirst", "vmdk", "subformat=streamOptimized", kVmdk, ": > a; tar -cf box.ova a box.ovf box-disk1"},
+};
+
+class Ova : public testing::TestWithParam<Packing> {};
+
+TEST_P(Ova, HoldsTheDiskThatWasPutIn) {
+  const Workshop shop;
+  shop.MakeDisk(GetParam().format, GetParam().options, GetParam().uri);
+  shop.Run({"sh", "-c", GetParam().pack});
+  shop.Run({kTool, "convert", "-O", "qcow2", "box.ova", "out.qcow2"});
+  shop.Run({"qemu-img", "compare", "-f", "qcow2", "-F", "raw", "out.qcow2", "disk.raw"});
+  shop.Run({kTool, "compare", "box.ova", "disk.raw"});
+  EXPECT_EQ(shop.Run({kTool, "hash", "--guest", "box.ova"}).substr(0, 64),
+            shop.Run({"sha256sum", "disk.raw"}).substr(0, 64));
+  const std::string info = shop.Run({kTool, "info", "--output=json", "box.ova"});
+  EXPECT_THAT(info, HasSubstr("\"container\": \"ova\""));
+  EXPECT_THAT(info, HasSubstr("\"virtual-size\": 8388608"));
+  EXPECT_THAT(info, HasSubstr("\"capacity\": 8388608"));
+  // The disk beside its descriptor.
+  shop.Run({kTool, "compare", "box.ovf", "disk.raw"});
+}
+
+INSTANTIATE_TEST_SUITE_P(Packings, Ova, testing::ValuesIn(kPackings), [](const auto& row) { return row.param.name; });
+
+TEST(OvaTool, MapsIntoTheArchive) {
+  const Workshop shop;
+  shop.MakeDisk("raw", "", "http://en.wikipedia.org/wiki/Byte");
+  shop.Run({"sh", "-c", kGnuTar});
+  const std::string map = shop.Run({kTool, "map", "--output=json", "box.ova"});
+  // Two headers and a descriptor of one block.
+  EXPECT_THAT(map, HasSubstr("\"offset\": 1536"));
+  EXPECT_THAT(shop.Run({kTool, "measure", "-O", "raw", "box.ova"}), HasSubstr("8388608"));
+}
+
+TEST(OvaTool, WantsToBeToldWhichOfSeveralDisks) {
+  const Workshop shop;
+  shop.Run({"sh", "-c", "cp disk.raw a.raw; truncate -s 1M b.raw"});
+  const std::string raw = "http://en.wikipedia.org/wiki/Byte";
+  shop.Write(
+      "box.ovf",
+      VmwareOvf({R"(<File ovf:id="f1" ovf:href="a.raw"/><File ovf:id="f2" ovf:href="b.raw"/>)",
+                 fmt::format(R"(<Disk ovf:diskId="one" ovf:fileRef="f1" ovf:capacity="8388608" ovf:format="{0}"/>)"
+                             R"(<Disk ovf:diskId="two" ovf:fileRef="f2" ovf:capacity="1048576" ovf:format="{0}"/>)"
+                             R"(<Disk ovf:diskId="empty" ovf:capacity="5"/>)",
+                             raw)}));
+  shop.Run({"tar", "-cf", "box.ova", "box.ovf", "a.raw", "b.raw"});
+  for (const char* archive : {"box.ova", "box.ovf"}) {
+    const CommandResult silent = shop.Try({kTool, "convert", archive, "out.raw"});
+    EXPECT_EQ(silent.exit_code, 1);
+    EXPECT_THAT(silent.err, HasSubstr("1 (one, a.raw), 2 (two, b.raw), 3 (empty, without a file)"));
+    for (const char* disk : {"1", "one", "a.raw"}) {
+      shop.Run({kTool, "convert", "--disk", disk, archive, "out.raw"});
+      shop.Run({"cmp", "out.raw", "disk.raw"});
+    }
+    shop.Run({kTool, "convert", "--disk=two", archive, "out.raw"});
+    shop.Run({"cmp", "out.raw", "b.raw"});
+    EXPECT_THAT(shop.Try({kTool, "convert", "--disk=4", archive, "out.raw"}).err, HasSubstr("no disk of that number"));
+    EXPECT_THAT(shop.Try({kTool, "convert", "--disk=3", archive, "out.raw"}).err, HasSubstr("starts empty"));
+    EXPECT_THAT(shop.Run({kTool, "info", archive}), HasSubstr("disk 3: empty"));
+  }
+  EXPECT_THAT(shop.Try({kTool, "map", "--disk=1", "disk.raw"}).err, HasSubstr("--disk is for containers"));
+}
+
+TEST(OvaTool, IsARawFileToQemu) {
+  const Workshop shop;
+  shop.MakeStreamOptimized();
+  shop.Run({"sh", "-c", kGnuTar + "; ln -s " + kTool + " qemu-img"});
+  EXPECT_EQ(shop.Run({"./qemu-img", "info", "box.ova"}), shop.Run({"qemu-img", "info", "box.ova"}));
+  EXPECT_EQ(shop.Try({"./qemu-img", "convert", "--disk", "1", "box.ova", "out"}).exit_code, 1);
+  EXPECT_THAT(shop.Run({kTool, "info", "-f", "raw", "box.ova"}), HasSubstr("file format: raw"));
+  EXPECT_THAT(shop.Run({kTool, "info", "-f", "ova", "box.ova"}), HasSubstr("container: ova"));
+}
+
+struct Refused {
+  std::string name;
+  std::string prepare;  // shell words in a folder with box.ovf and box-disk1 (raw)
+  std::string error;
+};
+void PrintTo(const Refused& refused, std::ostream* out) { *out << refused.name; }
+
+const std::vector<Refused> kRefused = {
+    {"HrefOutside", "sed -i 's,href=\"box-disk1,href=\"../disk.raw,' box.ovf; cp box-disk1 ../ 2>/dev/null; " + kGnuTar,
+     "out of the descriptor's folder"},
+    {"HrefOfTheHost", "sed -i 's,href=\"box-disk1,href=\"/etc/passwd,' box.ovf; " + kGnuTar,
+     "out of the descriptor's folder"},
+    {"HrefOfTheNetwork", "sed -i 's,href=\"box-disk1,href=\"http://localhost/a,' box.ovf; " + kGnuTar,
+     "leads to another place"},
+    {"MissingFile", "tar -cf box.ova box.ovf", "not in the archive"},
+    {"TwoOfItsName", kGnuTar + "; cp box.ovf box-disk1; tar --format=ustar -rf box.ova box-disk1", "two of its name"},
+    {"SymbolicLink", "ln -sf /etc/passwd box-disk1; " + kGnuTar, "no plain file"},
+    {"SparseFile", "rm box-disk1; truncate -s 1M box-disk1; echo x >> box-disk1; tar -S -cf box.ova box.ovf box-disk1",
+     "no plain file"},
+    {"TwoDescriptors", "cp box.ovf b.ovf; tar -cf box.ova box.ovf b.ovf box-disk1", "more than one descriptor"},
+    {"NoDescriptorInside", "echo text > box.ovf; " + kGnuTar, "not well-formed"},
+    {"OtherXmlInside", "echo '<a/>' > box.ovf; " + kGnuTar, "called a descriptor and is none"},
+    {"NotTheFormatThatIsSaid", "sed -i 's,wiki/Byte,vmdk,' box.ovf; " + kGnuTar, "not in the format"},
+    {"Compressed", "sed -i 's,<File ,<File ovf:compression=\"gzip\" ,' box.ovf; " + kGnuTar, "is compressed"},
+    {"Divided", "sed -i 's,<File ,<File ovf:chunkSize=\"512\" ,' box.ovf; " + kGnuTar, "divided into pieces"},
+    {"CutShort", kGnuTar + "; truncate -s 1M box.ova", "past the archive's end"},
+    {"BackingFileOfTheHost",
+     "qemu-img create -q -f qcow2 -b /etc/passwd -F raw box-disk1 2>/dev/null; sed -i 's,wiki/Byte,qcow,' box.ovf; " +
+         kGnuTar,
+     "is not allowed here"},
+};
+
+class RefusedOva : public testing::TestWithParam<Refused> {};
+
+TEST_P(RefusedOva, NamesTheReason) {
+  const Workshop shop;
+  shop.MakeDisk("raw", "", "http://en.wikipedia.org/wiki/Byte");
+  shop.Run({"sh", "-c", GetParam().prepare});
+  const CommandResult result = shop.Try({kTool, "convert", "-O", "qcow2", "box.ova", "out.qcow2"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr(GetParam().error));
+  EXPECT_FALSE(std::filesystem::exists(shop.File("out.qcow2")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Hostile, RefusedOva, testing::ValuesIn(kRefused),
+                         [](const auto& row) { return row.param.name; });
+
+TEST(BareOvf, OpensNothingOutsideItsFolder) {
+  const std::string text = OneDiskOvf("disk", "1");
+  const auto storage = std::make_shared<MemoryStorage>("/some/where/box.ovf", AsBytes(text));
+  DenyGate gate;
+  OpenContext context;
+  context.gate = &gate;
+  const auto* driver = ProbeContainer(storage).value();
+  ASSERT_NE(driver, nullptr);
+  const auto container = driver->open(storage, context);
+  ASSERT_TRUE(container.ok());
+  const auto disk = container.value()->OpenDisk(0);
+  ASSERT_FALSE(disk.ok());
+  EXPECT_EQ(disk.error().kind(), ErrorKind::kDenied);
+  EXPECT_EQ(disk.error().found(), "./disk");
+}
+
+}  // namespace
+}  // namespace platter::test
