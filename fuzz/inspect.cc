@@ -25,7 +25,11 @@ constexpr std::uint64_t kLargest = std::uint64_t{2} << 20;
 std::string Text(const Report& report) {
   std::string text = std::string(inspect::VerdictName(report.verdict)) + " " + report.format + " " + report.variant +
                      " " + report.content + " " + std::to_string(report.virtual_size.value_or(1)) + " " +
-                     std::to_string(report.expected_length.value_or(1)) + " " + std::to_string(report.file_size);
+                     report.container + " " + std::to_string(report.expected_length.value_or(1)) + " " +
+                     std::to_string(report.file_size);
+  for (const inspect::DiskReport& disk : report.disks) {
+    text += "; " + disk.id + " " + disk.file + " " + disk.format + " " + std::to_string(disk.virtual_size.value_or(1));
+  }
   for (const Finding& finding : report.findings) text += "; " + finding.code + " " + finding.value;
   return text;
 }
@@ -40,6 +44,7 @@ inspect::Policy ChoosePolicy(InputReader& input) {
   if ((flags & 16) != 0) policy.max_virtual_size = std::uint64_t{1} << 20;
   if ((flags & 32) != 0) policy.max_ratio = 100;
   if ((flags & 64) != 0) policy.expected_disk = input.Pick(policy.allowed_formats);
+  if ((flags & 128) != 0) policy.expected_container = "ova";
   return policy;
 }
 

@@ -380,6 +380,53 @@ def archives(seeds):
             (seeds.work / "a.tar").unlink()
 
 
+OVF = """<?xml version="1.0"?>
+<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"
+ xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData">
+<References>%s</References><DiskSection><Info/>%s</DiskSection>
+<NetworkSection><Info/><Network ovf:name="net"><Description>a net</Description></Network></NetworkSection>
+<VirtualSystem ovf:id="box"><Info/><Name>box</Name><OperatingSystemSection ovf:id="94"><Info/></OperatingSystemSection>
+<VirtualHardwareSection><Info/><Item><rasd:ResourceType>3</rasd:ResourceType><rasd:VirtualQuantity>2</rasd:VirtualQuantity>
+</Item><Item><rasd:AllocationUnits>byte * 2^20</rasd:AllocationUnits><rasd:ResourceType>4</rasd:ResourceType>
+<rasd:VirtualQuantity>512</rasd:VirtualQuantity></Item></VirtualHardwareSection>
+<ProductSection><Info/><Product>p</Product><Property ovf:key="size" ovf:value="1048576"/></ProductSection>
+<EulaSection><Info/><License>l</License></EulaSection></VirtualSystem></Envelope>
+"""
+OVF_FILE = '<File ovf:id="f%d" ovf:href="%s"%s/>'
+OVF_DISK = '<Disk ovf:diskId="d%d" ovf:fileRef="f%d" ovf:capacity="%s" ovf:format="%s"%s/>'
+OVF_TEXTS = [
+    OVF % (OVF_FILE % (1, "disk.vmdk", ""), OVF_DISK % (1, 1, "1048576", "vmdk", "")),
+    OVF % (OVF_FILE % (1, "disk.vmdk", ' ovf:compression="gzip" ovf:size="7"'),
+           OVF_DISK % (1, 1, "1", "vmdk", ' ovf:capacityAllocationUnits="byte * 2^20" ovf:populatedSize="5"')),
+    OVF % (OVF_FILE % (1, "a%20b", ' ovf:chunkSize="512"') + OVF_FILE % (2, "c", ""),
+           OVF_DISK % (1, 1, "${size}", "qcow", "") + OVF_DISK % (2, 2, "9", "x", ' ovf:parentRef="d1"')),
+]
+
+
+def appliances(seeds):
+    seeds.fresh()
+    for text in OVF_TEXTS:
+        seeds.add(b"\0" + text.encode(), "ovf")
+        seeds.add(text.encode(), "inspect", prefix=b"\x80\0")
+    seeds.add(b"\0" + OVF_TEXTS[0].encode("utf-16"), "ovf")
+    for text in (f"SHA1(a)= {'0' * 40}\n", f"SHA256(a b)= {'a' * 64}\r\nSHA512 (c) = {'F' * 128}\n"):
+        seeds.add(b"\1" + text.encode(), "ovf")
+    for text in ("byte * 2^30", "byte*10^9", "MegaBytes", "byte * 1024", "../a%2fb", "http://host/a"):
+        seeds.add(b"\2" + text.encode(), "ovf")
+    for words in ([], ["-o", "subformat=streamOptimized"]):
+        (seeds.work / "box.ovf").write_text(OVF_TEXTS[0])
+        if not seeds.run("qemu-img", "create", "-q", "-f", "raw", "disk.raw", "1M"):
+            continue
+        if not seeds.run("qemu-img", "convert", "-O", "vmdk", *words, "disk.raw", "disk.vmdk"):
+            continue
+        digest = hashlib.sha1((seeds.work / "disk.vmdk").read_bytes()).hexdigest()
+        (seeds.work / "box.mf").write_text(f"SHA1(disk.vmdk)= {digest}\n")
+        for form in ("ustar", "pax", "gnu"):
+            if seeds.run("tar", f"--format={form}", "-b1", "-cf", "a.ova", "box.ovf", "box.mf", "disk.vmdk"):
+                seeds.add_file("a.ova", "ova", "tar")
+                seeds.add((seeds.work / "a.ova").read_bytes(), "inspect", prefix=b"\x80\0")
+
+
 def recipes(seeds):
     """For harnesses whose input is a list of choices."""
     noise = b"".join(hashlib.sha256(bytes([count, 7])).digest() for count in range(16))
@@ -396,7 +443,7 @@ def make(platter, target):
     shutil.rmtree(target, ignore_errors=True)
     with tempfile.TemporaryDirectory() as work:
         seeds = Seeds(os.path.abspath(platter), os.path.abspath(target), work + "/work")
-        for part in (images, qcow2_extras, differencing, iso_images, file_systems, contents, partitions, texts, archives, recipes):
+        for part in (images, qcow2_extras, differencing, iso_images, file_systems, contents, partitions, texts, archives, appliances, recipes):
             part(seeds)
         for data in RECOGNISED:
             seeds.add(data, "recognised")

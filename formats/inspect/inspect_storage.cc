@@ -6,8 +6,11 @@
 #include <array>
 #include <utility>
 
+#include "formats/container_table.h"
 #include "formats/content.h"
+#include "formats/core/checked.h"
 #include "formats/core/driver.h"
+#include "formats/core/slice_storage.h"
 #include "formats/format_table.h"
 #include "formats/inspect/foreign.h"
 #include "formats/partition/partition_table.h"
@@ -27,13 +30,17 @@ struct Ends {
   ProbeInput input() const noexcept { return {head, tail, size}; }
 };
 
+// Whether the bytes are the file's own, or those of a disk in a container, whose length is known from its start.
+enum class Place : std::uint8_t { kFile, kContainer };
+
 class Inspection final {
  public:
-  Inspection(const std::shared_ptr<Storage>& storage, const StreamWindow* stream, Depth depth, const Limits& limits)
-      : storage_(storage), stream_(stream), depth_(depth), limits_(limits) {}
+  Inspection(const std::shared_ptr<Storage>& storage, const StreamWindow* stream, Depth depth, const Limits& limits,
+             Place place)
+      : storage_(storage), stream_(stream), depth_(depth), limits_(limits), place_(place) {}
 
   Result<Report> Run() {
-    report_.file_size = whole() ? storage_->size() : stream_->position();
+    report_.file_size = whole() || place_ == Place::kContainer ? storage_->size() : stream_->position();
     const Ends ends = PLATTER_TRY(ReadEnds());
     const auto marked = MarkedBy(ends.input());
     for (const FormatDriver* driver : marked) PLATTER_CHECK(InspectAs(*driver));
@@ -41,7 +48,11 @@ class Inspection final {
       report_.Add("content.ambiguous", Concern::kAmbiguous, "the file is more than one format at once",
                   fmt::format("{}", fmt::join(report_.formats, ", ")));
     }
-    if (report_.formats.empty()) PLATTER_CHECK(InspectAsRaw(ends));
+    if (const ContainerDriver* container = ContainerBy(ends.input())) {
+      PLATTER_CHECK(InspectAsContainer(*container));
+    } else if (report_.formats.empty()) {
+      PLATTER_CHECK(InspectAsRaw(ends));
+    }
     if (std::ranges::find(report_.formats, "vhd") == report_.formats.end() && EndsWithVhdFooter(ends.tail)) {
       report_.Add(
           "content.stray_footer", Concern::kAmbiguous,
@@ -59,9 +70,13 @@ class Inspection final {
     ends.size = storage_->size();
     ends.head.resize(std::min<std::uint64_t>(report_.file_size, ProbeInput::kHead));
     PLATTER_CHECK(storage_->ReadAt(0, ends.head));
-    if (!whole()) return ends;
+    if (!whole() && place_ == Place::kFile) return ends;
     ends.tail.resize(std::min<std::uint64_t>(report_.file_size, ProbeInput::kTail));
-    PLATTER_CHECK(storage_->ReadAt(report_.file_size - ends.tail.size(), ends.tail));
+    const auto tail = storage_->ReadAt(report_.file_size - ends.tail.size(), ends.tail);
+    if (tail.ok()) return ends;
+    if (whole()) return Error(ErrorKind::kIo, tail.error().what());
+    // Asked for, and so kept when it comes by.
+    ends.tail.clear();
     return ends;
   }
 
@@ -76,14 +91,23 @@ class Inspection final {
     return marked;
   }
 
+  // Of what is no container itself.
+  const ContainerDriver* ContainerBy(const ProbeInput& input) const {
+    if (place_ == Place::kContainer) return nullptr;
+    for (const ContainerDriver* driver : AllContainers()) {
+      if (driver->probe(input) == Likeness::kCertain) return driver;
+    }
+    return nullptr;
+  }
+
   // Runs `work`, a parser. True when it went through; otherwise its error is a finding, unless the bytes that it wanted
   // are not here.
-  template <class Work>
-  Result<bool> Try(const FormatDriver& driver, Work work) {
+  template <class Driver, class Work>
+  Result<bool> Try(const Driver& driver, Work work) {
     const std::uint64_t before = stream_ == nullptr ? 0 : stream_->misses();
     Result<> done = work();
     if (stream_ != nullptr && stream_->misses() != before) {
-      AddUnseen(driver);
+      AddUnseen(driver.name);
       return false;
     }
     if (done.ok()) return true;
@@ -93,8 +117,8 @@ class Inspection final {
     return false;
   }
 
-  void AddUnseen(const FormatDriver& driver) {
-    const std::string code = fmt::format("{}.unseen", driver.name);
+  void AddUnseen(std::string_view name) {
+    const std::string code = fmt::format("{}.unseen", name);
     if (!whole() || std::ranges::find(report_.findings, code, &Finding::code) != report_.findings.end()) return;
     report_.Add(code, Concern::kUnseen,
                 "a table lies in front of what names it, or is too large to be held while the file passes by; "
@@ -207,6 +231,78 @@ class Inspection final {
     return Done{};
   }
 
+  // As far as its directory is here, its disks are looked at, so that what they need is kept when it comes by.
+  Result<> InspectAsContainer(const ContainerDriver& driver) {
+    report_.container = driver.name;
+    if (!report_.formats.empty()) {
+      report_.Add("content.ambiguous", Concern::kAmbiguous, "the file is a container and a disk image at once",
+                  fmt::format("{}, {}", driver.name, report_.formats.front()));
+    }
+    ContainerInspection found;
+    const auto inspect = [&] { return driver.inspect(storage_, limits_, depth_ == Depth::kFull, found); };
+    PLATTER_TRY(Try(driver, inspect));
+    std::ranges::move(found.findings, std::back_inserter(report_.findings));
+    for (const InspectedDisk& disk : found.disks) PLATTER_CHECK(InspectDisk(driver, disk, found.disks.size() > 1));
+    if (whole() && report_.formats.empty()) AddSizeOfDisks();
+    return Done{};
+  }
+
+  Result<> InspectDisk(const ContainerDriver& driver, const InspectedDisk& disk, bool one_of_several) {
+    Report inner;
+    if (disk.bytes != nullptr) {
+      const std::uint64_t before = stream_ == nullptr ? 0 : stream_->misses();
+      auto inspected = Inspection(disk.bytes, stream_, depth_, limits_, Place::kContainer).Run();
+      if (inspected.ok()) {
+        inner = std::move(inspected).value();
+      } else if (stream_ == nullptr || stream_->misses() == before) {
+        return std::move(inspected).error();
+      } else {
+        AddUnseen(driver.name);
+      }
+    }
+    // A footer may still turn raw bytes into a fixed VHD.
+    if (!whole() && inner.format == "raw") inner.findings.clear();
+    CompareWithClaims(disk.disk, inner);
+    const auto* slice = dynamic_cast<const SliceStorage*>(disk.bytes.get());
+    for (Finding& finding : inner.findings) {
+      if (slice != nullptr && finding.offset) *finding.offset += slice->offset();
+      if (one_of_several) finding.message.insert(0, fmt::format("disk {}: ", disk.disk.id));
+      report_.findings.push_back(std::move(finding));
+    }
+    const bool first = report_.format.empty() && report_.disks.empty();
+    report_.disks.push_back({disk.disk.id, disk.disk.file, inner.format, inner.variant, inner.virtual_size});
+    if (!first) return Done{};
+    report_.format = std::move(inner.format);
+    report_.variant = std::move(inner.variant);
+    report_.content = std::move(inner.content);
+    report_.confidence = inner.confidence;
+    return Done{};
+  }
+
+  // What the container says of the disk, and what the disk is.
+  void CompareWithClaims(const WrappedDisk& disk, Report& inner) const {
+    if (!whole()) return;
+    if (!disk.format.empty() && !inner.format.empty() && disk.format != inner.format) {
+      inner.Add("ovf.format", Concern::kMismatch, "the disk is not in the format that the descriptor says",
+                fmt::format("found {}, said {}", inner.format, disk.format));
+    }
+    if (!disk.capacity || !inner.virtual_size || *disk.capacity == *inner.virtual_size) return;
+    const bool larger = *inner.virtual_size > *disk.capacity;
+    inner.Add("ovf.capacity", larger ? Concern::kAmbiguous : Concern::kNone,
+              larger ? "the disk is larger than the descriptor says" : "the disk is smaller than the descriptor says",
+              fmt::format("{}, said {}", *inner.virtual_size, *disk.capacity));
+    if (!larger) inner.findings.back().severity = Severity::kWarning;
+  }
+
+  void AddSizeOfDisks() {
+    const auto unknown = [](const DiskReport& disk) { return !disk.file.empty() && !disk.virtual_size; };
+    if (std::ranges::any_of(report_.disks, unknown)) return;
+    for (const DiskReport& disk : report_.disks) {
+      if (!disk.virtual_size) continue;
+      report_.virtual_size = CheckedAdd(report_.virtual_size.value_or(0), *disk.virtual_size).value_or(UINT64_MAX);
+    }
+  }
+
   Result<> InspectAsRaw(const Ends& ends) {
     report_.format = "raw";
     const FormatDriver& driver = *FindFormat("raw");
@@ -267,6 +363,7 @@ class Inspection final {
   const StreamWindow* stream_;
   Depth depth_;
   const Limits& limits_;
+  Place place_;
   DenyGate gate_;
   Report report_;
 };
@@ -275,7 +372,7 @@ class Inspection final {
 
 Result<Report> InspectStorage(const std::shared_ptr<Storage>& storage, const StreamWindow* stream, Depth depth,
                               const Limits& limits) {
-  return Inspection(storage, stream, depth, limits).Run();
+  return Inspection(storage, stream, depth, limits, Place::kFile).Run();
 }
 
 }  // namespace platter::inspect

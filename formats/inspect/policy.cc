@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 
+#include "formats/container_table.h"
 #include "formats/format_table.h"
 
 namespace platter::inspect {
@@ -75,27 +76,41 @@ struct Judgement {
   Report& report;
   const Policy& policy;
 
-  void Expectations() const {
+  // Of every disk.
+  std::vector<std::string> Formats() const {
+    std::vector<std::string> formats;
+    for (const DiskReport& disk : report.disks) {
+      if (!disk.format.empty()) formats.push_back(disk.format);
+    }
+    if (formats.empty() && !report.format.empty()) formats.push_back(report.format);
+    return formats;
+  }
+
+  void ExpectContainer() const {
     const std::string& expected = policy.expected_disk;
-    if (!expected.empty()) ExpectDisk(expected);
     const std::string container = policy.expected_container.empty() ? "bare" : policy.expected_container;
     const bool amazon = IsAmazon(container) && (expected.empty() || expected == container);
-    if (amazon && expected.empty()) ExpectDisk(container);
+    if (amazon && expected.empty()) ExpectDisk(container, report.format);
     if (!amazon && container != report.container) {
       Object("policy.container", Concern::kMismatch, "the container is not what was declared",
              fmt::format("found {}, declared {}", report.container, container));
     }
   }
 
-  void ExpectDisk(const std::string& expected) const {
+  void ExpectDisk() const {
+    if (policy.expected_disk.empty()) return;
+    for (const std::string& format : Formats()) ExpectDisk(policy.expected_disk, format);
+  }
+
+  void ExpectDisk(const std::string& expected, const std::string& format) const {
     const auto mismatch = [&](std::string_view found) {
       Object("policy.format", Concern::kMismatch, "the content is not what was declared",
              fmt::format("found {}, declared {}", found, expected));
     };
     if (!IsAmazon(expected)) {
-      if (report.format != expected) mismatch(report.format);
-    } else if (report.format != "raw") {
-      mismatch(report.format);
+      if (format != expected) mismatch(format);
+    } else if (format != "raw") {
+      mismatch(format);
     } else if (!report.content.empty() && report.content != expected) {
       mismatch(report.content);
     } else if (report.content.empty()) {
@@ -105,10 +120,12 @@ struct Judgement {
   }
 
   void Allowed() const {
-    if (std::ranges::find(policy.allowed_formats, report.format) != policy.allowed_formats.end()) return;
-    Object("policy.format_not_allowed", Concern::kMismatch,
-           fmt::format("the format is not one of those that are taken: {}", fmt::join(policy.allowed_formats, ", ")),
-           report.format);
+    for (const std::string& format : Formats()) {
+      if (std::ranges::find(policy.allowed_formats, format) != policy.allowed_formats.end()) continue;
+      Object("policy.format_not_allowed", Concern::kMismatch,
+             fmt::format("the format is not one of those that are taken: {}", fmt::join(policy.allowed_formats, ", ")),
+             format);
+    }
   }
 
   void Sizes(bool whole) const {
@@ -216,10 +233,12 @@ Result<> ReadPolicy(const std::string& text, Policy& policy) {
 
 void Judge(Report& report, const Policy& policy, bool whole) {
   const Judgement judgement{report, policy};
-  // A footer may still turn raw bytes into a fixed VHD.
-  const bool settled = whole || (report.format != "raw" && !report.format.empty());
+  const bool container = FindContainer(report.container) != nullptr;
+  // A footer may still turn raw bytes into a fixed VHD, and more disks may follow.
+  const bool settled = whole || (!container && report.format != "raw" && !report.format.empty());
+  if (container || (settled && !report.format.empty())) judgement.ExpectContainer();
   if (settled && !report.format.empty()) {
-    judgement.Expectations();
+    judgement.ExpectDisk();
     judgement.Allowed();
     judgement.Sizes(whole);
   }

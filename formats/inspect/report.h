@@ -22,14 +22,24 @@ enum class Confidence : std::uint8_t {
 };
 std::string_view ConfidenceName(Confidence confidence) noexcept;
 
+// A disk in a container.
+struct DiskReport {
+  std::string id = {};
+  std::string file = {};    // of the container, untrusted
+  std::string format = {};  // FormatDriver::name; "" while its bytes have not been seen
+  std::string variant = {};
+  std::optional<std::uint64_t> virtual_size = {};  // guest bytes
+};
+
 struct Report {
   Verdict verdict = Verdict::kUndecided;
   std::string format = {};                // FormatDriver::name, "vhd" and "ploop" too; "" while nothing is known
   std::vector<std::string> formats = {};  // all that the bytes carry the mark of, surest first; empty for raw
   std::string variant = {};               // "dynamic", "streamOptimized"
   std::string container = "bare";
-  std::string content = {};                           // of raw bytes: "ami", "aki", "ari", "disk", or ""
-  std::optional<std::uint64_t> virtual_size = {};     // guest bytes
+  std::vector<DiskReport> disks = {};  // of a container; `format` and what follows it are then those of the first one
+  std::string content = {};            // of raw bytes: "ami", "aki", "ari", "disk", or ""
+  std::optional<std::uint64_t> virtual_size = {};     // guest bytes; of a container, those of all its disks together
   std::uint64_t file_size = 0;                        // host bytes; what has arrived so far
   std::optional<std::uint64_t> expected_length = {};  // host bytes of the whole file at least, where the format says
   Confidence confidence = Confidence::kGuess;

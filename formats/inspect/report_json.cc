@@ -21,6 +21,12 @@ std::string ToJson(const Finding& finding) {
   return json.Json("cve", ListOf(finding.cves, JsonString)).Finish();
 }
 
+std::string ToJson(const DiskReport& disk) {
+  JsonObject json;
+  json.Text("id", disk.id).Text("file", disk.file).Text("format", disk.format).Text("variant", disk.variant);
+  return json.Number("virtual_size", disk.virtual_size).Finish();
+}
+
 }  // namespace
 
 JsonObject ToJsonObject(const Report& report) {
@@ -28,6 +34,9 @@ JsonObject ToJsonObject(const Report& report) {
   json.Text("schema", kSchema).Text("verdict", VerdictName(report.verdict));
   json.Text("format", report.format).Json("formats", ListOf(report.formats, JsonString));
   json.Text("variant", report.variant).Text("container", report.container).Text("content", report.content);
+  if (!report.disks.empty()) {
+    json.Json("disks", ListOf(report.disks, [](const DiskReport& disk) { return ToJson(disk); }));
+  }
   json.Number("virtual_size", report.virtual_size).Number("file_size", report.file_size);
   json.Number("expected_length", report.expected_length).Text("confidence", ConfidenceName(report.confidence));
   return json.Json("findings", ListOf(report.findings, [](const Finding& finding) { return ToJson(finding); }));

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <vector>
 
+#include "formats/containers/tar/header.h"
+#include "formats/containers/tar/index.h"
 #include "formats/core/bytes.h"
 #include "formats/iso/udf_layout.h"
 #include "formats/partition/layout.h"
@@ -170,6 +172,30 @@ bool MendUdf(SparseStorage& file) {
     at = std::max(end, at + 1);
   }
   return changed;
+}
+
+bool MendTar(SparseStorage& file) {
+  constexpr int kMostMended = 64;
+  for (int mended = 0; mended < kMostMended; ++mended) {
+    tar::Block block{};
+    tar::Index index;
+    std::uint64_t at = 0;
+    const bool first = mended == 0 && file.ReadAt(0, block).ok() && !tar::ChecksumFits(block);
+    if (!first) {
+      const auto read = tar::ReadIndex(file, {}, index);
+      const bool checksum = !read.ok() && read.error().field() == tar::kChecksum.name && read.error().host_offset();
+      if (!checksum) return mended != 0;
+      at = *read.error().host_offset() - tar::kChecksum.offset;
+    }
+    if (!file.ReadAt(at, block).ok()) return mended != 0;
+    const auto field = std::span(block).subspan(tar::kChecksum.offset, tar::kChecksum.length);
+    std::ranges::fill(field, std::byte{' '});
+    unsigned sum = 0;
+    for (const std::byte byte : block) sum += std::to_integer<unsigned>(byte);
+    for (std::size_t digit = 6; digit > 0; --digit, sum /= 8) field[digit - 1] = static_cast<std::byte>('0' + sum % 8);
+    if (!file.WriteAt(at, block).ok()) return mended != 0;
+  }
+  return true;
 }
 
 }  // namespace platter::fuzz

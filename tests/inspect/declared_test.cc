@@ -6,6 +6,8 @@
 #include <map>
 #include <string>
 
+#include "tests/containers/ovf_texts.h"
+#include "tests/inspect/appliances.h"
 #include "tests/inspect/inspections.h"
 #include "tests/inspect/security_table.h"
 
@@ -85,6 +87,11 @@ const std::map<std::string, std::function<Bytes()>>& Contents() {
        [] {
          return MadeBy({{"tar", "cf", "image", "base.raw"}});
        }},
+      {"OVA",
+       [] {
+         return OvaOf(Created({"-f", "qcow2"}, "1M"), "1048576", "qcow");
+       }},
+      {"OVF", [] { return ToBytes(OneDiskOvf("disk", "512")); }},
   };
   return kContents;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/inspect/appliances.h"
 #include "tests/inspect/inspections.h"
 #include "tests/inspect/security_table.h"
 #include "tests/vhdx/vhdx_bytes.h"
@@ -228,6 +229,15 @@ std::vector<Threat> OtherThreats() {
   };
 }
 
+std::vector<Threat> ContainerThreats() {
+  std::vector<Threat> threats;
+  for (Appliance& appliance : HostileAppliances()) {
+    threats.push_back({std::move(appliance.name), std::move(appliance.make), std::move(appliance.code),
+                       std::move(appliance.cve), appliance.container});
+  }
+  return threats;
+}
+
 class Threats : public testing::TestWithParam<Threat> {};
 
 TEST_P(Threats, IsNamedAndRefused) {
@@ -268,6 +278,7 @@ TEST(SecurityPage, ListsTheThreats) {
   add("Qcow2", Qcow2Threats());
   add("Vmdk", VmdkThreats());
   add("Other", OtherThreats());
+  add("Container", ContainerThreats());
   EXPECT_EQ(listed, tested);
 }
 
@@ -275,6 +286,7 @@ const auto kName = [](const auto& info) { return info.param.name; };
 INSTANTIATE_TEST_SUITE_P(Qcow2, Threats, testing::ValuesIn(Qcow2Threats()), kName);
 INSTANTIATE_TEST_SUITE_P(Vmdk, Threats, testing::ValuesIn(VmdkThreats()), kName);
 INSTANTIATE_TEST_SUITE_P(Other, Threats, testing::ValuesIn(OtherThreats()), kName);
+INSTANTIATE_TEST_SUITE_P(Container, Threats, testing::ValuesIn(ContainerThreats()), kName);
 
 // What a log says is what the disk is; the tables that a stream shows may be others.
 TEST(VhdxThreats, ALogIsNamedAndRefused) {

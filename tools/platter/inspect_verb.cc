@@ -17,6 +17,7 @@
 #include "tools/platter/argument_parser.h"
 #include "tools/platter/human_size.h"
 #include "tools/platter/message.h"
+#include "tools/platter/volume_source.h"
 
 namespace platter::cli {
 namespace {
@@ -134,6 +135,10 @@ void Print(const std::string& file, const inspect::Report& report) {
   line("certainty:", std::string(inspect::ConfidenceName(report.confidence)));
   line("container:", report.container);
   line("content:", report.content);
+  for (const inspect::DiskReport& disk : report.disks) {
+    line("disk:", fmt::format("{} in {}: {}", PrintableName(disk.id), PrintableName(disk.file),
+                              disk.format.empty() ? "not looked at" : disk.format));
+  }
   if (report.virtual_size) line("virtual size:", SizeText(*report.virtual_size));
   line("file size:", SizeText(report.file_size));
   if (report.expected_length) line("expected length:", "at least " + SizeText(*report.expected_length));

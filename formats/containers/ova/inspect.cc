@@ -93,8 +93,11 @@ class OvaInspection {
   void LookAtDisk(const ovf::Descriptor& descriptor, const ovf::Disk& disk, const WrappedDisk& wrapped) {
     InspectedDisk& inspected = out_.disks.emplace_back(InspectedDisk{wrapped, nullptr});
     const auto name = ovf::FileOfDisk(descriptor, disk);
-    const tar::Member* member = name.ok() ? archive_.Find(name.value()) : nullptr;
-    if (member == nullptr) return;
+    if (!name.ok()) return;
+    // Where there are two, which the index names, the first: the second may not have arrived yet.
+    const auto called = [&](const tar::Member& member) { return tar::PlainName(member.name) == name.value(); };
+    const auto member = std::ranges::find_if(archive_.index.members, called);
+    if (member == archive_.index.members.end()) return;
     auto bytes = Open(storage_, *member);
     if (bytes.ok()) inspected.bytes = std::move(bytes).value();
   }
@@ -138,6 +141,9 @@ class OvaInspection {
       return Done{};
     }
     for (const ovf::ManifestEntry& entry : entries.value()) PLATTER_CHECK(LookAtEntry(entry));
+    if (whole_) return Done{};
+    Add("ovf.digest_unchecked", Concern::kNone, "only the descriptor's digest has been compared with the manifest")
+        .severity = Severity::kInfo;
     return Done{};
   }
 

@@ -1,0 +1,152 @@
+#include "tests/inspect/appliances.h"
+
+#include <fmt/format.h>
+
+#include "tests/containers/ovf_texts.h"
+#include "tests/containers/tar_bytes.h"
+
+namespace platter::test {
+namespace {
+
+constexpr const char* kVmdk = "http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized";
+constexpr const char* kQcow2 = "http://www.gnome.org/~markmc/qcow-image-format.html";
+constexpr const char* kRaw = "http://en.wikipedia.org/wiki/Byte";
+
+std::string Text(const Bytes& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+// Of members as they stand, behind a descriptor for a raw disk of one sector.
+std::string Members(const std::string& more) {
+  return TarMember({.name = "box.ovf", .content = OneDiskOvf("disk", "512", "", kRaw)}) +
+         TarMember({.name = "disk", .content = std::string(512, 'x')}) + more;
+}
+Bytes Archive(const std::string& members) { return ToBytes(TarArchive({members})); }
+Bytes With(const TarEntry& entry) { return Archive(Members(TarMember(entry))); }
+Bytes WithDescriptor(const std::string& text) {
+  return Archive(TarMember({.name = "box.ovf", .content = text}) +
+                 TarMember({.name = "disk", .content = std::string(512, 'x')}));
+}
+Bytes WithHref(const std::string& href) { return WithDescriptor(OneDiskOvf(href, "512", "", kRaw)); }
+Bytes WithManifest(const std::string& file) {
+  return With({.name = "box.mf", .content = fmt::format("SHA256({})= {}\n", file, std::string(64, '0'))});
+}
+
+std::vector<Appliance> HostileArchives() {
+  return {
+      {"AbsoluteName", [] { return With({.name = "/etc/passwd"}); }, "tar.name", "CVE-2007-4559"},
+      {"NameOutside", [] { return With({.name = "a/../../b"}); }, "tar.name", "CVE-2007-4559"},
+      {"LinkOutside", [] { return With({.name = "a", .type = '2', .link = "/etc/passwd"}); }, "tar.link"},
+      {"Link", [] { return With({.name = "a", .type = '2', .link = "disk"}); }, "ova.member"},
+      {"Device", [] { return With({.name = "sda", .type = '4'}); }, "tar.device"},
+      {"Duplicate", [] { return With({.name = "./disk", .content = "other"}); }, "tar.duplicate"},
+      {"Sparse", [] { return With({.name = "a", .content = std::string(512, 'y'), .type = 'S'}); }, "tar.sparse"},
+      {"PaxSize",
+       [] { return Archive(Members(TarPax({"size=512"}) + TarMember({.name = "a"}) + TarMember({.name = "hidden"}))); },
+       "tar.size"},
+      {"PastTheEnd", [] { return With({.name = "a", .size_field = "77777777777"}); }, "tar.size"},
+      {"SecondArchive", [] { return ToBytes(TarArchive({Members("")}) + TarArchive({Members("")})); },
+       "tar.trailing_data"},
+      {"Checksum",
+       [] {
+         std::string broken = TarMember({.name = "a"});
+         broken[0] = 'b';
+         return Archive(Members(broken));
+       },
+       "tar.header"},
+  };
+}
+
+std::vector<Appliance> HostileDescriptors() {
+  return {
+      {"Entities",
+       [] {
+         std::string text = OneDiskOvf("disk", "512", "", kRaw);
+         text.insert(text.find("<Envelope"), "<!DOCTYPE Envelope [<!ENTITY a SYSTEM \"file:///etc/passwd\">]>");
+         return WithDescriptor(text);
+       },
+       "ovf.descriptor"},
+      {"TwoDescriptors", [] { return With({.name = "other.ovf", .content = OneDiskOvf("disk", "512")}); },
+       "ovf.descriptor"},
+      {"CapacityWraps", [] { return WithDescriptor(OneDiskOvf("disk", "17179869184", "byte * 2^30", kRaw)); },
+       "ovf.descriptor"},
+      {"HrefOutside", [] { return WithHref("/etc/passwd"); }, "ovf.href"},
+      {"HrefRemote", [] { return WithHref("http://localhost/disk"); }, "ovf.href"},
+      {"MissingFile", [] { return WithHref("other"); }, "ova.missing_file"},
+      {"Digest", [] { return WithManifest("box.ovf"); }, "ovf.digest"},
+      {"DigestOfNothing", [] { return WithManifest("nothing"); }, "ovf.manifest_file"},
+      {"DeltaDisk",
+       [] {
+         return WithDescriptor(
+             VmwareOvf({R"(<File ovf:id="f" ovf:href="disk"/>)",
+                        R"(<Disk ovf:diskId="a" ovf:capacity="512" ovf:fileRef="f" ovf:parentRef="b"/>)"
+                        R"(<Disk ovf:diskId="b" ovf:capacity="512"/>)"}));
+       },
+       "ovf.parent"},
+      {"BareDescriptor", [] { return ToBytes(OneDiskOvf("disk", "512")); }, "ovf.file", "", "expect_container=ovf"},
+  };
+}
+
+std::vector<Appliance> HostileDisks() {
+  return {
+      {"OtherFormat",
+       [] {
+         return OvaOf(Created({"-f", "qcow2"}, "1M"), "1048576", kVmdk);
+       },
+       "ovf.format"},
+      {"LargerDisk",
+       [] {
+         return OvaOf(Created({"-f", "qcow2"}, "2M"), "1048576", kQcow2);
+       },
+       "ovf.capacity"},
+      {"BackingFile",
+       [] {
+         return OvaOf(Created({"-f", "qcow2", "-b", "base.raw", "-F", "raw"}), "1048576", kQcow2);
+       },
+       "qcow2.backing_file", "CVE-2015-5163"},
+      {"ExtentOfTheHost",
+       [] { return OvaOf(VmdkDescriptor("monolithicFlat", "RW 2048 FLAT \"/etc/passwd\" 0"), "1048576", kVmdk); },
+       "vmdk.extent_path", "CVE-2022-47951"},
+      {"OldFormat",
+       [] {
+         return OvaOf(Created({"-f", "qcow"}, "1M"), "1048576", "");
+       },
+       "policy.format_not_allowed"},
+      // A fixed VHD's footer says how long its disk is: the archive is made for it.
+      {"Vhd",
+       [] {
+         const Bytes vhd = Created({"-f", "vpc", "-o", "subformat=fixed,force_size=on"}, "1M");
+         const std::string start = Members("");
+         std::string text = start + std::string(vhd.size() - start.size(), '\0');
+         text.replace(text.size() - 512, 512, Text(vhd), vhd.size() - 512, 512);
+         return ToBytes(text);
+       },
+       "content.ambiguous"},
+  };
+}
+
+}  // namespace
+
+Bytes OvaOf(const Bytes& disk, const std::string& capacity, const std::string& uri, const std::string& more) {
+  return Archive(TarMember({.name = "box.ovf", .content = OneDiskOvf("box-disk1", capacity, "", uri)}) +
+                 TarMember({.name = "box-disk1", .content = Text(disk)}) + more);
+}
+
+Bytes OvaOfDisks(const std::vector<Bytes>& disks, const std::string& capacity, const std::string& uri) {
+  OvfParts parts;
+  std::string members;
+  for (std::size_t at = 0; at < disks.size(); ++at) {
+    parts.references +=
+        fmt::format(R"(<File ovf:id="file{0}" ovf:href="disk{0}" ovf:size="{1}"/>)", at, disks[at].size());
+    parts.disks += fmt::format(R"(<Disk ovf:diskId="d{0}" ovf:fileRef="file{0}" ovf:capacity="{1}" ovf:format="{2}"/>)",
+                               at, capacity, uri);
+    members += TarMember({.name = fmt::format("disk{}", at), .content = Text(disks[at])});
+  }
+  return Archive(TarMember({.name = "box.ovf", .content = VmwareOvf(parts)}) + members);
+}
+
+std::vector<Appliance> HostileAppliances() {
+  std::vector<Appliance> all = HostileArchives();
+  for (auto& more : {HostileDescriptors(), HostileDisks()}) all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+}  // namespace platter::test
