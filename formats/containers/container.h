@@ -82,6 +82,11 @@ struct ContainerDriver {
   // caller's findings.
   Result<> (*inspect)(const std::shared_ptr<Storage>&, const Limits&, bool whole, ContainerInspection&) = nullptr;
   std::span<const FindingRule> finding_rules = {};
+
+  // Makes a container of one disk, which is in the format of that name; the driver of it is handed in. Null: it cannot.
+  std::string_view new_disk_format = "";
+  Result<std::unique_ptr<ImageWriter>> (*create)(const CreateRequest&, const FormatDriver& disk_format) = nullptr;
+  std::span<const OptionSpec> create_options = {};
 };
 
 }  // namespace platter

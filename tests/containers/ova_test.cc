@@ -212,6 +212,53 @@ TEST_P(RefusedOva, NamesTheReason) {
 INSTANTIATE_TEST_SUITE_P(Hostile, RefusedOva, testing::ValuesIn(kRefused),
                          [](const auto& row) { return row.param.name; });
 
+TEST(OvaMade, IsWhatOtherToolsRead) {
+  const Workshop shop;
+  shop.Run({kTool, "convert", "-O", "ova", "-o", "name=my box,cpus=4,memory=2G,os=Debian <12>,network=a&b,firmware=efi",
+            "disk.raw", "out.ova"});
+  EXPECT_EQ(shop.Run({"tar", "-tf", "out.ova"}), "my box.ovf\nmy box.mf\nmy box-disk1.vmdk\n");
+  shop.Run({"7zz", "t", "-ttar", "out.ova"});
+  shop.Run({"bsdtar", "-xf", "out.ova"});
+  shop.Run({"qemu-img", "compare", "-f", "vmdk", "-F", "raw", "my box-disk1.vmdk", "disk.raw"});
+  // What the manifest says, as sha256sum --check wants it.
+  shop.Run({"sh", "-c",
+            "sed 's/SHA256(\\(.*\\))= \\(.*\\)/\\2  \\1/' 'my box.mf' > sums && test $(wc -l < sums) = 2 && "
+            "sha256sum --check --strict sums"});
+  // The descriptor is well-formed to another parser, and says the disk's size.
+  EXPECT_EQ(
+      shop.Run({"python3", "-c",
+                "import xml.etree.ElementTree as e; r = e.parse('my box.ovf').getroot();"
+                "n = '{http://schemas.dmtf.org/ovf/envelope/1}'; import os;"
+                "f = r.find(f'{n}References/{n}File');"
+                "print(os.path.getsize(f.get(n + 'href')) == int(f.get(n + 'size')),"
+                "r.find(f'{n}DiskSection/{n}Disk').get(n + 'capacity'), r.find(f'{n}NetworkSection/{n}Network').get(n "
+                "+ 'name'))"}),
+      "True 8388608 a&b\n");
+  const std::string info = shop.Run({kTool, "info", "out.ova"});
+  for (const char* line : {"machine: my box", "operating system: Debian <12>", "processors: 4", "memory: 2 GiB"}) {
+    EXPECT_THAT(info, HasSubstr(line));
+  }
+  shop.Run({kTool, "inspect", "--expect-container", "ova", "--expect-disk", "vmdk", "--depth", "full", "out.ova"});
+  shop.Run({kTool, "compare", "out.ova", "disk.raw"});
+}
+
+TEST(OvaMade, RefusesWhatItCannotSay) {
+  const Workshop shop;
+  for (const char* options : {"cpus=0", "cpus=x", "memory=1k", "firmware=uefi", "name=a/b", "name=", "name=.hidden",
+                              "network=a\nb", "subformat=monolithicFlat"}) {
+    const CommandResult result = shop.Try({kTool, "convert", "-O", "ova", "-o", options, "disk.raw", "out.ova"});
+    EXPECT_EQ(result.exit_code, 1) << options;
+    EXPECT_FALSE(std::filesystem::exists(shop.File("out.ova"))) << options;
+  }
+  EXPECT_EQ(shop.Try({kTool, "convert", "-O", "ova", "-B", "disk.raw", "-F", "raw", "disk.raw", "out.ova"}).exit_code,
+            1);
+  EXPECT_EQ(shop.Try({"sh", "-c", kTool + " convert -O ova disk.raw /dev/stdout | cat; exit 0"}).out, "");
+  EXPECT_THAT(shop.Run({kTool, "convert", "-O", "ova", "-o", "help"}), HasSubstr("firmware=<str>"));
+  shop.Run({"ln", "-s", kTool, "qemu-img"});
+  EXPECT_THAT(shop.Try({"./qemu-img", "convert", "-O", "ova", "disk.raw", "out.ova"}).err,
+              HasSubstr("Unknown file format"));
+}
+
 TEST(BareOvf, OpensNothingOutsideItsFolder) {
   const std::string text = OneDiskOvf("disk", "1");
   const auto storage = std::make_shared<MemoryStorage>("/some/where/box.ovf", AsBytes(text));

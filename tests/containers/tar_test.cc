@@ -155,6 +155,18 @@ TEST(TarNumbers, AreOctalOrBase256) {
   }
 }
 
+TEST(TarHeaders, OfOurOwnAreRead) {
+  for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{1000}, (std::uint64_t{1} << 33) - 1,
+                                   std::uint64_t{1} << 33, std::uint64_t{0x123456789ABCDEF}}) {
+    const tar::Block block = tar::MakeFileHeader("name", size);
+    EXPECT_TRUE(tar::HasMagic(block));
+    const auto header = tar::ParseHeader(block, 0);
+    ASSERT_TRUE(header.ok()) << header.error().Describe();
+    EXPECT_EQ(header.value().size, size);
+    EXPECT_EQ(header.value().name, "name");
+  }
+}
+
 TEST(TarHeaders, MayHaveASignedChecksum) {
   std::string member = TarMember({.name = "\xC3\xA4", .content = "x"});
   // Each of the two bytes counts 256 less.

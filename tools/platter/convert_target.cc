@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <map>
 
+#include "formats/container_table.h"
 #include "formats/core/reference.h"
 #include "formats/format_table.h"
 #include "tools/platter/message.h"
@@ -43,9 +44,10 @@ bool IsSource(const Persona& persona, const std::string& path, const std::vector
 
 // The options of -o, -B and -F in one. Empty after a message.
 std::optional<OptionValues> CreateOptionsOf(const Persona& persona, const ConvertArguments& arguments,
-                                            const FormatDriver& driver) {
+                                            const FormatDriver& driver, const ContainerDriver* container) {
   OptionValues options;
-  const auto specs = CreateOptionsFor(persona, driver);
+  auto specs = CreateOptionsFor(persona, driver);
+  if (container != nullptr) specs.assign(container->create_options.begin(), container->create_options.end());
   const auto parsed = options.ParseMore(arguments.create_options, specs);
   if (!parsed.ok()) {
     Complain(persona, ReasonOf(parsed.error()));
@@ -60,6 +62,12 @@ std::optional<OptionValues> CreateOptionsOf(const Persona& persona, const Conver
     return std::nullopt;
   }
   return options;
+}
+
+// The container that -O names and that can be made; null when it names none.
+const ContainerDriver* FindTargetContainer(const Persona& persona, const ConvertArguments& arguments) {
+  const ContainerDriver* container = persona.as_qemu ? nullptr : FindContainer(arguments.target_format);
+  return container != nullptr && container->create != nullptr ? container : nullptr;
 }
 
 const FormatDriver* FindTargetDriver(const Persona& persona, const ConvertArguments& arguments) {
@@ -129,7 +137,7 @@ bool ConvertTarget::MakeWriter(const Persona& persona, const ConvertArguments& a
       request.backing_size = backing_->virtual_size();
       request.backing_id = backing_->layer(0).info().id;
     }
-    return driver_->create(request);
+    return container_ != nullptr ? container_->create(request, *driver_) : driver_->create(request);
   };
   auto writer = make();
   if (writer.ok()) {
@@ -144,9 +152,11 @@ bool ConvertTarget::MakeWriter(const Persona& persona, const ConvertArguments& a
 std::optional<ConvertTarget> ConvertTarget::Create(const Persona& persona, const ConvertArguments& arguments,
                                                    const std::vector<OpenedChain>& sources, std::uint64_t size) {
   ConvertTarget target(arguments.target_cache);
-  target.driver_ = FindTargetDriver(persona, arguments);
+  target.container_ = FindTargetContainer(persona, arguments);
+  target.driver_ = target.container_ == nullptr ? FindTargetDriver(persona, arguments)
+                                                : FindFormat(target.container_->new_disk_format);
   if (target.driver_ == nullptr) return std::nullopt;
-  auto options = CreateOptionsOf(persona, arguments, *target.driver_);
+  auto options = CreateOptionsOf(persona, arguments, *target.driver_, target.container_);
   if (!options) return std::nullopt;
   target.options_ = *std::move(options);
   if (const std::string cannot = Inability(persona, arguments, *target.driver_, target.options_); !cannot.empty()) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "formats/containers/container.h"
 #include "formats/core/chain.h"
 #include "formats/core/writer.h"
 #include "formats/open.h"
@@ -40,6 +41,7 @@ class ConvertTarget {
   bool OpenBacking(const Persona& persona, const ConvertArguments& arguments);
 
   const FormatDriver* driver_ = nullptr;
+  const ContainerDriver* container_ = nullptr;  // that is made around an image of `driver_`; null: none
   OptionValues options_;
   std::optional<Chain> backing_;
   std::optional<Chain> content_;

@@ -7,6 +7,7 @@
 #include "convert/copy/copy.h"
 #include "convert/hash/digest_set.h"
 #include "convert/hash/digesting_writer.h"
+#include "formats/container_table.h"
 #include "formats/format_table.h"
 #include "tools/platter/convert_arguments.h"
 #include "tools/platter/convert_target.h"
@@ -218,6 +219,14 @@ int Conversion::Run() {
 // `convert -O qcow2 -o help`.
 int ShowCreateOptions(const Persona& persona, const ConvertArguments& arguments) {
   const FormatDriver* driver = FindFormat(arguments.target_format, persona.dialect());
+  const ContainerDriver* container = persona.as_qemu ? nullptr : FindContainer(arguments.target_format);
+  if (container != nullptr && container->create != nullptr) {
+    FormatDriver options;
+    options.name = container->name;
+    options.create_options = container->create_options;
+    PrintOptionHelp(persona, options, !arguments.target.empty());
+    return 0;
+  }
   if (driver == nullptr) {
     Complain(persona, fmt::format("Unknown file format '{}'", arguments.target_format));
     return 1;

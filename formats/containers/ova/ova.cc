@@ -8,6 +8,7 @@
 
 #include "formats/containers/container.h"
 #include "formats/containers/ova/inspect.h"
+#include "formats/containers/ova/writer.h"
 #include "formats/containers/ovf/package.h"
 #include "formats/containers/tar/header.h"
 #include "formats/core/checked.h"
@@ -98,6 +99,9 @@ const ContainerDriver kDriver = {
     .open = OpenContainer,
     .inspect = Inspect,
     .finding_rules = ovf::kFindingRules,
+    .new_disk_format = "vmdk",
+    .create = CreateArchive,
+    .create_options = kCreateOptionSpecs,
 };
 
 }  // namespace platter::ova

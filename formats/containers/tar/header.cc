@@ -92,4 +92,34 @@ Result<Header> ParseHeader(std::span<const std::byte, kBlock> block, std::uint64
   return header;
 }
 
+Block MakeFileHeader(std::string_view name, std::uint64_t size) {
+  constexpr std::uint64_t kLargestOctal = (std::uint64_t{1} << 33) - 1;
+  std::string text(kBlock, '\0');
+  const auto put = [&](const HeaderField& field, std::string_view value) {
+    text.replace(field.offset, value.size(), value);
+  };
+  put(kName, name);
+  put(kMode, "0000644");
+  put(kOwner, "0000000");
+  put(kGroup, "0000000");
+  put(kTime, "00000000000");
+  put(kMagic, kUstarMagic);
+  text[kTypeAt] = kTypeFile;
+  if (size <= kLargestOctal) {
+    put(kSize, fmt::format("{:011o}", size));
+  } else {
+    text[kSize.offset] = '\x80';
+    for (std::size_t at = 0; at < sizeof(size); ++at) {
+      text[kSize.offset + kSize.length - 1 - at] = static_cast<char>(size >> (8 * at) & 0xFFU);
+    }
+  }
+  put(kChecksum, "        ");
+  unsigned sum = 0;
+  for (const char byte : text) sum += static_cast<unsigned char>(byte);
+  put(kChecksum, fmt::format("{:06o}", sum) + std::string("\0 ", 2));
+  Block block{};
+  std::ranges::copy(std::as_bytes(std::span(text)), block.begin());
+  return block;
+}
+
 }  // namespace platter::tar

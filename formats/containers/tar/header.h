@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "formats/containers/tar/layout.h"
 #include "formats/core/result.h"
@@ -35,5 +36,9 @@ bool HasMagic(std::span<const std::byte, kBlock> block) noexcept;
 
 // Of a block at host byte `offset`. kCorrupt for a checksum or a number that is none.
 Result<Header> ParseHeader(std::span<const std::byte, kBlock> block, std::uint64_t offset);
+
+// The header of a plain file, the same for the same name and size: no owner, no time, mode 0644. A size beyond eleven
+// octal digits is in base 256. Requires: name.size() < 100.
+Block MakeFileHeader(std::string_view name, std::uint64_t size);
 
 }  // namespace platter::tar

@@ -28,7 +28,10 @@ struct HeaderField {
 
 inline constexpr HeaderField kName{0, 100, "name"};
 inline constexpr HeaderField kMode{100, 8, "mode"};
+inline constexpr HeaderField kOwner{108, 8, "uid"};
+inline constexpr HeaderField kGroup{116, 8, "gid"};
 inline constexpr HeaderField kSize{124, 12, "size"};
+inline constexpr HeaderField kTime{136, 12, "mtime"};
 inline constexpr HeaderField kChecksum{148, 8, "chksum"};  // sum of the header's bytes, this field taken for spaces
 inline constexpr std::size_t kTypeAt = 156;
 inline constexpr HeaderField kLinkName{157, 100, "linkname"};

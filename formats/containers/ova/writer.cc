@@ -1,0 +1,132 @@
+#include "formats/containers/ova/writer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "formats/containers/ova/machine.h"
+#include "formats/containers/ovf/manifest.h"
+#include "formats/containers/tar/header.h"
+#include "formats/core/checked.h"
+#include "formats/core/memory_storage.h"
+
+namespace platter::ova {
+namespace {
+
+// What is behind a host byte of a file that grows, as a file of its own.
+class Rest : public Storage {
+ public:
+  Rest(std::shared_ptr<Storage> whole, std::uint64_t begin)
+      : Storage(whole->name()), whole_(std::move(whole)), begin_(begin) {}
+
+  std::uint64_t size() const noexcept override { return std::max(whole_->size(), begin_) - begin_; }
+  bool writable() const noexcept override { return whole_->writable(); }
+
+ protected:
+  Result<> DoRead(std::uint64_t offset, std::span<std::byte> out) override {
+    return whole_->ReadAt(begin_ + offset, out);
+  }
+  Result<> DoWrite(std::uint64_t offset, std::span<const std::byte> bytes) override {
+    return whole_->WriteAt(begin_ + offset, bytes);
+  }
+  Result<> DoResize(std::uint64_t size) override { return whole_->Resize(begin_ + size); }
+  Result<> DoPunch(std::uint64_t offset, std::uint64_t length) override {
+    return whole_->Punch(begin_ + offset, length);
+  }
+  Result<> DoAllocate(std::uint64_t offset, std::uint64_t length) override {
+    return whole_->Allocate(begin_ + offset, length);
+  }
+  Result<DataRun> DoDataMap(std::uint64_t offset) override { return whole_->DataMap(begin_ + offset); }
+  Result<> DoSync() override { return whole_->Sync(); }
+
+ private:
+  std::shared_ptr<Storage> whole_;
+  std::uint64_t begin_;  // host byte
+};
+
+std::vector<std::byte> AsBytes(std::string_view text) {
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
+// In a file of the archive's own, padded to whole blocks.
+std::uint64_t BlocksOf(std::uint64_t size) { return AlignUp(size, tar::kBlock); }
+
+class ArchiveWriter : public ImageWriter {
+ public:
+  ArchiveWriter(std::shared_ptr<Storage> storage, Machine machine)
+      : storage_(std::move(storage)),
+        machine_(std::move(machine)),
+        manifest_at_(tar::kBlock + BlocksOf(DescriptorOf(machine_, 0).size())),
+        disk_at_(manifest_at_ + tar::kBlock + BlocksOf(ManifestOf("", "").size()) + tar::kBlock) {}
+
+  Result<> Start(const CreateRequest& request, const FormatDriver& disk_format) {
+    CreateRequest inner = request;
+    inner.storage = std::make_shared<Rest>(storage_, disk_at_);
+    inner.compress = false;
+    inner.options = {};
+    PLATTER_CHECK(inner.options.Set("subformat", "streamOptimized", disk_format.create_options));
+    PLATTER_CHECK(inner.options.Set("adapter_type", "lsilogic", disk_format.create_options));
+    disk_ = inner.storage;
+    writer_ = PLATTER_TRY(disk_format.create(inner));
+    return Done{};
+  }
+
+  const WriterTraits& traits() const noexcept override { return writer_->traits(); }
+  Result<> Encode(Batch& batch) override { return writer_->Encode(batch); }
+  Result<> Place(Batch& batch) override { return writer_->Place(batch); }
+  Result<> Store(Batch& batch) override { return writer_->Store(batch); }
+
+  Result<> Finish() override {
+    PLATTER_CHECK(writer_->Finish());
+    const std::uint64_t size = disk_->size();
+    const std::string descriptor = DescriptorOf(machine_, size);
+    MemoryStorage text("descriptor", AsBytes(descriptor));
+    const std::string manifest = ManifestOf(PLATTER_TRY(ovf::DigestOf(text, ovf::DigestAlgorithm::kSha256)),
+                                            PLATTER_TRY(ovf::DigestOf(*disk_, ovf::DigestAlgorithm::kSha256)));
+    // The padding of the last member, and the end's mark: zeros.
+    PLATTER_CHECK(storage_->Resize(disk_at_ + BlocksOf(size) + 2 * tar::kBlock));
+    PLATTER_CHECK(WriteMember(disk_at_ - tar::kBlock, machine_.disk_file(), "", size));
+    PLATTER_CHECK(WriteMember(manifest_at_, machine_.name + ".mf", manifest, manifest.size()));
+    PLATTER_CHECK(storage_->WriteAt(tar::kBlock, AsBytes(descriptor)));
+    PLATTER_CHECK(WriteMember(0, machine_.name + ".ovf", "", descriptor.size()));
+    return storage_->Sync();
+  }
+
+ private:
+  std::string ManifestOf(const std::string& descriptor, const std::string& disk) const {
+    constexpr std::size_t kDigits = 64;
+    return fmt::format("SHA256({}.ovf)= {:{}}\nSHA256({})= {:{}}\n", machine_.name, descriptor, kDigits,
+                       machine_.disk_file(), disk, kDigits);
+  }
+
+  Result<> WriteMember(std::uint64_t at, const std::string& name, const std::string& content, std::uint64_t size) {
+    PLATTER_CHECK(storage_->WriteAt(at + tar::kBlock, AsBytes(content)));
+    const tar::Block header = tar::MakeFileHeader(name, size);
+    return storage_->WriteAt(at, header);
+  }
+
+  std::shared_ptr<Storage> storage_;
+  Machine machine_;
+  std::uint64_t manifest_at_;  // host byte of its header
+  std::uint64_t disk_at_;      // host byte of its content
+  std::shared_ptr<Storage> disk_;
+  std::unique_ptr<ImageWriter> writer_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ImageWriter>> CreateArchive(const CreateRequest& request, const FormatDriver& disk_format) {
+  if (request.storage->is_device() || request.storage->is_stream()) {
+    return Error(ErrorKind::kUnsupported, "an OVA is written to a file").In(request.storage->name());
+  }
+  Machine machine = PLATTER_TRY(MachineOf(request));
+  auto writer = std::make_unique<ArchiveWriter>(request.storage, std::move(machine));
+  PLATTER_CHECK(writer->Start(request, disk_format));
+  return std::unique_ptr<ImageWriter>(std::move(writer));
+}
+
+}  // namespace platter::ova
