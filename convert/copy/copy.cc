@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -60,9 +61,11 @@ class Job {
   Result<> ReadSegment(const Segment& segment, std::span<std::byte> out);
   void Salvage(const Segment& segment, std::uint64_t skip, std::span<std::byte> out);
   Result<> BuildBatch(Desk& desk, std::span<std::byte> bytes, bool scan);
+  std::optional<copy::HostMove> MoveFor(const Window& window);
   Result<> StoreBatch(Desk& desk);
   void ReportReadError(std::uint64_t guest_offset, const Error& error);
   void Account(const Desk& desk);
+  void AccountInKernel(const Desk& desk);
   bool Cancelled() const { return options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed); }
 
   ImageWriter& writer_;
@@ -71,6 +74,8 @@ class Job {
   copy::RunRules run_rules_;
   copy::RateLimit rate_limit_;
   copy::Sequencer sequencer_;
+  std::mutex reflinks_mutex_;
+  copy::Reflinks reflinks_;
   std::mutex walker_mutex_;
   copy::Walker walker_;
   std::mutex report_mutex_;
@@ -81,7 +86,7 @@ struct Job::Desk {
   Window window;
   Batch batch;
   copy::Buffer buffer;
-  bool in_kernel = false;  // the batch's bytes have not been read: the host is to copy them
+  std::optional<copy::HostMove> move;  // the batch's bytes have not been read: the host is to move them
 };
 
 Job::Job(std::span<const Chain* const> sources, ImageWriter& writer, const CopyOptions& options)
@@ -90,6 +95,7 @@ Job::Job(std::span<const Chain* const> sources, ImageWriter& writer, const CopyO
       window_bytes_(std::max(kWindowBytes, writer.traits().batch_alignment)),
       run_rules_(MakeRunRules()),
       rate_limit_(options.rate_limit),
+      reflinks_(options.reflink_target, writer.traits().host_alignment),
       walker_(sources, MakeWalkRules()) {}
 
 copy::WalkRules Job::MakeWalkRules() {
@@ -99,7 +105,7 @@ copy::WalkRules Job::MakeWalkRules() {
   rules.alignment = traits.batch_alignment;
   rules.longest_zero = traits.starts_zeroed ? kLongestFreeZero : kLongestWrittenZero;
   rules.zeros_are_data = run_rules_.zeros_are_data;
-  rules.keep_host_spots = options_.in_kernel;
+  rules.keep_host_spots = options_.in_kernel || reflinks_.possible();
   if (options_.target_backing != nullptr) {
     rules.layers_above = std::max<std::size_t>(1, options_.layers_above_backing);
     rules.backing_size = options_.target_backing->virtual_size();
@@ -177,18 +183,24 @@ Result<> Job::Load(Desk& desk) {
   const Window& window = desk.window;
   desk.batch.offset = window.offset;
   desk.batch.length = window.length;
-  desk.in_kernel = false;
+  desk.move.reset();
   if (!copy::NeedsBytes(window, run_rules_.unit)) return BuildBatch(desk, {}, true);
   rate_limit_.Admit(window.length, [&] { return Cancelled() || sequencer_.Abandoned(window.ticket); });
   const auto bytes = PLATTER_TRY(desk.buffer.Get(window.length, window_bytes_));
-  // A writer may look at the disk's last bytes when it places them.
-  const bool last = window.end() == walker_.total();
-  if (options_.in_kernel && !last && copy::LiesVerbatim(window, run_rules_.unit)) {
-    desk.in_kernel = true;
-    return BuildBatch(desk, bytes, false);
-  }
+  desk.move = MoveFor(window);
+  if (desk.move) return BuildBatch(desk, bytes, false);
   PLATTER_CHECK(ReadSegments(window, bytes));
   return BuildBatch(desk, bytes, true);
+}
+
+// How the host is to move the window's data; none: it is read.
+std::optional<copy::HostMove> Job::MoveFor(const Window& window) {
+  // A writer may look at the disk's last bytes when it places them.
+  const bool last = window.end() == walker_.total();
+  if (last || !copy::LiesVerbatim(window, run_rules_.unit)) return std::nullopt;
+  const std::lock_guard lock(reflinks_mutex_);
+  if (reflinks_.Fit(window)) return copy::HostMove::kReflink;
+  return options_.in_kernel ? std::optional(copy::HostMove::kCopy) : std::nullopt;
 }
 
 Result<> Job::ReadSegments(const Window& window, std::span<std::byte> bytes) {
@@ -239,12 +251,18 @@ Result<> Job::BuildBatch(Desk& desk, std::span<std::byte> bytes, bool scan) {
 }
 
 Result<> Job::StoreBatch(Desk& desk) {
-  if (desk.in_kernel) {
-    if (copy::StoreInKernel(desk.window, desk.batch)) return Done{};
-    // The payload's place is decided, only the bytes are missing.
-    const auto bytes = PLATTER_TRY(desk.buffer.Get(desk.window.length, window_bytes_));
-    PLATTER_CHECK(ReadSegments(desk.window, bytes));
+  if (!desk.move) return writer_.Store(desk.batch);
+  if (copy::StoreInKernel(desk.window, *desk.move, desk.batch)) {
+    AccountInKernel(desk);
+    return writer_.Store(desk.batch);
   }
+  if (*desk.move == copy::HostMove::kReflink) {
+    const std::lock_guard lock(reflinks_mutex_);
+    reflinks_.GiveUp();
+  }
+  // The payload's place is decided, only the bytes are missing.
+  const auto bytes = PLATTER_TRY(desk.buffer.Get(desk.window.length, window_bytes_));
+  PLATTER_CHECK(ReadSegments(desk.window, bytes));
   return writer_.Store(desk.batch);
 }
 
@@ -256,6 +274,13 @@ void Job::Account(const Desk& desk) {
     if (run.kind == Run::Kind::kBacking) report_.backing_bytes += run.length;
   }
   if (options_.progress) options_.progress(desk.window.end(), walker_.total());
+}
+
+void Job::AccountInKernel(const Desk& desk) {
+  const std::lock_guard lock(report_mutex_);
+  for (const Run& run : desk.batch.runs) {
+    if (run.kind == Run::Kind::kData) report_.in_kernel_bytes += run.length;
+  }
 }
 
 Result<CopyReport> Job::Execute() {

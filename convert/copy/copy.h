@@ -24,6 +24,9 @@ struct CopyOptions {
   std::uint64_t buffer_bytes = std::uint64_t{16} << 20;
   std::uint64_t rate_limit = 0;  // bytes of data per second; 0: none
   bool in_kernel = false;        // let the host copy what lies verbatim in a file (copy_file_range), where it can
+  // The file that payload goes to, or one beside it: what lies verbatim in a file on the same file system, and aligned,
+  // is shared with it instead of copied (a reflink), zeros that the source stores included. Null: all is copied.
+  const Storage* reflink_target = nullptr;
 
   // Reads that fail, and metadata that cannot be mapped, become zeros: `on_read_error` is told the offset in the target
   // and why, from any worker, one call at a time.
@@ -51,7 +54,7 @@ struct CopyReport {
   std::uint64_t data_bytes = 0;       // written as data
   std::uint64_t zero_bytes = 0;       // left out or written as zeros, found by map or by scan
   std::uint64_t backing_bytes = 0;    // left to the target's backing file
-  std::uint64_t in_kernel_bytes = 0;  // of data_bytes, copied by the host
+  std::uint64_t in_kernel_bytes = 0;  // of data_bytes, copied or shared by the host
   std::uint64_t read_errors = 0;      // salvaged
 };
 

@@ -78,4 +78,7 @@ constexpr bool FitsWithin(std::uint64_t offset, std::uint64_t length, std::uint6
   return offset <= limit && length <= limit - offset;
 }
 
+// The largest power of two that divides `value`; 0 for 0.
+constexpr std::uint64_t LargestPowerIn(std::uint64_t value) noexcept { return value & (~value + 1); }
+
 }  // namespace platter

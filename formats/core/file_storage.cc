@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -169,6 +170,23 @@ bool FileStorage::CopyInHost(const Storage& source, std::uint64_t source_offset,
     Grow(static_cast<std::uint64_t>(to));
   }
   return true;
+}
+
+bool FileStorage::Reflink(const Storage& source, std::uint64_t source_offset, std::uint64_t offset,
+                          std::uint64_t length) {
+  if (source.fd() < 0 || !FitsWithin(source_offset, length, source.size())) return false;
+  const file_clone_range range{source.fd(), source_offset, length, offset};
+  if (ioctl(fd_, FICLONERANGE, &range) != 0) return false;
+  Grow(offset + length);
+  return true;
+}
+
+std::uint64_t FileStorage::ReflinkUnit(const Storage& source) const {
+  struct statvfs host {};
+  if (device_ || source.fd() < 0 || fstatvfs(fd_, &host) != 0) return 0;
+  // From the end of the file on there is nothing to share, which only a file system that can share agrees to.
+  const file_clone_range nothing{source.fd(), source.size(), 0, 0};
+  return ioctl(fd_, FICLONERANGE, &nothing) == 0 ? host.f_bsize : 0;
 }
 
 Result<> FileStorage::DoResize(std::uint64_t size) {

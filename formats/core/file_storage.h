@@ -51,6 +51,8 @@ class FileStorage : public Storage {
   std::optional<StorageIdentity> identity() const noexcept override { return identity_; }
   bool CopyInHost(const Storage& source, std::uint64_t source_offset, std::uint64_t offset,
                   std::uint64_t length) override;
+  bool Reflink(const Storage& source, std::uint64_t source_offset, std::uint64_t offset, std::uint64_t length) override;
+  std::uint64_t ReflinkUnit(const Storage& source) const override;
   // True when Open made the file: what fails later may remove it.
   bool created() const noexcept { return created_; }
 

@@ -71,6 +71,11 @@ bool Storage::CopyInHost(const Storage& /*source*/, std::uint64_t /*source_offse
   return false;
 }
 
+bool Storage::Reflink(const Storage& /*source*/, std::uint64_t /*source_offset*/, std::uint64_t /*offset*/,
+                      std::uint64_t /*length*/) {
+  return false;
+}
+
 Result<DataRun> Storage::DataMap(std::uint64_t offset) {
   PLATTER_CHECK(CheckRange(*this, offset, 1, size()));
   return DoDataMap(offset);

@@ -64,6 +64,12 @@ class Storage {
   // what the range then holds is undefined until it is written. Thread rule: as WriteAt.
   virtual bool CopyInHost(const Storage& source, std::uint64_t source_offset, std::uint64_t offset,
                           std::uint64_t length);
+  // Lets the host make `length` bytes at `offset` share the blocks that `source` has at `source_offset` (a reflink): no
+  // data is written until one of the two changes. Offsets and length are multiples of ReflinkUnit(source). False when
+  // it cannot; the range then holds what it held. Thread rule: as WriteAt.
+  virtual bool Reflink(const Storage& source, std::uint64_t source_offset, std::uint64_t offset, std::uint64_t length);
+  // Bytes; 0 where the host cannot make this file share blocks with `source`.
+  virtual std::uint64_t ReflinkUnit(const Storage& /*source*/) const { return 0; }
   // Everything written so far survives a power failure once this succeeds.
   Result<> Sync();
 

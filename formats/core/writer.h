@@ -92,6 +92,10 @@ struct WriterTraits {
   std::uint64_t batch_alignment = 512;
   // A range that no run covered reads as zero: without a backing file kZero and kBacking cost nothing.
   bool starts_zeroed = true;
+  // Guest byte g lands on the host at g modulo this (a power of two). 1: elsewhere, or in space that was reserved for
+  // it and has to be kept. Decides whether the host can share blocks instead of copying them.
+  std::uint64_t host_alignment = 1;
+  static constexpr std::uint64_t kSameOffset = std::uint64_t{1} << 62;  // as host_alignment: lands at g
   // Encode does the heavy work and wants as much memory again as the batch has bytes.
   bool compresses = false;
 };

@@ -14,10 +14,14 @@ constexpr std::uint64_t kAllSubclusters = 0xFFFFFFFF;
 constexpr std::uint64_t kHostBlock = 4096;
 constexpr std::uint64_t kFillBytes = std::uint64_t{1} << 20;
 
-WriterTraits TraitsFor(const Header& header, bool compress) {
+WriterTraits TraitsFor(const CreateOptions& options, bool compress) {
+  const Header& header = options.header;
+  const bool reserved =
+      options.preallocation == Preallocation::kFalloc || options.preallocation == Preallocation::kFull;
   return {.unit = compress ? header.cluster_size() : header.subcluster_size(),
           .batch_alignment = header.cluster_size(),
           .starts_zeroed = header.backing_file.empty(),
+          .host_alignment = compress || reserved ? 1 : header.cluster_size(),
           .compresses = compress};
 }
 
@@ -29,7 +33,7 @@ Writer::Writer(CreateOptions options, std::shared_ptr<Storage> storage, std::sha
       storage_(std::move(storage)),
       data_file_(std::move(data_file)),
       compress_(compress),
-      traits_(TraitsFor(options_.header, compress)),
+      traits_(TraitsFor(options_, compress)),
       cluster_size_(options_.header.cluster_size()),
       allocator_(options_.header, *storage_, options_.preallocation == Preallocation::kFull),
       map_(options_.header, *storage_, allocator_, options_.preallocation == Preallocation::kFull,

@@ -25,10 +25,11 @@ Result<Preallocation> PreallocationFrom(const OptionValues& options) {
 
 class RawWriter : public ImageWriter {
  public:
-  // `fresh`: what was never written reads as zero.
-  RawWriter(std::shared_ptr<Storage> storage, std::uint64_t virtual_size, bool fresh)
+  // `fresh`: what was never written reads as zero. `reserved`: so is the space for all of it.
+  RawWriter(std::shared_ptr<Storage> storage, std::uint64_t virtual_size, bool fresh, bool reserved)
       : storage_(std::move(storage)), virtual_size_(virtual_size), fresh_(fresh && !storage_->is_stream()) {
     traits_.starts_zeroed = fresh_;
+    if (fresh_ && !reserved) traits_.host_alignment = WriterTraits::kSameOffset;
   }
 
   const WriterTraits& traits() const noexcept override { return traits_; }
@@ -123,14 +124,15 @@ Result<std::unique_ptr<ImageWriter>> Create(const CreateRequest& request) {
   // The last sector stays out until Finish, so that an interrupted image is too short to pass for a whole one: a file's
   // size is rounded up to whole sectors when it is opened.
   PLATTER_CHECK(Preallocate(storage, preallocation, 0, *size == 0 ? 0 : *size - kSectorSize));
-  return std::unique_ptr<ImageWriter>(std::make_unique<RawWriter>(request.storage, *size, !storage.is_device()));
+  return std::unique_ptr<ImageWriter>(
+      std::make_unique<RawWriter>(request.storage, *size, !storage.is_device(), preallocation != Preallocation::kOff));
 }
 
 Result<std::unique_ptr<ImageWriter>> Update(const UpdateRequest& request) {
   if (request.compress) return RefuseCompression(*request.storage);
   auto storage = PLATTER_TRY(PartOf(request.storage, request.context.options));
   const std::uint64_t size = AlignUp(storage->size(), kSectorSize);
-  return std::unique_ptr<ImageWriter>(std::make_unique<RawWriter>(std::move(storage), size, false));
+  return std::unique_ptr<ImageWriter>(std::make_unique<RawWriter>(std::move(storage), size, false, false));
 }
 
 Result<Measurement> Measure(const MeasureRequest& request) {

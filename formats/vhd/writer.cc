@@ -20,6 +20,7 @@ Result<> ZeroDevice(Storage& storage, std::uint64_t begin, std::uint64_t end) {
 FixedWriter::FixedWriter(std::shared_ptr<Storage> storage, std::uint64_t virtual_size, const Footer* footer)
     : storage_(std::move(storage)), virtual_size_(virtual_size) {
   traits_.starts_zeroed = footer != nullptr && !storage_->is_device();
+  if (traits_.starts_zeroed) traits_.host_alignment = WriterTraits::kSameOffset;
   if (footer == nullptr) return;
   const auto bytes = SerializeFooter(*footer);
   footer_.assign(bytes.begin(), bytes.end());

@@ -50,6 +50,7 @@ Writer::Writer(CreateOptions options, std::shared_ptr<Storage> storage)
       traits_{.unit = kUnit,
               .batch_alignment = kBatchAlignment,
               .starts_zeroed = !options_.has_parent(),
+              .host_alignment = kMiB,
               .compresses = false},
       layout_(LayOut(options_)),
       bat_(geometry_, *storage_, EmptyEntry(options_)),

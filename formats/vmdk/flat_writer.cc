@@ -4,12 +4,15 @@
 #include <utility>
 
 #include "formats/vmdk/extent_files.h"
+#include "formats/vmdk/sparse_layout.h"
 
 namespace platter::vmdk {
 
 FlatWriter::FlatWriter(CreateOptions options, std::shared_ptr<Storage> image,
                        const std::vector<std::shared_ptr<Storage>>& files)
     : options_(std::move(options)), image_(std::move(image)) {
+  // Extents begin at whole grains.
+  traits_.host_alignment = kGrainSize;
   std::uint64_t begin = 0;
   const auto& lines = options_.descriptor.extents;
   for (std::size_t index = 0; index < lines.size(); ++index) {

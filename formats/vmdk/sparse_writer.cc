@@ -10,7 +10,10 @@ namespace platter::vmdk {
 SparseWriter::SparseWriter(CreateOptions options, std::shared_ptr<Storage> image,
                            const std::vector<std::shared_ptr<Storage>>& files)
     : options_(std::move(options)), image_(std::move(image)) {
-  traits_ = {.unit = kGrainSize, .batch_alignment = kGrainSize, .starts_zeroed = !options_.has_backing};
+  traits_ = {.unit = kGrainSize,
+             .batch_alignment = kGrainSize,
+             .starts_zeroed = !options_.has_backing,
+             .host_alignment = kGrainSize};
   std::uint64_t begin = 0;
   const auto& lines = options_.descriptor.extents;
   for (std::size_t index = 0; index < lines.size(); ++index) {

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <chrono>
 #include <fstream>
+#include <mutex>
+#include <vector>
 
 #include "formats/core/faulty_storage.h"
 #include "formats/core/file_storage.h"
@@ -125,6 +127,60 @@ TEST_F(CopyFiles, InKernelFallsBackWhereTheHostCannot) {
   ASSERT_TRUE(CopyRaw(source, std::make_shared<FaultyStorage>(target, FaultPlan{}), options).ok());
   EXPECT_EQ(test::Sha256OfFile(target->name()), disk.Sha256());
 }
+
+// A target that can share blocks, until it refuses.
+class SharingStorage final : public MemoryStorage {
+ public:
+  static constexpr std::uint64_t kUnit = 4096;
+
+  explicit SharingStorage(std::uint64_t refuses_after) : left_(refuses_after) {}
+
+  std::uint64_t ReflinkUnit(const Storage& /*source*/) const override { return kUnit; }
+  bool Reflink(const Storage& source, std::uint64_t source_offset, std::uint64_t offset,
+               std::uint64_t length) override {
+    const std::lock_guard lock(mutex_);
+    if (left_ < length) return false;
+    left_ -= length;
+    aligned_ = aligned_ && (source_offset | offset | length) % kUnit == 0;
+    std::vector<std::byte> bytes(length);
+    return const_cast<Storage&>(source).ReadAt(source_offset, bytes).ok() && WriteAt(offset, bytes).ok();
+  }
+  bool aligned() const { return aligned_; }
+
+ private:
+  std::mutex mutex_;
+  std::uint64_t left_;
+  bool aligned_ = true;
+};
+
+struct SharingCase {
+  const char* name;
+  std::uint64_t refuses_after;
+  bool shares;
+};
+
+class CopyShares : public CopyFiles, public testing::WithParamInterface<SharingCase> {};
+
+TEST_P(CopyShares, TheSameDisk) {
+  const test::GuestDisk disk = test::RandomGuest(11, 24 * kMiB + 1536);
+  const Chain source = Source(disk);
+  for (const unsigned workers : {1U, 4U}) {
+    const auto target = std::make_shared<SharingStorage>(GetParam().refuses_after);
+    CopyOptions options;
+    options.workers = workers;
+    options.reflink_target = target.get();
+    const auto report = CopyRaw(source, target, options);
+    ASSERT_TRUE(report.ok()) << report.error().Describe();
+    EXPECT_EQ(test::Sha256OfBytes(target->Snapshot()), disk.Sha256());
+    EXPECT_EQ(report.value().in_kernel_bytes != 0, GetParam().shares);
+    EXPECT_TRUE(target->aligned());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CopyShares,
+                         testing::Values(SharingCase{"all", 1024 * kMiB, true}, SharingCase{"some", 2 * kMiB, true},
+                                         SharingCase{"refused", 0, false}),
+                         [](const auto& row) { return row.param.name; });
 
 std::shared_ptr<test::LayoutImage> Pattern(std::uint64_t mebibytes) {
   std::vector<test::Layout> layouts;

@@ -7,11 +7,17 @@
 #include "tools/platter/message.h"
 
 namespace platter::cli {
+namespace {
+
+bool IsUnknownToQemu(const option& known) {
+  return known.val == kDisk || known.val == kDigest || known.val == kNoReflink;
+}
+
+}  // namespace
 
 ArgumentParser::ArgumentParser(const Invocation& call, std::string_view letters, std::span<const option> long_options)
     : call_(call), letters_(fmt::format(":h{}", letters)), long_options_(long_options.begin(), long_options.end()) {
-  // qemu-img knows no containers.
-  if (call.persona.as_qemu) std::erase_if(long_options_, [](const option& known) { return known.val == kDisk; });
+  if (call.persona.as_qemu) std::erase_if(long_options_, IsUnknownToQemu);
   long_options_.push_back({"help", no_argument, nullptr, 'h'});
   long_options_.push_back({"object", required_argument, nullptr, kObject});
   long_options_.push_back({nullptr, 0, nullptr, 0});

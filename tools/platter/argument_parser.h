@@ -23,6 +23,7 @@ enum LongOption : int {
   kBitmaps,
   kSkipBrokenBitmaps,
   kSalvage,
+  kNoReflink,
   kBackingChain,
   kStartOffset,
   kMaxLength,

@@ -25,8 +25,8 @@ constexpr option kLongOptions[] = {
     {"bitmaps", no_argument, nullptr, kBitmaps},
     {"skip-broken-bitmaps", no_argument, nullptr, kSkipBrokenBitmaps},
     {"disk", required_argument, nullptr, kDisk},
-    // Unknown to qemu-img, and the last row for that.
     {"digest", required_argument, nullptr, kDigest},
+    {"no-reflink", no_argument, nullptr, kNoReflink},
 };
 
 // The flags: options without an argument.
@@ -56,6 +56,8 @@ bool* FlagOf(ConvertArguments& arguments, int code) {
       return &arguments.skip_broken_bitmaps;
     case kSalvage:
       return &arguments.salvage;
+    case kNoReflink:
+      return &arguments.no_reflink;
     default:
       return nullptr;
   }
@@ -188,10 +190,7 @@ bool TakeOperands(const Persona& persona, std::vector<std::string> operands, Con
 
 const std::string_view kConvertLetters = "f:O:B:CcF:o:l:S:pt:T:qnm:WUr:";
 
-std::span<const option> ConvertLongOptions(const Persona& persona) noexcept {
-  const std::span all(kLongOptions);
-  return persona.as_qemu ? all.first(all.size() - 1) : all;
-}
+std::span<const option> ConvertLongOptions() noexcept { return kLongOptions; }
 
 std::optional<ConvertArguments> ParseConvertArguments(const Invocation& call, ArgumentParser& parser) {
   ConvertArguments arguments;

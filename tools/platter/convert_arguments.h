@@ -31,6 +31,7 @@ struct ConvertArguments {
   unsigned workers = 0;                 // -m; 0 = not said
   bool compress = false;
   bool in_kernel = false;
+  bool no_reflink = false;
   bool progress = false;
   bool quiet = false;
   bool into_existing = false;  // -n
@@ -48,6 +49,6 @@ std::optional<ConvertArguments> ParseConvertArguments(const Invocation& call, Ar
 
 // The letters and long options for the parser.
 extern const std::string_view kConvertLetters;
-std::span<const option> ConvertLongOptions(const Persona& persona) noexcept;
+std::span<const option> ConvertLongOptions() noexcept;
 
 }  // namespace platter::cli

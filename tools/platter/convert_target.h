@@ -31,6 +31,8 @@ class ConvertTarget {
   const Chain* content() const noexcept { return content_ ? &*content_ : nullptr; }
   // The target takes its bytes in order only.
   bool streams() const noexcept { return files_.streams(); }
+  // As NewImageFiles::any.
+  const Storage* any_file() const noexcept { return files_.any(); }
   // The conversion succeeded: the files stay.
   void Keep() noexcept { files_.Keep(); }
 

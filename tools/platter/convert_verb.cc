@@ -118,6 +118,7 @@ class Conversion {
   int Run();
 
  private:
+  bool MayShareBlocks() const;
   CopyOptions MakeCopyOptions(const ConvertTarget& target, Progress& progress);
   Result<> Write(ConvertTarget& target, Progress& progress);
   Result<> CopyDisk(ConvertTarget& target, Progress& progress);
@@ -131,6 +132,14 @@ class Conversion {
   std::vector<DigestValue> digests_;  // of the disk, once it is copied
 };
 
+// Whoever wants digests, or says how zeros are to be found or how fast to go, has every byte looked at; so does a
+// script that expects qemu-img's output.
+bool Conversion::MayShareBlocks() const {
+  const bool looks =
+      !arguments_.digests.empty() || arguments_.sparse || arguments_.salvage || arguments_.rate_limit != 0;
+  return !arguments_.no_reflink && !persona_.as_qemu && !looks;
+}
+
 CopyOptions Conversion::MakeCopyOptions(const ConvertTarget& target, Progress& progress) {
   CopyOptions options;
   options.workers = arguments_.workers;
@@ -138,6 +147,7 @@ CopyOptions Conversion::MakeCopyOptions(const ConvertTarget& target, Progress& p
   options.rate_limit = arguments_.rate_limit;
   // Whoever waits in a stream for the bytes before its own must not wait for a read that may fail.
   options.in_kernel = arguments_.in_kernel && !target.streams();
+  if (MayShareBlocks()) options.reflink_target = target.any_file();
   options.salvage = arguments_.salvage;
   if (!arguments_.quiet) {
     options.on_read_error = [this](std::uint64_t offset, const Error& error) {
@@ -238,7 +248,7 @@ int ShowCreateOptions(const Persona& persona, const ConvertArguments& arguments)
 }  // namespace
 
 int RunConvert(const Invocation& call) {
-  ArgumentParser parser(call, kConvertLetters, ConvertLongOptions(call.persona));
+  ArgumentParser parser(call, kConvertLetters, ConvertLongOptions());
   const auto arguments = ParseConvertArguments(call, parser);
   if (!arguments) return parser.exit_code().value_or(1);
   const Persona& persona = call.persona;

@@ -42,6 +42,8 @@ class NewImageFiles {
   Result<std::shared_ptr<Storage>> MakeBeside(const Reference& wanted, const std::string& image);
   // True when the image file is a stream.
   bool streams() const noexcept { return streams_; }
+  // One of the files that payload goes to, or one beside them; null before any is made.
+  const Storage* any() const noexcept { return files_.empty() ? nullptr : files_.front().get(); }
   // The image is whole: its files stay.
   void Keep() noexcept;
 

@@ -90,7 +90,7 @@ constexpr std::array kVerbs = {
             "[--target-image-opts] [--image-opts] [--target-is-zero] [--bitmaps [--skip-broken-bitmaps]] [-U] [-C] "
             "[-c] [-p] [-q] [-n] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-B backing_file [-F "
             "backing_fmt]] [-o options] [-l snapshot_param] [-S sparse_size] [-r rate_limit] [-m num_coroutines] "
-            "[-W] [--salvage] filename [filename2 [...]] output_filename",
+            "[-W] [--salvage] [--no-reflink] filename [filename2 [...]] output_filename",
         .options =
             "  -f FORMAT           the sources' format; recognised by content unless said\n"
             "  --disk DISK         which disk of an OVA or OVF: its number from 1 on, id or file name\n"
@@ -103,7 +103,8 @@ constexpr std::array kVerbs = {
             "  -l SNAPSHOT         convert an internal snapshot: id, name or snapshot.id=..,snapshot.name=..\n"
             "  --bitmaps           copy persistent dirty bitmaps too; --skip-broken-bitmaps without broken ones\n"
             "  -S SIZE             find runs of zeros of that length (4k); 0 writes everything\n"
-            "  -C                  let the host copy (reflink, copy_file_range) where it can\n"
+            "  -C                  let the host copy (copy_file_range) where it can\n"
+            "  --no-reflink        copy, even where files can share blocks; so do -S, -r and --salvage\n"
             "  -m NUMBER           workers, 1 to 16; -W is accepted: writes are never held back for order\n"
             "  -r RATE             bytes per second at most\n"
             "  -t CACHE, -T CACHE  cache modes of target (unsafe) and source (writeback)\n"
