@@ -39,7 +39,7 @@ TARGETS = [
     ("ploop", "ploop", [], True),
 ]
 # Options with which nothing is shared.
-COPIES = [["--no-reflink"], ["-S", "4k"], ["-S", "0"], ["-r", "1G"], ["--salvage"]]
+COPIES = [["--no-reflink"], ["-S", "4k"], ["-S", "0"], ["-r", "1G"], ["--salvage"], ["--digest", "md5"]]
 # As qemu-img calls them.
 QEMU_NAMES = {"vhd": "vpc", "ploop": "parallels"}
 
