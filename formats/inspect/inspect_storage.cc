@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <string>
 #include <utility>
 
 #include "formats/container_table.h"
@@ -241,10 +243,18 @@ class Inspection final {
     ContainerInspection found;
     const auto inspect = [&] { return driver.inspect(storage_, limits_, depth_ == Depth::kFull, found); };
     PLATTER_TRY(Try(driver, inspect));
-    std::ranges::move(found.findings, std::back_inserter(report_.findings));
+    AddFew(std::move(found.findings));
     for (const InspectedDisk& disk : found.disks) PLATTER_CHECK(InspectDisk(driver, disk, found.disks.size() > 1));
     if (whole() && report_.formats.empty()) AddSizeOfDisks();
     return Done{};
+  }
+
+  // The first ones of each code: an archive may have as many as it has members.
+  void AddFew(std::vector<Finding> findings) {
+    std::map<std::string, std::size_t> shown;
+    for (Finding& finding : findings) {
+      if (++shown[finding.code] <= kShownProblems) report_.findings.push_back(std::move(finding));
+    }
   }
 
   Result<> InspectDisk(const ContainerDriver& driver, const InspectedDisk& disk, bool one_of_several) {

@@ -189,6 +189,34 @@ std::vector<Hostile> HostileTexts() {
                   }()}),
        "too many elements"},
       {"TooLong", VmwareOvf({"", "", "<!--" + std::string(2 << 20, 'x') + "-->"}), "too long"},
+      {"TooManyAttributes",
+       VmwareOvf({"", "",
+                  [] {
+                    std::string text = "<a";
+                    for (int count = 0; count < 1000; ++count) text += fmt::format(" a{}=\"\"", count);
+                    return text + "/>";
+                  }()}),
+       "too many attributes"},
+      {"TooManyFiles",
+       VmwareOvf({[] {
+                    std::string text;
+                    for (int count = 0; count < 5000; ++count) {
+                      text += fmt::format("<File ovf:id=\"{0}\" ovf:href=\"{0}\"/>", count);
+                    }
+                    return text;
+                  }(),
+                  ""}),
+       "too many of them"},
+      {"TooManyDisks",
+       VmwareOvf({"",
+                  [] {
+                    std::string text;
+                    for (int count = 0; count < 2000; ++count) {
+                      text += fmt::format("<Disk ovf:diskId=\"{0}\" ovf:capacity=\"1\"/>", count);
+                    }
+                    return text;
+                  }()}),
+       "too many of them"},
       {"TwoReferences", VmwareOvf({file, disk, "<References/>"}), "two of what may be there once"},
       {"TwoDiskSections", VmwareOvf({file, disk, "<DiskSection/>"}), "two of what may be there once"},
       {"TwoFilesOfOneId", VmwareOvf({file + file, disk}), "two files of one id"},

@@ -183,6 +183,7 @@ TEST(TarIndex, KnowsWhereTheArchiveEnds) {
   EXPECT_TRUE(Codes(Read(TarArchive({one}) + std::string(8192, '\0')).index).empty());
   EXPECT_THAT(Codes(Read(one).index), testing::ElementsAre("tar.missing_end"));
   EXPECT_THAT(Codes(Read(one + std::string(512, '\0')).index), testing::ElementsAre("tar.missing_end"));
+  EXPECT_THAT(Codes(Read(TarArchive({one}) + std::string(1 << 20, '\0')).index), testing::ElementsAre("tar.padding"));
   // Without the padding of its last member.
   EXPECT_THAT(Codes(Read(one.substr(0, 512 + 7)).index), testing::ElementsAre("tar.missing_end"));
   EXPECT_THAT(Codes(Read(TarArchive({one}) + one).index), testing::ElementsAre("tar.trailing_data"));

@@ -16,21 +16,23 @@ bool EndsWith(std::string_view name, std::string_view suffix) {
 
 }  // namespace
 
+const tar::Member* Archive::First(std::string_view name) const {
+  const auto found = names.find(name);
+  return found == names.end() ? nullptr : &index.members[found->second.front()];
+}
+
 const tar::Member* Archive::Find(std::string_view name) const {
-  const tar::Member* found = nullptr;
-  for (const tar::Member& member : index.members) {
-    if (tar::PlainName(member.name) != name) continue;
-    if (found != nullptr) return nullptr;
-    found = &member;
-  }
-  return found;
+  const auto found = names.find(name);
+  return found == names.end() || found->second.size() > 1 ? nullptr : First(name);
 }
 
 void FindParts(Archive& archive) {
   const auto take = [&](const tar::Member*& part, const tar::Member& member) {
     if (part == nullptr) part = &member;
   };
-  for (const tar::Member& member : archive.index.members) {
+  for (std::size_t at = 0; at < archive.index.members.size(); ++at) {
+    const tar::Member& member = archive.index.members[at];
+    archive.names[tar::PlainName(member.name)].push_back(at);
     if (EndsWith(member.name, ".ovf")) {
       archive.several_descriptors = archive.several_descriptors || archive.descriptor != nullptr;
       take(archive.descriptor, member);

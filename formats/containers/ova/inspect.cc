@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 
 #include "formats/containers/ova/ova.h"
@@ -95,22 +96,20 @@ class OvaInspection {
     const auto name = ovf::FileOfDisk(descriptor, disk);
     if (!name.ok()) return;
     // Where there are two, which the index names, the first: the second may not have arrived yet.
-    const auto called = [&](const tar::Member& member) { return tar::PlainName(member.name) == name.value(); };
-    const auto member = std::ranges::find_if(archive_.index.members, called);
-    if (member == archive_.index.members.end()) return;
+    const tar::Member* member = archive_.First(name.value());
+    if (member == nullptr) return;
     auto bytes = Open(storage_, *member);
     if (bytes.ok()) inspected.bytes = std::move(bytes).value();
   }
 
   void LookForFiles(const ovf::Descriptor& descriptor) {
-    std::vector<std::string> known;
+    std::set<std::string> known;
     for (const ovf::File& file : descriptor.files) {
       const auto name = ovf::FileNameOf(file.href);
       if (!name.ok()) continue;  // a finding of the descriptor
-      known.push_back(name.value());
-      const auto called = [&](const tar::Member& member) { return tar::PlainName(member.name) == name.value(); };
-      const auto member = std::ranges::find_if(archive_.index.members, called);
-      if (member == archive_.index.members.end()) {
+      known.insert(name.value());
+      const tar::Member* member = archive_.First(name.value());
+      if (member == nullptr) {
         if (file.chunk_size) continue;
         Add("ova.missing_file", Concern::kCorrupt, "the descriptor refers to a file that is not in the archive",
             file.href);
@@ -122,7 +121,7 @@ class OvaInspection {
     }
     for (const tar::Member& member : archive_.index.members) {
       if (&member == archive_.descriptor || &member == archive_.manifest || &member == archive_.certificate) continue;
-      if (std::ranges::find(known, tar::PlainName(member.name)) != known.end()) continue;
+      if (known.contains(tar::PlainName(member.name))) continue;
       Add("ova.unreferenced", Concern::kNone, "nothing refers to the member", member.name).offset = member.header;
     }
   }

@@ -2,7 +2,10 @@
 // files; readers take other orders, too.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,12 +27,15 @@ struct Archive {
   const tar::Member* manifest = nullptr;
   const tar::Member* certificate = nullptr;
   bool several_descriptors = false;
+  std::map<std::string, std::vector<std::size_t>, std::less<>> names;  // plain names: which members
 
-  // The only member of that name; null when there is none, and when there are two.
+  // The first member of that name; null when there is none.
+  const tar::Member* First(std::string_view name) const;
+  // The only one; null when there is none, and when there are two.
   const tar::Member* Find(std::string_view name) const;
 };
 
-// Fills in what stands for what in archive.index.
+// Fills in what stands for what in archive.index. The archive may be moved afterwards, and not copied.
 void FindParts(Archive& archive);
 
 // The member's bytes, where they lie. kUnsupported for anything but a plain file.

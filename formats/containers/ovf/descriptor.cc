@@ -27,6 +27,9 @@ constexpr std::array kVersions = {
 constexpr std::uint64_t kProcessor = 3;
 constexpr std::uint64_t kMemory = 4;
 constexpr std::size_t kMostParents = 64;
+// Of either kind; no appliance has as many, and all are compared with all.
+constexpr std::size_t kMostFiles = 4096;
+constexpr std::size_t kMostDisks = 1024;
 constexpr std::size_t kMostLicense = std::size_t{64} << 10;
 
 Error Wrong(std::string what, std::string field) {
@@ -71,6 +74,12 @@ std::vector<pugi::xml_node> Sections(const pugi::xml_node& parent, std::string_v
   return found;
 }
 
+Error TooMany(std::string what, std::size_t most) {
+  return Error(ErrorKind::kLimit, "there are too many of them")
+      .At("OVF descriptor", std::move(what))
+      .Allowed(fmt::format("at most {}", most));
+}
+
 class Parser {
  public:
   explicit Parser(const pugi::xml_node& root) : root_(root) {}
@@ -112,6 +121,7 @@ class Parser {
       file.chunk_size = PLATTER_TRY(Size(node, "chunkSize"));
       file.compression = PLATTER_TRY(Text(node, "compression"));
       if (file.compression == "identity") file.compression.clear();
+      if (descriptor_.files.size() == kMostFiles) return TooMany("File", kMostFiles);
       if (descriptor_.FindFile(file.id) != nullptr) return Wrong("two files of one id", "File/@id").Found(file.id);
       descriptor_.files.push_back(std::move(file));
     }
@@ -129,6 +139,7 @@ class Parser {
       const std::string unit = PLATTER_TRY(Text(node, "capacityAllocationUnits"));
       disk.populated_size = PLATTER_TRY(Size(node, "populatedSize"));
       disk.capacity = PLATTER_TRY(Capacity(disk.capacity_text, unit));
+      if (descriptor_.disks.size() == kMostDisks) return TooMany("Disk", kMostDisks);
       const auto same = [&](const Disk& other) { return other.id == disk.id; };
       if (std::ranges::any_of(descriptor_.disks, same))
         return Wrong("two disks of one id", "Disk/@diskId").Found(disk.id);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 
 namespace platter::ovf {
 namespace {
@@ -12,6 +13,8 @@ constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 20;
 // Elements, comments and the like: each takes some 100 bytes once it is parsed.
 constexpr std::ptrdiff_t kMostMarks = 40000;
 constexpr int kMostDepth = 64;
+// Of one element: a prefix is looked up among them.
+constexpr std::ptrdiff_t kMostAttributes = 256;
 
 Error Wrong(std::string what, std::string field) {
   return Error(ErrorKind::kCorrupt, std::move(what)).At("OVF descriptor", std::move(field));
@@ -25,13 +28,15 @@ Error TooMuch(std::string what, std::uint64_t found, std::uint64_t allowed) {
 }
 
 // Iterative: the depth is what is to be found out.
-bool DeeperThan(int most, pugi::xml_node node) {
+bool TooComplex(pugi::xml_node node) {
   int depth = 0;
   const pugi::xml_node top = node;
   while (true) {
+    const auto attributes = node.attributes();
+    if (std::distance(attributes.begin(), attributes.end()) > kMostAttributes) return true;
     if (node.first_child()) {
       node = node.first_child();
-      if (++depth > most) return true;
+      if (++depth > kMostDepth) return true;
       continue;
     }
     while (node != top && !node.next_sibling()) {
@@ -75,8 +80,11 @@ Result<pugi::xml_node> ParseXml(std::span<const std::byte> text, const Limits& l
     return Wrong("document type declarations are not allowed", "DOCTYPE")
         .Found(std::string(node.value()).substr(0, 64));
   }
-  if (DeeperThan(kMostDepth, document))
-    return TooMuch("the descriptor's elements are nested too deeply", 65, kMostDepth);
+  if (TooComplex(document)) {
+    return Error(ErrorKind::kLimit, "the descriptor's elements are nested too deeply, or have too many attributes")
+        .At("OVF descriptor", "whole file")
+        .Allowed(fmt::format("{} levels, {} attributes", kMostDepth, kMostAttributes));
+  }
   return ElementOf(document);
 }
 

@@ -131,7 +131,11 @@ class IndexReader {
       PLATTER_CHECK(archive_.ReadAt(at_, std::span(block).first(length)));
       if (IsZero(block)) continue;
       Add("tar.trailing_data", Concern::kAmbiguous, "more follows the archive's end: some programs read on", "", at_);
-      break;
+      return Done{};
+    }
+    if (at_ < archive_.size()) {
+      Add("tar.padding", Concern::kNone, "more than a tape's padding follows the archive's end, and is not looked at",
+          "", at_);
     }
     return Done{};
   }
