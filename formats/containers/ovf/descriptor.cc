@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <set>
 #include <utility>
 
 #include "formats/containers/ovf/units.h"
@@ -27,7 +28,7 @@ constexpr std::array kVersions = {
 constexpr std::uint64_t kProcessor = 3;
 constexpr std::uint64_t kMemory = 4;
 constexpr std::size_t kMostParents = 64;
-// Of either kind; no appliance has as many, and all are compared with all.
+// No appliance has as many, and disks are compared with each other.
 constexpr std::size_t kMostFiles = 4096;
 constexpr std::size_t kMostDisks = 1024;
 constexpr std::size_t kMostLicense = std::size_t{64} << 10;
@@ -113,6 +114,7 @@ class Parser {
   }
 
   Result<> TakeFiles() {
+    std::set<std::string> ids;
     for (const pugi::xml_node& node : Children(PLATTER_TRY(Only("References")), "File")) {
       File file;
       file.id = PLATTER_TRY(Needed(node, "id"));
@@ -122,7 +124,7 @@ class Parser {
       file.compression = PLATTER_TRY(Text(node, "compression"));
       if (file.compression == "identity") file.compression.clear();
       if (descriptor_.files.size() == kMostFiles) return TooMany("File", kMostFiles);
-      if (descriptor_.FindFile(file.id) != nullptr) return Wrong("two files of one id", "File/@id").Found(file.id);
+      if (!ids.insert(file.id).second) return Wrong("two files of one id", "File/@id").Found(file.id);
       descriptor_.files.push_back(std::move(file));
     }
     return Done{};
