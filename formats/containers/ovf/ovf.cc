@@ -56,8 +56,10 @@ Likeness Probe(const ProbeInput& input) noexcept {
 }
 
 Result<std::unique_ptr<Container>> Open(std::shared_ptr<Storage> storage, const OpenContext& context) {
-  Descriptor descriptor = PLATTER_TRY(ReadDescriptor(*storage, context.limits));
-  return std::unique_ptr<Container>(std::make_unique<Folder>(std::move(descriptor), storage->name(), *context.gate));
+  // Nothing keeps it: all of it is in the descriptor.
+  const std::shared_ptr<Storage> file = std::move(storage);
+  Descriptor descriptor = PLATTER_TRY(ReadDescriptor(*file, context.limits));
+  return std::unique_ptr<Container>(std::make_unique<Folder>(std::move(descriptor), file->name(), *context.gate));
 }
 
 Result<> Inspect(const std::shared_ptr<Storage>& storage, const Limits& limits, bool /*whole*/,
