@@ -15,7 +15,7 @@ install(FILES tools/platter/completion.bash DESTINATION ${CMAKE_INSTALL_DATADIR}
 install(DIRECTORY tools/platter-hook/glance DESTINATION ${CMAKE_INSTALL_DATADIR}/platter COMPONENT tool
         PATTERN __pycache__ EXCLUDE)
 install(PROGRAMS tools/platter-hook/tusd/pre-finish DESTINATION ${CMAKE_INSTALL_DATADIR}/platter/tusd COMPONENT tool)
-install(FILES README.md CHANGELOG.md LICENSE docs/qemu-img.md docs/security.md docs/hook.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT tool)
+install(FILES README.md CHANGELOG.md LICENSE docs/qemu-img.md docs/security.md docs/hook.md docs/performance.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT tool)
 
 # Judging uploads from C, and from whatever loads C libraries.
 install(TARGETS platter_inspect_c LIBRARY COMPONENT tool NAMELINK_COMPONENT development)

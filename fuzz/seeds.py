@@ -437,6 +437,7 @@ def recipes(seeds):
         seeds.add(bytes(number * 12), "vhdx_log")
         seeds.add(bytes([number]) + noise[number * 32:], "vhdx_log")
         seeds.add(struct.pack("<HB", number * 700, number) + noise[:number * 5], "zero_scan")
+        seeds.add(bytes([number]) + noise[:4 + number * 8 * number], "digest_lanes")
 
 
 def make(platter, target):

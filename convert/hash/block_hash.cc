@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "convert/copy/copy.h"
+#include "convert/hash/block_digester.h"
 #include "convert/hash/digest.h"
 #include "convert/hash/outer_digest.h"
 #include "formats/core/idle_pool.h"
@@ -13,8 +14,8 @@
 namespace platter {
 namespace {
 
+using hash::Block;
 using hash::OuterDigest;
-using Message = std::span<const std::byte>;
 
 // Enough blocks at once for many lanes, and still at home in a core's second-level cache.
 constexpr std::uint64_t kBatchBytes = std::uint64_t{1} << 20;
@@ -28,10 +29,13 @@ class BlockHasher {
     Digest digest = PLATTER_TRY(Digest::Make(algorithm));
     digest.UpdateZeros(block_size);
     const DigestValue zero_block = PLATTER_TRY(digest.Finish());
-    return std::make_unique<BlockHasher>(std::move(digest), zero_block, cancel);
+    const std::size_t fewest_for_lanes = hash::FewestBlocksForLanes(digest);
+    return std::make_unique<BlockHasher>(std::move(digest), fewest_for_lanes, zero_block, cancel);
   }
-  BlockHasher(Digest outer, const DigestValue& zero_block, const std::atomic<bool>* cancel)
+  BlockHasher(Digest outer, std::size_t fewest_for_lanes, const DigestValue& zero_block,
+              const std::atomic<bool>* cancel)
       : algorithm_(outer.algorithm()),
+        fewest_for_lanes_(fewest_for_lanes),
         idle_([algorithm = algorithm_] { return MakeIdle(algorithm); }),
         outer_(std::move(outer), zero_block, cancel) {}
 
@@ -39,15 +43,11 @@ class BlockHasher {
   OuterDigest& outer() noexcept { return outer_; }
 
   // Appends the digests of `blocks`. On any thread.
-  Result<> HashBlocks(std::span<const Message> blocks, std::vector<std::byte>& out) {
+  Result<> HashBlocks(std::span<const Block> blocks, std::vector<std::byte>& out) {
     const IdlePool<Digest>::Lease lease(idle_);
     Digest* digest = lease.operator->();
     if (digest == nullptr) return Error(ErrorKind::kIo, "the host has no memory for a digest");
-    for (const Message block : blocks) {
-      const DigestValue value = PLATTER_TRY(digest->Of(block));
-      out.insert(out.end(), value.bytes().begin(), value.bytes().end());
-    }
-    return Done{};
+    return hash::HashBlocks(*digest, fewest_for_lanes_, blocks, out);
   }
 
   // Adds `length` zero bytes to the outer digest: whole blocks, and at the disk's end a part of one.
@@ -69,6 +69,7 @@ class BlockHasher {
   }
 
   DigestAlgorithm algorithm_;
+  std::size_t fewest_for_lanes_;
   IdlePool<Digest> idle_;
   OuterDigest outer_;
 };
@@ -85,7 +86,7 @@ class BlockHashWriter : public ImageWriter {
 
   // Leaves in Batch::encoded, for each algorithm, the digests of all blocks with data.
   Result<> Encode(Batch& batch) override {
-    std::vector<Message> blocks;
+    std::vector<Block> blocks;
     for (const Run& run : batch.runs) {
       if (run.kind != Run::Kind::kData) continue;
       PLATTER_CHECK(ForEachPart(run, block_size_, [&](const Run& block) -> Result<> {

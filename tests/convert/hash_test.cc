@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "convert/hash/block_digester.h"
 #include "convert/hash/block_hash.h"
 #include "convert/hash/digest_set.h"
 #include "convert/hash/guest_digest.h"
@@ -225,6 +226,29 @@ INSTANTIATE_TEST_SUITE_P(
                     std::vector<Layout>{{100, kData, 'D'}, {300 * kKiB, kZero}, {100, kData, '\0'}, {kMiB, kNone}},
                     std::vector<Layout>{
                         {kMiB, kData, 'A'}, {4 * kMiB, kNone}, {kMiB + 4096, kData, '\0'}, {700 * kKiB, kData, 'F'}}));
+
+TEST(HashBlocks, IsTheSameInLanesAndOutside) {
+  const auto bytes = RandomBytes(6, 40 * 4096 + 100);
+  for (const DigestTraits& traits : AllDigests()) {
+    auto digest = Digest::Make(traits.algorithm);
+    ASSERT_TRUE(digest.ok());
+    for (const std::size_t count : {0, 1, 5, 16, 40}) {
+      std::vector<hash::Block> blocks;
+      for (std::size_t i = 0; i < count; ++i) blocks.push_back(std::span(bytes).subspan(i * 4096, 4096));
+      blocks.push_back(std::span(bytes).last(100));
+      std::vector<std::byte> alone;
+      ASSERT_TRUE(hash::HashBlocks(digest.value(), 0, blocks, alone).ok());
+      EXPECT_EQ(alone.size(), blocks.size() * traits.size);
+      for (const std::size_t fewest : {1, 7, 16}) {
+        std::vector<std::byte> in_lanes;
+        ASSERT_TRUE(hash::HashBlocks(digest.value(), fewest, blocks, in_lanes).ok());
+        EXPECT_EQ(in_lanes, alone) << traits.name;
+      }
+    }
+    EXPECT_LE(hash::FewestBlocksForLanes(digest.value()), 16U);
+    EXPECT_EQ(digest.value().Finish().value().Hex(), HexOf(traits.algorithm, {}));
+  }
+}
 
 TEST(BlockHashes, GivesTheCheckValue) {
   std::vector<std::byte> disk(kMiB);

@@ -1,0 +1,25 @@
+// Digests of many blocks, in lanes or one after the other, whichever takes less time on this CPU.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "convert/hash/digest.h"
+#include "formats/core/result.h"
+
+namespace platter::hash {
+
+using Block = std::span<const std::byte>;
+
+// From how many blocks at once the lanes take less time than OpenSSL with one block after the other. Measured, in less
+// than a millisecond: which instructions either has, and how fast the CPU is at them, decides. 0: never, or the
+// algorithm has no lanes. Requires: `digest` holds the empty message, as it does afterwards.
+std::size_t FewestBlocksForLanes(Digest& digest);
+
+// Appends the digests of `blocks` to `out`. `fewest_for_lanes` as FewestBlocksForLanes says: as many blocks as there
+// are lanes, or at least so many, share a pass. Requires: `digest` holds the empty message.
+Result<> HashBlocks(Digest& digest, std::size_t fewest_for_lanes, std::span<const Block> blocks,
+                    std::vector<std::byte>& out);
+
+}  // namespace platter::hash
