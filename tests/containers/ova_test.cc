@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "formats/container_table.h"
+#include "formats/core/faulty_storage.h"
 #include "formats/core/memory_storage.h"
 #include "formats/core/reference.h"
+#include "formats/format_table.h"
 #include "tests/containers/ovf_texts.h"
 #include "tests/containers/tar_bytes.h"
 #include "tests/support/command.h"
@@ -257,6 +259,41 @@ TEST(OvaMade, RefusesWhatItCannotSay) {
   shop.Run({"ln", "-s", kTool, "qemu-img"});
   EXPECT_THAT(shop.Try({"./qemu-img", "convert", "-O", "ova", "disk.raw", "out.ova"}).err,
               HasSubstr("Unknown file format"));
+}
+
+// Every read failing once, and every write of a new archive: the host's error comes through, and nothing else.
+TEST(OvaFaults, ComeThrough) {
+  const std::string disk(4096, 'x');
+  const std::string raw = "http://en.wikipedia.org/wiki/Byte";
+  const auto archive = std::make_shared<MemoryStorage>(
+      "a.ova", AsBytes(TarArchive({TarMember({.name = "box.ovf", .content = OneDiskOvf("disk", "4096", "", raw)}),
+                                   TarMember({.name = "disk", .content = disk})})));
+  DenyGate gate;
+  OpenContext context;
+  context.gate = &gate;
+  std::uint64_t failed = 0;
+  for (;; ++failed) {
+    const auto faulty = std::make_shared<FaultyStorage>(archive, FaultPlan{.fail_read = failed});
+    const auto container = FindContainer("ova")->open(faulty, context);
+    if (container.ok()) break;
+    EXPECT_EQ(container.error().kind(), ErrorKind::kIo) << failed;
+  }
+  EXPECT_GE(failed, 4U);
+  const ContainerDriver& ova = *FindContainer("ova");
+  for (failed = 0;; ++failed) {
+    const auto target =
+        std::make_shared<FaultyStorage>(std::make_shared<MemoryStorage>("b.ova"), FaultPlan{.fail_write = failed});
+    CreateRequest request;
+    request.storage = target;
+    request.virtual_size = 1 << 20;
+    auto writer = ova.create(request, *FindFormat("vmdk"));
+    const auto done = writer.ok() ? writer.value()->Finish() : Result<>(std::move(writer).error());
+    const bool looks = ProbeContainer(target).value() != nullptr;
+    EXPECT_EQ(looks, done.ok()) << failed;
+    if (done.ok()) break;
+    EXPECT_EQ(done.error().kind(), ErrorKind::kIo) << failed;
+  }
+  EXPECT_GE(failed, 6U);
 }
 
 TEST(BareOvf, OpensNothingOutsideItsFolder) {
