@@ -1,5 +1,5 @@
-"""A real glance-api of Debian's, as Debian's service runs it (uwsgi), in a folder of its own: SQLite, files as the store,
-a Unix socket instead of a port, and no Keystone: who asks says in headers who that is.
+"""A real glance-api of Debian's, as Debian's service runs it (uwsgi), in a folder of its own: MariaDB, files as the
+store, a Unix socket instead of a port, and no Keystone: who asks says in headers who that is.
 """
 
 import contextlib
@@ -11,9 +11,10 @@ import pathlib
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import time
+
+import database
 
 # Debian's modules belong to this one, whatever python3 is first on the PATH.
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -40,8 +41,7 @@ log_file = {folder}/glance.log
 node_staging_uri = file://{folder}/staging
 enabled_import_methods = [glance-direct,web-download]
 [database]
-connection = sqlite:///{folder}/glance.sqlite
-sqlite_synchronous = false
+connection = {database}
 [glance_store]
 stores = file
 default_store = file
@@ -91,6 +91,7 @@ class Glance:
         self.plugin = plugin
         self.import_configuration = import_configuration
         self.process = None
+        self.database = database.MariaDb("database", _die_with_parent)
 
     def __enter__(self):
         with contextlib.ExitStack() as on_failure:
@@ -107,8 +108,10 @@ class Glance:
             (self.folder / name).mkdir()
         os.chdir(self.folder)
         (self.folder / "etc/glance-api-paste.ini").write_text(PASTE)
-        (self.folder / "etc/glance-api.conf").write_text(CONFIGURATION.format(folder=self.folder))
+        (self.folder / "etc/glance-api.conf").write_text(
+            CONFIGURATION.format(folder=self.folder, database=self.database.url("glance")))
         (self.folder / "etc/glance-image-import.conf").write_text(self.import_configuration)
+        self.database.start("glance")
         with open("start.log", "wb") as log:
             subprocess.run(
                 ["/usr/bin/glance-manage", "--config-file", "etc/glance-api.conf", "db_sync"],
@@ -117,12 +120,10 @@ class Glance:
                 stderr=log,
                 timeout=START_SECONDS,
             )
-            with contextlib.closing(sqlite3.connect("glance.sqlite")) as database:
-                database.execute("PRAGMA journal_mode = WAL")
             self.process = subprocess.Popen(
                 ["/usr/bin/uwsgi", "--plugins", "python3", "--wsgi-file", "/usr/bin/glance-wsgi-api", "--need-app"]
                 + ["--enable-threads", "--threads", "4", "--die-on-term", "--buffer-size", "65535"]
-                + ["--http-socket", "glance.sock", "--disable-logging"],
+                + ["--http-socket", "glance.sock", "--disable-logging", "--py-tracebacker", "threads"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -147,14 +148,14 @@ class Glance:
         raise RuntimeError(f"glance-api does not start:\n{self.logs()}")
 
     def stop(self):
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.database.stop()
 
     def logs(self):
         """The end of what the service wrote, for a test that fails."""
@@ -203,7 +204,17 @@ class Glance:
     def download_and_import(self, image_id, url):
         self._expect(202, "POST", f"/v2/images/{image_id}/import", {"method": {"name": "web-download", "uri": url}})
 
-    def finished_task(self, image_id, seconds=60):
+    def _threads(self):
+        """Where each thread of the service stands."""
+        text = b""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(10)
+            connection.connect("threads1")
+            while part := connection.recv(65536):
+                text += part
+        return text.decode(errors="replace")
+
+    def finished_task(self, image_id, seconds=180):
         """Waits for the end of the import, with everything that Glance undoes after a failure."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -211,4 +222,4 @@ class Glance:
             if task["status"] in ("success", "failure") and "os_glance_import_task" not in self.image(image_id):
                 return task
             time.sleep(0.2)
-        raise RuntimeError(f"the import of {image_id} does not end\n{self.logs()}")
+        raise RuntimeError(f"the import of {image_id} does not end\n{self._threads()}\n{self.logs()}")

@@ -99,7 +99,6 @@ def check_refused(glance, sample, image_id, task):
 
 
 def import_one(glance, sample, url=None):
-    """Imports one after the other: SQLite has one writer, and Glance does not wait for it."""
     image_id = glance.create(sample.name, sample.disk_format, sample.container_format)
     if url:
         Files.content[f"/{image_id}"] = sample.data
