@@ -109,7 +109,31 @@ void Compare(std::string_view format, std::string_view library, const std::share
                                           " of " + std::to_string(common));
 }
 
+std::span<const std::byte> Unit(const Reading& reading, std::uint64_t at, std::uint64_t size) {
+  const auto bytes = std::span(reading.bytes);
+  return bytes.subspan(at, std::min<std::uint64_t>(size, bytes.size() - at));
+}
+
 }  // namespace
+
+bool Explained(const Difference& difference, std::string_view format,
+               bool (*explains)(const LayerExtent& extent, std::uint64_t unit)) {
+  if (difference.ours.size != difference.theirs.size) return false;
+  DenyGate gate;
+  const std::shared_ptr<Storage> file(std::shared_ptr<void>(), &difference.file);
+  const auto image = FindFormat(format)->open(file, {.limits = SmallLimits(), .gate = &gate});
+  if (!image.ok() || image.value()->info().allocation_unit == 0) return false;
+  const std::uint64_t unit = image.value()->info().allocation_unit;
+  const std::size_t common = std::min(difference.ours.bytes.size(), difference.theirs.bytes.size());
+  for (std::uint64_t at = 0; at < common; at += unit) {
+    const auto ours = Unit(difference.ours, at, unit);
+    const auto theirs = Unit(difference.theirs, at, ours.size());
+    if (std::ranges::equal(ours.first(theirs.size()), theirs)) continue;
+    const auto extent = image.value()->Map(at, 1);
+    if (!extent.ok() || !explains(extent.value(), unit)) return false;
+  }
+  return true;
+}
 
 void CompareWithPeer(std::string_view format, std::string_view library, std::span<const std::uint8_t> input,
                      bool (*mend)(SparseStorage&), bool (*known)(const Difference&)) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "formats/core/extent.h"
 #include "fuzz/support/sparse_storage.h"
 
 namespace platter::fuzz {
@@ -29,5 +30,10 @@ struct Difference {
 // over, and so is what the library refuses, and what it does not survive.
 void CompareWithPeer(std::string_view format, std::string_view library, std::span<const std::uint8_t> input,
                      bool (*mend)(SparseStorage&), bool (*known)(const Difference&));
+
+// Whether the sizes are the same and each allocation unit that was read differently is one that `explains` accepts: it
+// is given our extent of that unit, and the unit's size in bytes.
+bool Explained(const Difference& difference, std::string_view format,
+               bool (*explains)(const LayerExtent& extent, std::uint64_t unit));
 
 }  // namespace platter::fuzz
