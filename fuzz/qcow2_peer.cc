@@ -7,9 +7,11 @@ namespace platter::fuzz {
 namespace {
 
 // libqcow has no flag for clusters that read as zero: it reads what lies at the offset beside the flag, even at 0.
-bool HasZeroFlag(const LayerExtent& cluster, std::uint64_t /*size*/) { return cluster.status == BlockStatus::kZero; }
+bool HasZeroFlag(const DifferentExtent& extent) { return extent.ours.status == BlockStatus::kZero; }
 
-bool Known(const Difference& difference) { return Explained(difference, "qcow2", HasZeroFlag); }
+bool Known(const Difference& difference) {
+  return !difference.of_size() && Explained(difference, "qcow2", HasZeroFlag);
+}
 
 }  // namespace
 

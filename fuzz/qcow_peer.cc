@@ -7,11 +7,11 @@ namespace platter::fuzz {
 namespace {
 
 // A cluster at a whole sector that is no whole cluster: we and qemu read it there, libqcow elsewhere.
-bool AtSector(const LayerExtent& cluster, std::uint64_t size) {
-  return cluster.host && cluster.host->offset % size != 0;
+bool AtSector(const DifferentExtent& extent) {
+  return extent.ours.host && extent.ours.host->offset % extent.info.allocation_unit != 0;
 }
 
-bool Known(const Difference& difference) { return Explained(difference, "qcow", AtSector); }
+bool Known(const Difference& difference) { return !difference.of_size() && Explained(difference, "qcow", AtSector); }
 
 }  // namespace
 

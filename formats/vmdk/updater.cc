@@ -150,7 +150,10 @@ Result<std::unique_ptr<ImageWriter>> Update(const UpdateRequest& request) {
   OpenContext context = request.context;
   context.dialect = Dialect::kPlatter;
   const Foundation foundation = PLATTER_TRY(ReadFoundation(*request.storage, context));
-  std::vector<ExtentFile> extents = PLATTER_TRY(OpenAllExtents(request.storage, foundation, context));
+  Foundation to_open = foundation;
+  // qemu takes the bytes of a name as they are; what it reads is what is to be written to.
+  if (request.context.dialect == Dialect::kQemu) to_open.descriptor.encoding.clear();
+  std::vector<ExtentFile> extents = PLATTER_TRY(OpenAllExtents(request.storage, to_open, context));
   const bool flat = std::ranges::any_of(extents, [](const ExtentFile& extent) { return extent.grains == nullptr; });
   if (request.compress && flat) return Error(ErrorKind::kUnsupported, "invalid cluster size");
   auto writer = std::make_unique<Updater>(request, foundation, std::move(extents));

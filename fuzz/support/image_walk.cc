@@ -1,6 +1,7 @@
 #include "fuzz/support/image_walk.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -201,8 +202,10 @@ void WalkOpened(const FormatDriver& driver, const std::shared_ptr<SparseStorage>
   with_gate.gate = &deny;
   with_gate.limits = SmallLimits();
   if (Walk(driver, file, with_gate)) {
-    static const auto images = SmallImages(driver.name);
-    SmallFilesGate gate(file, images);
+    static std::map<std::string_view, std::vector<std::shared_ptr<SparseStorage>>> images;
+    const auto [of_driver, added] = images.try_emplace(driver.name);
+    if (added) of_driver->second = SmallImages(driver.name);
+    SmallFilesGate gate(file, of_driver->second);
     with_gate.gate = &gate;
     Walk(driver, file, with_gate);
   }
