@@ -12,7 +12,8 @@ test=(libgtest-dev libgmock-dev libbenchmark-dev qemu-utils libqcow-utils libvhd
   grub-rescue-pc python3 man-db bash-completion dpkg-dev file util-linux procps clang-14 clang-tidy-14 clang-format-14
   libclang-rt-14-dev llvm-14 cpio libarchive-tools bzip2 xz-utils zstd lz4 xfsprogs btrfs-progs squashfs-tools fdisk gdisk dosfstools
   qemu-system-x86 seabios mtools syslinux syslinux-common xorriso genisoimage udftools
-  glance-common python3-glance python3-setuptools uwsgi-core uwsgi-plugin-python3 mariadb-server python3-pymysql)
+  glance-common python3-glance python3-setuptools uwsgi-core uwsgi-plugin-python3 mariadb-server-core
+  mariadb-client-core python3-pymysql)
 
 # The packages that are there, one a line.
 installed() {
