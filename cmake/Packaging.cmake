@@ -87,7 +87,7 @@ set(CPACK_COMPONENT_TOOL_DESCRIPTION "Reads, checks and converts virtual disk im
  and looks into ISO images.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libplatter-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libfmt-dev, libisal-dev, libzstd-dev, zlib1g-dev, libbz2-dev, liblzma-dev, liblz4-dev, libisofs-dev, libext2fs-dev, comerr-dev, libssl-dev, libpugixml-dev, libinih-dev")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libfmt-dev, libisal-dev, libzstd-dev, zlib1g-dev, libbz2-dev, liblzma-dev, liblz4-dev, libisofs-dev, libext2fs-dev, comerr-dev, libssl-dev, libpugixml-dev, libinih-dev, libboost-json1.81-dev")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Reads, checks and converts virtual disk images (development files)
  Headers and static libraries of the engine behind platter.")
 include(CPack)

@@ -427,6 +427,63 @@ def appliances(seeds):
                 seeds.add((seeds.work / "a.ova").read_bytes(), "inspect", prefix=b"\x80\0")
 
 
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def container_images(seeds):
+    """Documents, layers and archives of container images."""
+    seeds.fresh()
+    (seeds.work / "a").write_text("hello")
+    (seeds.work / ".wh.b").write_text("")
+    (seeds.work / "link").symlink_to("/a")
+    if not seeds.run("tar", "--format=ustar", "-b1", "-cf", "layer.tar", "a", ".wh.b", "link"):
+        return
+    layer = (seeds.work / "layer.tar").read_bytes()
+    seeds.run("zstd", "-q", "layer.tar")
+    stored = [layer, gzip.compress(layer, mtime=0)]
+    stored += [path.read_bytes() for path in seeds.work.glob("layer.tar.zst")]
+    for data in stored:
+        seeds.add(b"\1" + data, "docker")
+    seeds.add(b"\1" + stored[1] + gzip.compress(b"more", mtime=0), "docker")
+    seeds.add(b"\2" + pack(layer), "docker")
+    config = ('{"architecture":"amd64","os":"linux","config":{"Entrypoint":["/bin/sh"],"Env":["A=B"],"Labels":{"k":"v"},'
+              '"ExposedPorts":{"80/tcp":{}}},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]},'
+              '"history":[{"created_by":"COPY","empty_layer":false}]}' % sha256(layer)).encode()
+    for data in stored:
+        blobs = {"blobs/sha256/" + sha256(data): data, "blobs/sha256/" + sha256(config): config}
+        manifest = ('{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json",'
+                    '"digest":"sha256:%s","size":%d},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar",'
+                    '"digest":"sha256:%s","size":%d}]}' % (sha256(config), len(config), sha256(data), len(data))).encode()
+        index = ('{"schemaVersion":2,"manifests":[{"digest":"sha256:%s","size":%d,"annotations":'
+                 '{"org.opencontainers.image.ref.name":"v1"}}]}' % (sha256(manifest), len(manifest))).encode()
+        blobs["blobs/sha256/" + sha256(manifest)] = manifest
+        saved = ('[{"Config":"blobs/sha256/%s","RepoTags":["a:b"],"Layers":["blobs/sha256/%s"]}]'
+                 % (sha256(config), sha256(data))).encode()
+        plain = b'[{"Config":"config","RepoTags":null,"Layers":["layer"]}]'
+        layout = b'{"imageLayoutVersion":"1.0.0"}'
+        for text in (config, manifest, index, saved, layout):
+            seeds.add(b"\0" + text, "docker")
+        for files in ({**blobs, "index.json": index, "oci-layout": layout},
+                      {**blobs, "index.json": index, "manifest.json": saved},
+                      {"manifest.json": plain, "config": config, "layer": data}):
+            archive(seeds, files)
+
+
+def archive(seeds, files):
+    shutil.rmtree(seeds.work / "files", ignore_errors=True)
+    for name, data in files.items():
+        path = seeds.work / "files" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    if not seeds.run("tar", "--format=ustar", "-b1", "-cf", "a.tar", "-C", "files", *files):
+        return
+    data = (seeds.work / "a.tar").read_bytes()
+    seeds.add(b"\3" + pack(data), "docker")
+    seeds.add(data, "tar", "ova")
+    seeds.add(data, "inspect", prefix=b"\0\0")
+
+
 def recipes(seeds):
     """For harnesses whose input is a list of choices."""
     noise = b"".join(hashlib.sha256(bytes([count, 7])).digest() for count in range(16))
@@ -444,7 +501,8 @@ def make(platter, target):
     shutil.rmtree(target, ignore_errors=True)
     with tempfile.TemporaryDirectory() as work:
         seeds = Seeds(os.path.abspath(platter), os.path.abspath(target), work + "/work")
-        for part in (images, qcow2_extras, differencing, iso_images, file_systems, contents, partitions, texts, archives, appliances, recipes):
+        for part in (images, qcow2_extras, differencing, iso_images, file_systems, contents, partitions, texts, archives, appliances, container_images,
+                     recipes):
             part(seeds)
         for data in RECOGNISED:
             seeds.add(data, "recognised")

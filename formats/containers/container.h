@@ -38,10 +38,25 @@ struct WrappedDisk {
   std::string compression = {};  // "gzip", or "" for bytes as they are
 };
 
+// One layer of a container image: a tar of what it adds to the layers below, and takes from them.
+struct WrappedLayer {
+  std::string file;                        // that holds it, untrusted
+  std::string digest;                      // of the stored bytes, "ALGORITHM:HEX"; "" where nothing names it
+  std::string diff_id;                     // of the unpacked ones, as the image claims
+  std::string media_type;                  // "" where none is claimed
+  std::uint64_t stored_size = 0;           // bytes
+  std::string compression = {};            // "gzip", "zstd", or ""; known once it has been measured
+  std::optional<std::uint64_t> size = {};  // bytes that it unpacks to, measured
+  std::string problem = {};                // why it could not be measured, or is not the layer that is meant
+};
+
 struct ContainerInfo {
   std::vector<ContainerMember> members;  // empty where the container is no archive
   std::vector<WrappedDisk> disks;        // in the container's order
-  Detail further;                        // what only this container says
+  std::vector<WrappedLayer> layers;      // each once, however many images have it
+  // Bytes of the unpacked layers, once all have been measured.
+  std::optional<std::uint64_t> virtual_size = {};
+  Detail further;  // what only this container says
 };
 
 // Thread rule: as Storage's reads.
@@ -53,6 +68,9 @@ class Container {
   // one whose bytes are wrapped once more, kCorrupt where the file is missing, kDenied by the gate of open, kIo. The
   // storage keeps what it needs open.
   virtual Result<std::shared_ptr<Storage>> OpenDisk(std::size_t disk) = 0;
+  // Reads the layers to their ends, and adds to info() what that shows. kIo, and nothing else: what is wrong with a
+  // layer is its `problem`.
+  virtual Result<> MeasureLayers() { return Done{}; }
 };
 
 // A disk for an inspector. Its bytes may still be arriving.
@@ -64,6 +82,9 @@ struct InspectedDisk {
 struct ContainerInspection {
   std::vector<InspectedDisk> disks;
   std::vector<Finding> findings;
+  bool layered = false;  // it holds layers of file systems, and no disks
+  // Bytes of the unpacked layers, where they have been measured.
+  std::optional<std::uint64_t> virtual_size = {};
 };
 
 struct ContainerDriver {
@@ -82,6 +103,9 @@ struct ContainerDriver {
   // caller's findings.
   Result<> (*inspect)(const std::shared_ptr<Storage>&, const Limits&, bool whole, ContainerInspection&) = nullptr;
   std::span<const FindingRule> finding_rules = {};
+
+  // Where a container may be a folder: the file in it that Open takes.
+  std::string_view folder_member = "";
 
   // Makes a container of one disk, which is in the format of that name; the driver of it is handed in. Null: it cannot.
   std::string_view new_disk_format = "";

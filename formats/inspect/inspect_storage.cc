@@ -244,8 +244,18 @@ class Inspection final {
     const auto inspect = [&] { return driver.inspect(storage_, limits_, depth_ == Depth::kFull, found); };
     PLATTER_TRY(Try(driver, inspect));
     AddFew(std::move(found.findings));
+    if (found.layered) return TakeLayered(found);
     for (const InspectedDisk& disk : found.disks) PLATTER_CHECK(InspectDisk(driver, disk, found.disks.size() > 1));
     if (whole() && report_.formats.empty()) AddSizeOfDisks();
+    return Done{};
+  }
+
+  // Layers are no disks: the archive itself is what is stored and handed on.
+  Result<> TakeLayered(const ContainerInspection& found) {
+    if (!report_.formats.empty()) return Done{};
+    report_.format = "raw";
+    report_.confidence = Confidence::kCertain;
+    report_.virtual_size = found.virtual_size;
     return Done{};
   }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/containers/docker_bytes.h"
 #include "tests/containers/ovf_texts.h"
 #include "tests/containers/tar_bytes.h"
 #include "tests/inspect/appliances.h"
@@ -136,6 +137,8 @@ const std::map<std::string, std::function<Bytes()>>& Contents() {
          return ToBytes(TarArchive({TarMember({.name = "box.ovf", .content = text}),
                                     TarMember({.name = "disk.gz", .content = "\x1f\x8b\x08"})}));
        }},
+      {"docker archive", [] { return ToBytes(TarOf(ImageText().Saved())); }},
+      {"image layout in a tar", [] { return ToBytes(TarOf(ImageText().Layout())); }},
       {"OVF", [] { return ToBytes(OneDiskOvf("disk", "512")); }},
       {"tar",
        [] {

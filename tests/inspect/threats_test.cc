@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/inspect/appliances.h"
+#include "tests/inspect/docker_images.h"
 #include "tests/inspect/inspections.h"
 #include "tests/inspect/security_table.h"
 #include "tests/vhdx/vhdx_bytes.h"
@@ -229,14 +230,17 @@ std::vector<Threat> OtherThreats() {
   };
 }
 
-std::vector<Threat> ContainerThreats() {
+std::vector<Threat> ThreatsOf(std::vector<Appliance> appliances) {
   std::vector<Threat> threats;
-  for (Appliance& appliance : HostileAppliances()) {
+  for (Appliance& appliance : appliances) {
     threats.push_back({std::move(appliance.name), std::move(appliance.make), std::move(appliance.code),
                        std::move(appliance.cve), appliance.container});
   }
   return threats;
 }
+
+std::vector<Threat> ContainerThreats() { return ThreatsOf(HostileAppliances()); }
+std::vector<Threat> DockerThreats() { return ThreatsOf(HostileDockerArchives()); }
 
 class Threats : public testing::TestWithParam<Threat> {};
 
@@ -279,6 +283,8 @@ TEST(SecurityPage, ListsTheThreats) {
   add("Vmdk", VmdkThreats());
   add("Other", OtherThreats());
   add("Container", ContainerThreats());
+  add("Docker", DockerThreats());
+  add("Layer", ThreatsOf(HostileLayers()));
   EXPECT_EQ(listed, tested);
 }
 
@@ -286,6 +292,7 @@ const auto kName = [](const auto& info) { return info.param.name; };
 INSTANTIATE_TEST_SUITE_P(Qcow2, Threats, testing::ValuesIn(Qcow2Threats()), kName);
 INSTANTIATE_TEST_SUITE_P(Vmdk, Threats, testing::ValuesIn(VmdkThreats()), kName);
 INSTANTIATE_TEST_SUITE_P(Other, Threats, testing::ValuesIn(OtherThreats()), kName);
+INSTANTIATE_TEST_SUITE_P(Docker, Threats, testing::ValuesIn(DockerThreats()), kName);
 INSTANTIATE_TEST_SUITE_P(Container, Threats, testing::ValuesIn(ContainerThreats()), kName);
 
 // What a log says is what the disk is; the tables that a stream shows may be others.

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "formats/core/json.h"
 #include "tools/platter/human_size.h"
 #include "tools/platter/message.h"
 #include "tools/platter/volume_source.h"
@@ -41,6 +42,19 @@ Detail ReportDisk(const Persona& persona, const std::string& name, Container& co
   return report;
 }
 
+Detail ReportLayer(const WrappedLayer& layer) {
+  Detail report;
+  report.Add("filename", layer.file);
+  if (!layer.digest.empty()) report.Add("digest", layer.digest);
+  report.Add("diff-id", layer.diff_id);
+  if (!layer.media_type.empty()) report.Add("media-type", layer.media_type);
+  report.Add("file-size", layer.stored_size);
+  if (!layer.compression.empty()) report.Add("compression", layer.compression);
+  if (layer.size) report.Add("size", *layer.size);
+  if (!layer.problem.empty()) report.Add("error", layer.problem);
+  return report;
+}
+
 const Detail::List& ListIn(const Detail& report, std::string_view key) {
   static const Detail::List kNone;
   const Detail* list = report.Find(key);
@@ -67,7 +81,14 @@ class Printer {
     Size(0, "disk size", report, "actual-size");
     const Detail::List& disks = ListIn(report, "disks");
     for (std::size_t at = 0; at < disks.size(); ++at) PrintDisk(at + 1, disks[at]);
-    if (const Detail* specific = report.Find("container-specific")) PrintAppliance(*specific);
+    if (const Detail* specific = report.Find("container-specific")) {
+      PrintAppliance(*specific);
+      const Detail::List& images = ListIn(*specific, "images");
+      for (std::size_t at = 0; at < images.size(); ++at) PrintImage(at + 1, images[at]);
+    }
+    const Detail::List& layers = ListIn(report, "layers");
+    for (std::size_t at = 0; at < layers.size(); ++at) PrintLayer(at + 1, layers[at]);
+    Size(0, "virtual size", report, "virtual-size");
     if (!ListIn(report, "members").empty()) text_ += "members:\n";
     for (const Detail& member : ListIn(report, "members")) {
       fmt::format_to(std::back_inserter(text_), "    {:>14} {}\n", NumberIn(member, "size").value_or(0),
@@ -119,6 +140,51 @@ class Printer {
     }
   }
 
+  // The words of a command as a list, so that blanks in them are seen.
+  static std::string WordsIn(const Detail& report, std::string_view key) {
+    std::string words;
+    for (const Detail& item : ListIn(report, key)) {
+      words += (words.empty() ? "[" : ", ") + JsonString(std::get<std::string>(item.value()));
+    }
+    return words.empty() ? words : words + "]";
+  }
+
+  void PrintImage(std::size_t number, const Detail& image) {
+    std::string tags;
+    for (const Detail& tag : ListIn(image, "tags")) {
+      tags += (tags.empty() ? "" : ", ") + PrintableName(std::get<std::string>(tag.value()));
+    }
+    Line(0, fmt::format("image {}", number), tags.empty() ? "without a name" : tags);
+    for (const std::string_view key :
+         {"digest", "config-digest", "architecture", "variant", "os", "created", "author"}) {
+      Line(4, key, TextIn(image, key));
+    }
+    for (const std::string_view key : {"entry-point", "command", "environment", "exposed-ports", "volumes"}) {
+      Line(4, key, WordsIn(image, key));
+    }
+    for (const std::string_view key : {"working-directory", "user"}) Line(4, key, TextIn(image, key));
+    std::string layers;
+    for (const Detail& layer : ListIn(image, "layers")) {
+      layers += fmt::format("{}{}", layers.empty() ? "" : ", ", std::get<std::uint64_t>(layer.value()) + 1);
+    }
+    Line(4, "layers", layers);
+    if (!ListIn(image, "history").empty()) text_ += "    history:\n";
+    for (const Detail& entry : ListIn(image, "history")) {
+      const std::string comment = TextIn(entry, "comment");
+      const std::string step = TextIn(entry, "created-by");
+      fmt::format_to(std::back_inserter(text_), "        {} {}{}{}\n", TextIn(entry, "created"), step,
+                     comment.empty() || step.empty() ? "" : " # ", comment);
+    }
+  }
+
+  void PrintLayer(std::size_t number, const Detail& layer) {
+    Line(0, fmt::format("layer {}", number), TextIn(layer, "filename"));
+    for (const std::string_view key : {"diff-id", "media-type", "compression"}) Line(4, key, TextIn(layer, key));
+    Size(4, "file size", layer, "file-size");
+    Size(4, "size", layer, "size");
+    Line(4, "cannot be read", TextIn(layer, "error"));
+  }
+
   std::string text_;
 };
 
@@ -133,7 +199,11 @@ Detail ReportContainer(const Persona& persona, const std::string& name, const Co
   for (std::size_t at = 0; at < info.disks.size(); ++at) {
     disks.push_back(ReportDisk(persona, name, container, at, context));
   }
-  report.Add("disks", std::move(disks));
+  if (info.layers.empty()) report.Add("disks", std::move(disks));
+  if (info.virtual_size) report.Add("virtual-size", *info.virtual_size);
+  Detail::List layers;
+  for (const WrappedLayer& layer : info.layers) layers.push_back(ReportLayer(layer));
+  if (!layers.empty()) report.Add("layers", std::move(layers));
   Detail::List members;
   for (const ContainerMember& member : info.members) {
     Detail item;

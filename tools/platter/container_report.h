@@ -10,7 +10,8 @@
 
 namespace platter::cli {
 
-// Each disk is opened for its description; one that cannot be has an "error" that says why.
+// Layers are described as far as they have been measured. Each disk is opened for its description; one that cannot be
+// has an "error" that says why.
 Detail ReportContainer(const Persona& persona, const std::string& name, const ContainerDriver& driver,
                        const Storage& storage, Container& container, const OpenContext& context);
 

@@ -88,6 +88,7 @@ Result<bool> PrintContainer(const Persona& persona, const ImageSource& source, O
   context.gate = &gate;
   context.contents = false;
   const auto container = PLATTER_TRY(driver->open(storage, context));
+  PLATTER_CHECK(container->MeasureLayers());
   const Detail report = ReportContainer(persona, source.path, *driver, *storage, *container, context);
   fmt::print("{}", output == OutputFormat::kJson ? ToJson(report) + "\n" : ContainerText(report));
   return true;

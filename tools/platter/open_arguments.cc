@@ -58,6 +58,18 @@ std::string FileMeant(const std::string& path, const FormatDriver* driver, Diale
   return path;
 }
 
+// The same where the folder is a container.
+std::string ContainerMeant(const std::string& path, const ContainerDriver* wanted) {
+  std::error_code unknown;
+  if (!std::filesystem::is_directory(path, unknown)) return path;
+  for (const ContainerDriver* container : AllContainers()) {
+    if (container->folder_member.empty() || (wanted != nullptr && wanted != container)) continue;
+    const std::filesystem::path member = std::filesystem::path(path) / container->folder_member;
+    if (std::filesystem::exists(member, unknown)) return member.string();
+  }
+  return path;
+}
+
 Result<ImageSource> SourceOf(ImageOptions options, const ImageArgument& argument) {
   const bool writes = argument.access != FileMode::Access::kRead;
   if (writes && options.read_only.value_or(false)) {
@@ -172,6 +184,7 @@ Result<ImageSource> ParseImageArgument(const ImageArgument& argument) {
     }
   }
   source.path = FileMeant(source.path, source.driver, source.dialect);
+  if (source.containers && source.driver == nullptr) source.path = ContainerMeant(source.path, source.container);
   return source;
 }
 

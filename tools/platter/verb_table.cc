@@ -180,7 +180,7 @@ constexpr std::array kVerbs = {
     },
     Verb{
         .name = "info",
-        .summary = "what an image is: format, sizes, backing file, snapshots; what an appliance holds",
+        .summary = "what an image is: format, sizes, backing file, snapshots; what a container holds",
         .usage = "[--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename",
         .options = "  -f FORMAT           the image's format; recognised by content unless said\n"
                    "  --image-opts        FILENAME is a list of options: driver=qcow2,file.filename=a.qcow2\n"
@@ -196,7 +196,7 @@ constexpr std::array kVerbs = {
                  "[--output=ofmt] [--allow-formats list] [--max-virtual-size size] [--max-ratio number] "
                  "[--allow-references] [--allow-ambiguous] [--allow-truncated] [--allow-encrypted] filename|-",
         .options = "  --expect-disk FORMAT      what the image was declared to be: a format, ami, aki or ari\n"
-                   "  --expect-container NAME   bare unless said\n"
+                   "  --expect-container NAME   ova, ovf, docker, ...; bare unless said\n"
                    "  --policy FILE             lines of key = value; the keys are these options with underscores\n"
                    "  --depth DEPTH             streaming: what a stream can be judged by (always of -); full: all "
                    "tables\n"

@@ -39,6 +39,9 @@ Result<const ContainerDriver*> ContainerOf(const std::shared_ptr<Storage>& stora
 
 Result<std::size_t> ChooseDisk(const Container& container, const std::optional<std::string>& wanted) {
   const std::vector<WrappedDisk>& disks = container.info().disks;
+  if (!container.info().layers.empty()) {
+    return Error(ErrorKind::kInvalid, "a container image has layers, and no disk");
+  }
   if (disks.empty()) return Error(ErrorKind::kInvalid, "there is no disk in it");
   if (!wanted) {
     if (disks.size() == 1) return std::size_t{0};

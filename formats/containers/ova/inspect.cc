@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <set>
 #include <utility>
 
@@ -13,14 +12,6 @@
 
 namespace platter::ova {
 namespace {
-
-constexpr std::array kTarRules = {
-    FindingRule{"tar header", "size", "size", Concern::kTruncated, ""},
-    FindingRule{"tar header", "typeflag", "type", Concern::kCorrupt, ""},
-    FindingRule{"tar header", "", "header", Concern::kCorrupt, ""},
-    FindingRule{"tar pax header", "", "pax_header", Concern::kCorrupt, ""},
-    FindingRule{"tar members", "", "members", Concern::kCorrupt, ""},
-};
 
 // The plain name without its end: "box" of "./box.ovf".
 std::string BaseName(std::string_view name) {
@@ -48,7 +39,7 @@ class OvaInspection {
           archive_.certificate->name);
     }
     if (indexed.ok()) return Done{};
-    return AsFinding("tar", kTarRules, std::move(indexed).error());
+    return AsFinding("tar", tar::kFindingRules, std::move(indexed).error());
   }
 
  private:

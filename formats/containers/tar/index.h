@@ -1,6 +1,7 @@
 // The index of a tar archive: where every member lies. Nothing is unpacked, and no name leads anywhere.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -32,6 +33,15 @@ struct Member {
   std::uint64_t header = 0;  // host byte of its header
   std::uint64_t offset = 0;  // host byte of its content
   std::uint64_t size = 0;    // bytes of its content
+};
+
+// What ReadIndex's errors are called in an inspection, behind "tar.".
+inline constexpr std::array kFindingRules = {
+    FindingRule{"tar header", "size", "size", Concern::kTruncated, ""},
+    FindingRule{"tar header", "typeflag", "type", Concern::kCorrupt, ""},
+    FindingRule{"tar header", "", "header", Concern::kCorrupt, ""},
+    FindingRule{"tar pax header", "", "pax_header", Concern::kCorrupt, ""},
+    FindingRule{"tar members", "", "members", Concern::kCorrupt, ""},
 };
 
 struct Index {
