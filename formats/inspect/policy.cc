@@ -93,7 +93,8 @@ struct Judgement {
     if (amazon && expected.empty()) ExpectDisk(container, report.format);
     if (!amazon && container != report.container) {
       Object("policy.container", Concern::kMismatch, "the container is not what was declared",
-             fmt::format("found {}, declared {}", report.container, container));
+             fmt::format("found {}, declared {}", report.container,
+                         policy.expected_container.empty() ? "nothing, which means bare" : container));
     }
   }
 
