@@ -2,33 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
-
-#include "convert/kernels/digest_lanes.h"
 
 namespace platter::hash {
 namespace {
 
 using kernels::LaneDigest;
-
-std::optional<LaneDigest> LanesOf(DigestAlgorithm algorithm) noexcept {
-  switch (algorithm) {
-    case DigestAlgorithm::kMd5:
-      return LaneDigest::kMd5;
-    case DigestAlgorithm::kSha1:
-      return LaneDigest::kSha1;
-    case DigestAlgorithm::kSha224:
-      return LaneDigest::kSha224;
-    case DigestAlgorithm::kSha256:
-      return LaneDigest::kSha256;
-    case DigestAlgorithm::kSha384:
-      return LaneDigest::kSha384;
-    case DigestAlgorithm::kSha512:
-      return LaneDigest::kSha512;
-    default:
-      return std::nullopt;
-  }
-}
 
 // The shortest of some tries: the others were interrupted, or had to warm up.
 template <class Work>
@@ -50,6 +28,25 @@ void HashSomeInLanes(LaneDigest lanes, std::span<const Block> blocks, std::vecto
 }
 
 }  // namespace
+
+std::optional<LaneDigest> LanesOf(DigestAlgorithm algorithm) noexcept {
+  switch (algorithm) {
+    case DigestAlgorithm::kMd5:
+      return LaneDigest::kMd5;
+    case DigestAlgorithm::kSha1:
+      return LaneDigest::kSha1;
+    case DigestAlgorithm::kSha224:
+      return LaneDigest::kSha224;
+    case DigestAlgorithm::kSha256:
+      return LaneDigest::kSha256;
+    case DigestAlgorithm::kSha384:
+      return LaneDigest::kSha384;
+    case DigestAlgorithm::kSha512:
+      return LaneDigest::kSha512;
+    default:
+      return std::nullopt;
+  }
+}
 
 std::size_t FewestBlocksForLanes(Digest& digest) {
   constexpr std::size_t kSampleBytes = 4096;

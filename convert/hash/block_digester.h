@@ -2,15 +2,20 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "convert/hash/digest.h"
+#include "convert/kernels/digest_lanes.h"
 #include "formats/core/result.h"
 
 namespace platter::hash {
 
 using Block = std::span<const std::byte>;
+
+// Empty for an algorithm without lanes.
+std::optional<kernels::LaneDigest> LanesOf(DigestAlgorithm algorithm) noexcept;
 
 // From how many blocks at once the lanes take less time than OpenSSL with one block after the other. Measured, in less
 // than a millisecond: which instructions either has, and how fast the CPU is at them, decides. 0: never, or the

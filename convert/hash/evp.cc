@@ -19,8 +19,18 @@ bool Find(void* library, const char* name, Function& function) {
 }
 
 // The library stays loaded: its own clean-up runs at the process's end.
+void* Library() {
+  static void* const library = dlopen(LibraryName().c_str(), RTLD_NOW | RTLD_LOCAL);
+  return library;
+}
+
+Error NotThere() {
+  return Error(ErrorKind::kUnsupported, fmt::format("{} cannot be loaded: digests need it", LibraryName()))
+      .Try("install the package libssl3");
+}
+
 std::optional<Evp> Load() {
-  void* library = dlopen(LibraryName().c_str(), RTLD_NOW | RTLD_LOCAL);
+  void* library = Library();
   if (library == nullptr) return std::nullopt;
   Evp evp;
   const bool complete = Find(library, "EVP_MD_fetch", evp.md_fetch) && Find(library, "EVP_MD_free", evp.md_free) &&
@@ -37,8 +47,12 @@ std::optional<Evp> Load() {
 Result<const Evp*> LoadEvp() {
   static const std::optional<Evp> loaded = Load();
   if (loaded) return &*loaded;
-  return Error(ErrorKind::kUnsupported, fmt::format("{} cannot be loaded: digests need it", LibraryName()))
-      .Try("install the package libssl3");
+  return NotThere();
+}
+
+Result<void*> LoadCrypto() {
+  if (void* library = Library(); library != nullptr) return library;
+  return NotThere();
 }
 
 }  // namespace platter::hash

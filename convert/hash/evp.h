@@ -24,4 +24,7 @@ struct Evp {
 // The same object every time; thread-safe. kUnsupported when the library is not there.
 Result<const Evp*> LoadEvp();
 
+// The library itself, for dlsym. As LoadEvp.
+Result<void*> LoadCrypto();
+
 }  // namespace platter::hash

@@ -37,9 +37,11 @@ bool Cancelled(const HashOptions& options) {
   return options.cancel != nullptr && options.cancel->load(std::memory_order_relaxed);
 }
 
-// One piece of a hole, or as much data as the queue takes at once; returns its length.
+// One piece of a hole, or as much data as the queue takes at once; returns its length. `Digests`: a DigestSet, or a
+// stream of a pool.
+template <class Digests>
 Result<std::uint64_t> AddPiece(Storage& file, std::uint64_t offset, std::uint64_t run_length, bool data,
-                               DigestSet& digests) {
+                               Digests& digests) {
   if (!data) {
     const std::uint64_t length = std::min(run_length, kZerosAtOnce);
     digests.UpdateZeros(length);
@@ -50,6 +52,21 @@ Result<std::uint64_t> AddPiece(Storage& file, std::uint64_t offset, std::uint64_
   PLATTER_CHECK(file.ReadAt(offset, room.first(length)));
   digests.Push(length);
   return length;
+}
+
+template <class Digests>
+Result<std::vector<DigestValue>> DigestsOf(Storage& file, const HashOptions& options, Digests& digests) {
+  const std::uint64_t size = file.size();
+  for (std::uint64_t at = 0; at < size;) {
+    const DataRun run = PLATTER_TRY(file.DataMap(at));
+    const std::uint64_t end = at + std::min(run.length, size - at);
+    while (at < end) {
+      if (Cancelled(options)) return Error(ErrorKind::kCancelled, "cancelled");
+      at += PLATTER_TRY(AddPiece(file, at, end - at, run.data, digests));
+      if (options.progress) options.progress(at, size);
+    }
+  }
+  return digests.Finish();
 }
 
 }  // namespace
@@ -81,17 +98,12 @@ Result<std::vector<DigestValue>> GuestDigests(const Chain& chain, const HashOpti
 
 Result<std::vector<DigestValue>> FileDigests(Storage& file, const HashOptions& options) {
   const auto digests = PLATTER_TRY(DigestSet::Make(options.algorithms));
-  const std::uint64_t size = file.size();
-  for (std::uint64_t at = 0; at < size;) {
-    const DataRun run = PLATTER_TRY(file.DataMap(at));
-    const std::uint64_t end = at + std::min(run.length, size - at);
-    while (at < end) {
-      if (Cancelled(options)) return Error(ErrorKind::kCancelled, "cancelled");
-      at += PLATTER_TRY(AddPiece(file, at, end - at, run.data, *digests));
-      if (options.progress) options.progress(at, size);
-    }
-  }
-  return digests->Finish();
+  return DigestsOf(file, options, *digests);
+}
+
+Result<std::vector<DigestValue>> FileDigests(Storage& file, const HashOptions& options, DigestPool& pool) {
+  const auto stream = PLATTER_TRY(pool.Open(options.algorithms));
+  return DigestsOf(file, options, *stream);
 }
 
 }  // namespace platter

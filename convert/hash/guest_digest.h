@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "convert/hash/algorithm.h"
+#include "convert/hash/digest_pool.h"
 #include "convert/hash/digest_set.h"
 #include "formats/core/chain.h"
 #include "formats/core/result.h"
@@ -28,8 +29,10 @@ struct HashOptions {
 // like all other bytes. Fails as Chain::Map and Chain::ReadAt, with kUnsupported as Digest::Make.
 Result<std::vector<DigestValue>> GuestDigests(const Chain& chain, const HashOptions& options);
 
-// The digests of the file's own bytes. Holes are hashed without being read.
+// The digests of the file's own bytes. Holes are hashed without being read. With `pool`: together with what else is
+// hashed there.
 Result<std::vector<DigestValue>> FileDigests(Storage& file, const HashOptions& options);
+Result<std::vector<DigestValue>> FileDigests(Storage& file, const HashOptions& options, DigestPool& pool);
 
 // Adds what `batch` reads as to `digests`, as far as it lies below `end` (guest bytes). Requires: it has no kBacking
 // runs, or nothing lies below it.

@@ -35,23 +35,28 @@ struct LastBlocks {
   std::size_t blocks;
 };
 
-// Fills `last` with what `message` has behind its whole blocks, and the padding: a bit, zeros, the length in bits.
-inline void Pad(LaneDigest digest, Message message, LastBlocks& last) noexcept {
+// Fills `last` with `rest`, what a message of `length` bytes has behind its whole blocks, and the padding: a bit,
+// zeros, the length in bits.
+inline void Pad(LaneDigest digest, Message rest, std::uint64_t length, LastBlocks& last) noexcept {
   const LaneTraits& traits = TraitsOf(digest);
-  const std::size_t rest = message.size() % traits.block;
   const std::size_t length_bytes = 2 * traits.word;
-  last.blocks = rest + 1 + length_bytes <= traits.block ? 1 : 2;
+  last.blocks = rest.size() + 1 + length_bytes <= traits.block ? 1 : 2;
   const std::size_t end = last.blocks * traits.block;
-  std::copy_n(message.end() - static_cast<std::ptrdiff_t>(rest), rest, last.bytes.begin());
-  last.bytes[rest] = std::byte{0x80};
-  std::fill(last.bytes.begin() + static_cast<std::ptrdiff_t>(rest) + 1,
+  std::ranges::copy(rest, last.bytes.begin());
+  last.bytes[rest.size()] = std::byte{0x80};
+  std::fill(last.bytes.begin() + static_cast<std::ptrdiff_t>(rest.size()) + 1,
             last.bytes.begin() + static_cast<std::ptrdiff_t>(end), std::byte{0});
-  const std::uint64_t bits = std::uint64_t{message.size()} * 8;
+  const std::uint64_t bits = length * 8;
   if (digest == LaneDigest::kMd5) {
     StoreLe(last.bytes.data() + end - 8, bits);
   } else {
     StoreBe(last.bytes.data() + end - 8, bits);
   }
+}
+
+// As above, of a whole message.
+inline void Pad(LaneDigest digest, Message message, LastBlocks& last) noexcept {
+  Pad(digest, message.last(message.size() % TraitsOf(digest).block), message.size(), last);
 }
 
 // Writes the digest that the words state[0], state[stride], ... stand for.

@@ -118,7 +118,27 @@ void HashOne(LaneDigest digest, Message message, std::byte* out) noexcept {
   WriteDigest(digest, state.data(), 1, out);
 }
 
+template <class Word>
+void EndOne(LaneDigest digest, const MessageState& words, const LastBlocks& last, std::byte* out) noexcept {
+  std::array<Word, kMostStateWords> state{};
+  std::ranges::transform(words, state.begin(), [](std::uint64_t word) { return static_cast<Word>(word); });
+  const std::size_t block = TraitsOf(digest).block;
+  for (std::size_t i = 0; i < last.blocks; ++i) Block(digest, last.bytes.data() + i * block, state);
+  WriteDigest(digest, state.data(), 1, out);
+}
+
 }  // namespace
+
+void EndMessage(LaneDigest digest, const MessageState& state, std::span<const std::byte> rest, std::uint64_t length,
+                std::span<std::byte> out) noexcept {
+  LastBlocks last;
+  Pad(digest, rest, length, last);
+  if (TraitsOf(digest).word == 4) {
+    EndOne<std::uint32_t>(digest, state, last, out.data());
+  } else {
+    EndOne<std::uint64_t>(digest, state, last, out.data());
+  }
+}
 
 void HashReference(LaneDigest digest, std::span<const Message> messages, std::span<std::byte> out) noexcept {
   for (std::size_t i = 0; i < messages.size(); ++i) {

@@ -1,4 +1,4 @@
-// Messages of any lengths on a fixed number of lanes.
+// Messages of any lengths, and pieces of them, on a fixed number of lanes.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -29,66 +29,116 @@ void Compress(LaneDigest /*digest*/, const std::uint8_t* const* data, std::uint6
   Sha512Lanes(data, state, blocks);
 }
 
-// A lane has a message's whole blocks first, then its padded end, then the next message.
+// What one lane has before it, and its words of the state.
 template <class Word>
+struct Lane {
+  const std::uint8_t* data = nullptr;
+  std::size_t blocks = 0;  // left at `data`; 0: the lane has nothing to do
+  Word* state = nullptr;   // the first word, the others `stride` behind each other
+  std::size_t stride = 0;
+  std::size_t index = 0;  // of the message or piece
+  bool at_end = false;    // of a message: `data` are the padded blocks
+  LastBlocks last;
+};
+
+// Whole messages: the whole blocks first, then the padded end.
+template <class Word>
+class Messages {
+ public:
+  Messages(LaneDigest digest, std::span<const Message> messages, std::byte* out) noexcept
+      : digest_(digest), messages_(messages), out_(out) {}
+
+  // Gives the lane the next message, when there is one.
+  void Start(Lane<Word>& lane) noexcept {
+    if (next_ == messages_.size()) return;
+    lane.index = next_++;
+    const Message message = messages_[lane.index];
+    Pad(digest_, message, lane.last);
+    const std::span<const Word> start = StartOf<Word>(digest_);
+    for (std::size_t i = 0; i < start.size(); ++i) lane.state[i * lane.stride] = start[i];
+    lane.blocks = message.size() / TraitsOf(digest_).block;
+    lane.at_end = false;
+    lane.data = reinterpret_cast<const std::uint8_t*>(message.data());
+    if (lane.blocks == 0) TakeEnd(lane);
+  }
+  // What comes behind the blocks that the lane is done with.
+  void GoOn(Lane<Word>& lane) noexcept {
+    if (!lane.at_end) return TakeEnd(lane);
+    WriteDigest(digest_, lane.state, lane.stride, out_ + lane.index * TraitsOf(digest_).digest);
+    Start(lane);
+  }
+
+ private:
+  static void TakeEnd(Lane<Word>& lane) noexcept {
+    lane.at_end = true;
+    lane.blocks = lane.last.blocks;
+    lane.data = reinterpret_cast<const std::uint8_t*>(lane.last.bytes.data());
+  }
+
+  LaneDigest digest_;
+  std::span<const Message> messages_;
+  std::byte* out_;
+  std::size_t next_ = 0;
+};
+
+template <class Word>
+class Pieces {
+ public:
+  Pieces(LaneDigest digest, std::span<const MessagePiece> pieces) noexcept
+      : block_(TraitsOf(digest).block), pieces_(pieces) {}
+
+  void Start(Lane<Word>& lane) noexcept {
+    while (next_ != pieces_.size() && pieces_[next_].blocks.empty()) ++next_;
+    if (next_ == pieces_.size()) return;
+    lane.index = next_++;
+    const MessagePiece& piece = pieces_[lane.index];
+    for (std::size_t i = 0; i < kMostStateWords; ++i)
+      lane.state[i * lane.stride] = static_cast<Word>((*piece.state)[i]);
+    lane.blocks = piece.blocks.size() / block_;
+    lane.data = reinterpret_cast<const std::uint8_t*>(piece.blocks.data());
+  }
+  void GoOn(Lane<Word>& lane) noexcept {
+    MessageState& state = *pieces_[lane.index].state;
+    for (std::size_t i = 0; i < kMostStateWords; ++i) state[i] = lane.state[i * lane.stride];
+    Start(lane);
+  }
+
+ private:
+  std::size_t block_;
+  std::span<const MessagePiece> pieces_;
+  std::size_t next_ = 0;
+};
+
+// Does the work of `Source` on all lanes.
+template <class Word, class Source>
 class Scheduler {
  public:
-  Scheduler(LaneDigest digest, std::span<const Message> messages, std::byte* out) noexcept
-      : digest_(digest), block_(TraitsOf(digest).block), width_(LaneCount(digest)), messages_(messages), out_(out) {}
+  Scheduler(LaneDigest digest, Source source) noexcept
+      : digest_(digest), block_(TraitsOf(digest).block), width_(LaneCount(digest)), source_(source) {}
 
   void Run() noexcept {
-    for (std::size_t i = 0; i < width_; ++i) Refill(i);
+    for (std::size_t i = 0; i < width_; ++i) {
+      lanes_[i].state = state_.data() + i;
+      lanes_[i].stride = width_;
+      source_.Start(lanes_[i]);
+    }
     while (const std::size_t blocks = Shortest()) {
       LendData();
       Compress(digest_, data_.data(), state_.data(), blocks);
       for (std::size_t i = 0; i < width_; ++i) {
-        if (lanes_[i].blocks != 0) Advance(i, blocks);
+        if (lanes_[i].blocks != 0) Advance(lanes_[i], blocks);
       }
     }
   }
 
  private:
-  struct Lane {
-    std::size_t message = 0;
-    std::size_t blocks = 0;  // left at data_[lane]; 0: the lane has no message
-    bool at_end = false;     // they are the padded ones
-    LastBlocks last;
-  };
-
-  // Starts the next message in lane `index`, when there is one.
-  void Refill(std::size_t index) noexcept {
-    Lane& lane = lanes_[index];
-    lane.blocks = 0;
-    if (next_ == messages_.size()) return;
-    lane.message = next_++;
-    const Message message = messages_[lane.message];
-    Pad(digest_, message, lane.last);
-    const std::span<const Word> start = StartOf<Word>(digest_);
-    for (std::size_t i = 0; i < start.size(); ++i) state_[i * width_ + index] = start[i];
-    lane.blocks = message.size() / block_;
-    lane.at_end = lane.blocks == 0;
-    data_[index] = reinterpret_cast<const std::uint8_t*>(message.data());
-    if (lane.at_end) TakeEnd(index);
-  }
-
-  void TakeEnd(std::size_t index) noexcept {
-    Lane& lane = lanes_[index];
-    lane.at_end = true;
-    lane.blocks = lane.last.blocks;
-    data_[index] = reinterpret_cast<const std::uint8_t*>(lane.last.bytes.data());
-  }
-
-  void Advance(std::size_t index, std::size_t blocks) noexcept {
-    Lane& lane = lanes_[index];
+  void Advance(Lane<Word>& lane, std::size_t blocks) noexcept {
     lane.blocks -= blocks;
-    data_[index] += blocks * block_;
-    if (lane.blocks != 0) return;
-    if (!lane.at_end) return TakeEnd(index);
-    WriteDigest(digest_, state_.data() + index, width_, out_ + lane.message * TraitsOf(digest_).digest);
-    Refill(index);
+    lane.data += blocks * block_;
+    if (lane.blocks == 0) source_.GoOn(lane);
   }
 
-  // The blocks that all lanes with a message have; 0 when no lane has one.
+  // The blocks that all lanes with work have; 0 when no lane has any.
   std::size_t Shortest() const noexcept {
     std::size_t shortest = 0;
     for (std::size_t i = 0; i < width_; ++i) {
@@ -98,25 +148,33 @@ class Scheduler {
     return shortest;
   }
 
-  // A lane without a message hashes what some other one has.
+  // A lane without work hashes what some other one has.
   void LendData() noexcept {
     std::size_t busy = 0;
     while (lanes_[busy].blocks == 0) ++busy;
-    for (std::size_t i = 0; i < width_; ++i) {
-      if (lanes_[i].blocks == 0) data_[i] = data_[busy];
-    }
+    for (std::size_t i = 0; i < width_; ++i) data_[i] = lanes_[lanes_[i].blocks == 0 ? busy : i].data;
   }
 
   LaneDigest digest_;
   std::size_t block_;
   std::size_t width_;
-  std::span<const Message> messages_;
-  std::byte* out_;
-  std::size_t next_ = 0;
+  Source source_;
   std::array<const std::uint8_t*, kMostLanes> data_{};
   std::array<Word, kMostStateWords * kMostLanes> state_{};
-  std::array<Lane, kMostLanes> lanes_;
+  std::array<Lane<Word>, kMostLanes> lanes_;
 };
+
+template <class Word, class Source>
+void RunOnLanes(LaneDigest digest, Source source) noexcept {
+  Scheduler<Word, Source>(digest, source).Run();
+}
+
+template <class Word>
+MessageState WordsOf(std::span<const Word> start) noexcept {
+  MessageState state{};
+  std::ranges::copy(start, state.begin());
+  return state;
+}
 
 }  // namespace
 
@@ -124,11 +182,23 @@ const LaneTraits& TraitsOf(LaneDigest digest) noexcept { return kTraits[static_c
 
 std::size_t LaneCount(LaneDigest digest) noexcept { return TraitsOf(digest).word == 4 ? LaneCount32() : LaneCount64(); }
 
+MessageState StartMessage(LaneDigest digest) noexcept {
+  return TraitsOf(digest).word == 4 ? WordsOf(StartOf<std::uint32_t>(digest)) : WordsOf(StartOf<std::uint64_t>(digest));
+}
+
 void HashInLanes(LaneDigest digest, std::span<const Message> messages, std::span<std::byte> out) noexcept {
   if (TraitsOf(digest).word == 4) {
-    Scheduler<std::uint32_t>(digest, messages, out.data()).Run();
+    RunOnLanes<std::uint32_t>(digest, Messages<std::uint32_t>(digest, messages, out.data()));
   } else {
-    Scheduler<std::uint64_t>(digest, messages, out.data()).Run();
+    RunOnLanes<std::uint64_t>(digest, Messages<std::uint64_t>(digest, messages, out.data()));
+  }
+}
+
+void TakeInLanes(LaneDigest digest, std::span<const MessagePiece> pieces) noexcept {
+  if (TraitsOf(digest).word == 4) {
+    RunOnLanes<std::uint32_t>(digest, Pieces<std::uint32_t>(digest, pieces));
+  } else {
+    RunOnLanes<std::uint64_t>(digest, Pieces<std::uint64_t>(digest, pieces));
   }
 }
 

@@ -70,22 +70,23 @@ Result<HashedFile> HashGuest(const HashJob& job, const HashRules& rules) {
   });
 }
 
-unsigned CountThreads(const HashRules& rules, std::size_t jobs) {
+// Threads that read; hashing is the pool's. More than there are cores: the more files, the more lanes have work.
+unsigned CountReaders(const HashRules& rules, std::size_t jobs) {
   if (rules.form != HashForm::kFile || rules.progress) return 1;
-  const unsigned cores = std::clamp(std::thread::hardware_concurrency(), 1U, kMostAtOnce);
-  return static_cast<unsigned>(std::min<std::size_t>(cores, jobs));
+  return static_cast<unsigned>(std::min<std::size_t>(kMostAtOnce, jobs));
 }
 
 // Jobs taken in order by several threads, and outcomes handed out in the same order.
 class Queue {
  public:
-  Queue(std::span<const HashJob> jobs, const HashRules& rules) : jobs_(jobs), rules_(rules), outcomes_(jobs.size()) {}
+  Queue(std::span<const HashJob> jobs, const HashRules& rules, DigestPool& pool)
+      : jobs_(jobs), rules_(rules), pool_(pool), outcomes_(jobs.size()) {}
 
   void Work() {
     while (true) {
       const std::size_t index = next_.fetch_add(1);
       if (index >= jobs_.size()) return;
-      auto outcome = HashFile(jobs_[index], rules_);
+      auto outcome = HashFile(jobs_[index], rules_, &pool_);
       {
         const std::lock_guard lock(mutex_);
         outcomes_[index].emplace(std::move(outcome));
@@ -104,6 +105,7 @@ class Queue {
  private:
   std::span<const HashJob> jobs_;
   const HashRules& rules_;
+  DigestPool& pool_;
   std::atomic<std::size_t> next_{0};
   std::mutex mutex_;  // guards what follows
   std::condition_variable finished_;
@@ -119,22 +121,25 @@ void HashInTurn(std::span<const HashJob> jobs, const HashRules& rules,
 
 }  // namespace
 
-Result<HashedFile> HashFile(const HashJob& job, const HashRules& rules) {
+Result<HashedFile> HashFile(const HashJob& job, const HashRules& rules, DigestPool* pool) {
   if (rules.form != HashForm::kFile) return HashGuest(job, rules);
   if (job.name == "-") return HashStandardInput(job, rules);
   const auto file = PLATTER_TRY(FileStorage::Open(job.name, {.lock = false}));
-  return WithProgress(job, rules, file->size(),
-                      [&](const HashOptions& options) { return FileDigests(*file, options); });
+  return WithProgress(job, rules, file->size(), [&](const HashOptions& options) {
+    return pool != nullptr ? FileDigests(*file, options, *pool) : FileDigests(*file, options);
+  });
 }
 
 void HashFiles(std::span<const HashJob> jobs, const HashRules& rules,
                const std::function<bool(const HashJob&, Result<HashedFile>)>& take) {
-  const unsigned wanted = CountThreads(rules, jobs.size());
-  if (wanted <= 1) return HashInTurn(jobs, rules, take);
-  Queue queue(jobs, rules);
+  const unsigned readers = CountReaders(rules, jobs.size());
+  if (readers <= 1) return HashInTurn(jobs, rules, take);
+  const auto pool = DigestPool::Make(std::clamp(std::thread::hardware_concurrency(), 1U, kMostAtOnce));
+  if (!pool.ok()) return HashInTurn(jobs, rules, take);
+  Queue queue(jobs, rules, *pool.value());
   std::vector<std::thread> threads;
   try {
-    for (unsigned i = 0; i < wanted; ++i) threads.emplace_back([&queue] { queue.Work(); });
+    for (unsigned i = 0; i < readers; ++i) threads.emplace_back([&queue] { queue.Work(); });
   } catch (const std::system_error&) {
     if (threads.empty()) return HashInTurn(jobs, rules, take);
   }

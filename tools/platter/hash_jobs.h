@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "convert/hash/algorithm.h"
+#include "convert/hash/digest_pool.h"
 #include "formats/core/result.h"
 
 namespace platter::cli {
@@ -42,10 +43,12 @@ struct HashedFile {
   std::vector<DigestValue> digests;
 };
 
-Result<HashedFile> HashFile(const HashJob& job, const HashRules& rules);
+// `pool`: where kFile hashes together with others; null for alone.
+Result<HashedFile> HashFile(const HashJob& job, const HashRules& rules, DigestPool* pool = nullptr);
 
 // HashFile for each job; `take` is called in the jobs' order, in the calling thread, and ends the work by returning
-// false. Files are hashed side by side where one file keeps one core busy: kFile, without progress.
+// false. Files are hashed side by side, their digests in lanes, where one file keeps one core busy: kFile, without
+// progress.
 void HashFiles(std::span<const HashJob> jobs, const HashRules& rules,
                const std::function<bool(const HashJob&, Result<HashedFile>)>& take);
 

@@ -1,0 +1,137 @@
+// DigestPool: the digests of many streams at once (uploads, files under audit), in the lanes of a few threads.
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "convert/hash/algorithm.h"
+#include "convert/hash/block_loops.h"
+#include "convert/hash/digest.h"
+#include "convert/kernels/digest_lanes.h"
+#include "formats/core/result.h"
+
+namespace platter {
+
+// Streams whose algorithm is the same are hashed side by side, one in each lane; what waits alone is hashed by
+// OpenSSL's loop, so that one stream is as fast as EVP. Whoever waits longest for an algorithm comes first, and the
+// algorithms take turns. Thread-safe.
+class DigestPool : public std::enable_shared_from_this<DigestPool> {
+ public:
+  class Stream;
+
+  // `threads` of them hash, at least 1. kUnsupported as Digest::Make; kIo where the host grants no thread.
+  static Result<std::shared_ptr<DigestPool>> Make(unsigned threads = 1);
+  // Streams keep the pool: none is left.
+  ~DigestPool();
+  DigestPool(const DigestPool&) = delete;
+  DigestPool& operator=(const DigestPool&) = delete;
+
+  // At least one algorithm. kUnsupported as Digest::Make.
+  Result<std::unique_ptr<Stream>> Open(std::span<const DigestAlgorithm> algorithms);
+
+ private:
+  // One algorithm of one stream.
+  struct Member {
+    enum class State : std::uint8_t { kIdle, kWaiting, kBusy };
+
+    Stream* stream = nullptr;
+    DigestAlgorithm algorithm = DigestAlgorithm::kMd5;
+    std::optional<kernels::LaneDigest> lanes;  // with `state`; an algorithm without lanes has `digest`
+    kernels::MessageState state{};
+    std::optional<Digest> digest;
+    DigestValue value;
+    std::optional<Error> error;
+    // What follows is guarded by the pool's mutex.
+    State doing = State::kIdle;
+    std::uint64_t taken = 0;  // slots that it is done with
+  };
+  // The members that wait for one algorithm.
+  struct Queue {
+    std::deque<Member*> members;
+    hash::BlockLoop loop;
+    std::optional<std::size_t> fewest_for_lanes;  // 0: never in lanes
+  };
+  static constexpr std::size_t kQueues = 12;      // one for each algorithm
+  static constexpr std::size_t kMostAtOnce = 64;  // more than any CPU has lanes
+
+  DigestPool() = default;
+  Result<> StartThreads(unsigned threads);
+  Result<> Prepare(DigestAlgorithm algorithm);
+  Queue& QueueOf(DigestAlgorithm algorithm) noexcept { return queues_[static_cast<std::size_t>(algorithm)]; }
+  void Work();
+  // These want the mutex held.
+  void Enqueue(Member& member);
+  void TakeBatch(std::vector<Member*>& batch);
+  void GiveBack(std::span<Member* const> batch);
+
+  static void Hash(const Queue& queue, std::span<Member* const> batch);
+  static void End(Member& member);
+
+  std::mutex mutex_;  // guards all that follows, and the streams' counts
+  std::condition_variable work_;
+  std::array<Queue, kQueues> queues_;
+  std::size_t waiting_ = 0;  // members in queues
+  std::size_t turn_ = 0;     // the queue that is looked at first
+  bool ended_ = false;
+  std::vector<std::thread> threads_;
+};
+
+// One message, fed by one thread at a time. Holds up to 256 KiB; who pushes faster than the pool hashes waits.
+// Destroyed before Finish it leaves at once, but for what is being hashed at that moment.
+class DigestPool::Stream {
+ public:
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  // Where to put the bytes that come next; not empty. Waits until there is room. Valid until the next call of anything.
+  std::span<std::byte> Buffer();
+  // Adds the first `length` bytes of what Buffer returned last.
+  void Push(std::size_t length);
+  void Update(std::span<const std::byte> bytes);
+  // As Update with so many zeros.
+  void UpdateZeros(std::uint64_t count);
+  // Waits for the digests; they are in the order of the algorithms. To be called once, last.
+  Result<std::vector<DigestValue>> Finish();
+
+ private:
+  friend class DigestPool;
+
+  static constexpr std::size_t kSlots = 4;
+  static constexpr std::size_t kSlotBytes = std::size_t{64} << 10;  // a multiple of every algorithm's block
+
+  // All but the last are full.
+  struct Slot {
+    std::vector<std::byte> bytes;
+    std::size_t length = 0;
+    bool zeros = false;  // so many zeros instead of `bytes`
+    bool last = false;
+
+    std::span<const std::byte> content() const noexcept;
+  };
+
+  explicit Stream(std::shared_ptr<DigestPool> pool) : pool_(std::move(pool)) {}
+  Slot& FreeSlot();
+  void Enqueue();
+  const Slot& SlotOf(const Member& member) const noexcept { return slots_[member.taken % kSlots]; }
+
+  const std::shared_ptr<DigestPool> pool_;
+  std::vector<Member> members_;
+  std::array<Slot, kSlots> slots_;
+  std::condition_variable freed_;
+  // What follows is guarded by the pool's mutex.
+  std::uint64_t filled_ = 0;  // slots that were enqueued
+  std::uint64_t length_ = 0;  // bytes in them
+  bool abandoned_ = false;
+};
+
+}  // namespace platter
