@@ -30,7 +30,7 @@ file(STRINGS "${PROJECT_SOURCE_DIR}/formats/formats.def" platter_format_names RE
 list(TRANSFORM platter_format_names REPLACE "PLATTER_FORMAT\\((.*)\\)" "platter_\\1")
 file(STRINGS "${PROJECT_SOURCE_DIR}/formats/containers/containers.def" platter_container_names REGEX "^PLATTER_CONTAINER")
 list(TRANSFORM platter_container_names REPLACE "PLATTER_CONTAINER\\((.*)\\)" "platter_\\1")
-list(APPEND platter_format_names ${platter_container_names} platter_tar)
+list(APPEND platter_format_names ${platter_container_names} platter_tar platter_json)
 set(platter_libraries platter_inspect platter_convert platter_formats ${platter_format_names} platter_recognised platter_partition platter_amazon platter_ext platter_core)
 install(TARGETS platter_engine ${platter_libraries} EXPORT platterTargets ARCHIVE COMPONENT development)
 install(EXPORT platterTargets NAMESPACE platter:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/platter
@@ -87,7 +87,7 @@ set(CPACK_COMPONENT_TOOL_DESCRIPTION "Reads, checks and converts virtual disk im
  and looks into ISO images.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libplatter-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libfmt-dev, libisal-dev, libzstd-dev, zlib1g-dev, libbz2-dev, liblzma-dev, liblz4-dev, libisofs-dev, libext2fs-dev, comerr-dev, libssl-dev, libpugixml-dev, libinih-dev, libboost-json1.81-dev")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libfmt-dev, libisal-dev, libzstd-dev, zlib1g-dev, libbz2-dev, liblzma-dev, liblz4-dev, libisofs-dev, libext2fs-dev, comerr-dev, libssl-dev, libpugixml-dev, libinih-dev, libboost1.81-dev")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Reads, checks and converts virtual disk images (development files)
  Headers and static libraries of the engine behind platter.")
 include(CPack)
