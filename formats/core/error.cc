@@ -43,6 +43,12 @@ std::string_view ErrorKindName(ErrorKind kind) noexcept {
       return "invalid";
     case ErrorKind::kCancelled:
       return "cancelled";
+    case ErrorKind::kNotFound:
+      return "not found";
+    case ErrorKind::kExists:
+      return "exists";
+    case ErrorKind::kConflict:
+      return "conflict";
   }
   return "unknown";
 }

@@ -24,6 +24,9 @@ enum class ErrorKind : std::uint8_t {
   kDenied,         // a reference to another file that the ReferenceGate refused
   kInvalid,        // a wrong argument or option from the caller
   kCancelled,      // the caller asked to stop
+  kNotFound,       // what the caller names is not there
+  kExists,         // what the caller wants to make is there already
+  kConflict,       // it is not in the state for this, or somebody else has changed it meanwhile
 };
 
 // The kind's name as it appears in messages: "corrupt", "unsupported", ...
