@@ -41,7 +41,7 @@ bool Cancelled(const HashOptions& options) {
 // stream of a pool.
 template <class Digests>
 Result<std::uint64_t> AddPiece(Storage& file, std::uint64_t offset, std::uint64_t run_length, bool data,
-                               Digests& digests) {
+                               const HashOptions& options, Digests& digests) {
   if (!data) {
     const std::uint64_t length = std::min(run_length, kZerosAtOnce);
     digests.UpdateZeros(length);
@@ -49,6 +49,7 @@ Result<std::uint64_t> AddPiece(Storage& file, std::uint64_t offset, std::uint64_
   }
   const auto room = digests.Buffer();
   const std::uint64_t length = std::min<std::uint64_t>(run_length, room.size());
+  if (options.rate != nullptr) options.rate->Admit(length, [&] { return Cancelled(options); });
   PLATTER_CHECK(file.ReadAt(offset, room.first(length)));
   digests.Push(length);
   return length;
@@ -62,7 +63,7 @@ Result<std::vector<DigestValue>> DigestsOf(Storage& file, const HashOptions& opt
     const std::uint64_t end = at + std::min(run.length, size - at);
     while (at < end) {
       if (Cancelled(options)) return Error(ErrorKind::kCancelled, "cancelled");
-      at += PLATTER_TRY(AddPiece(file, at, end - at, run.data, digests));
+      at += PLATTER_TRY(AddPiece(file, at, end - at, run.data, options, digests));
       if (options.progress) options.progress(at, size);
     }
   }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <vector>
 
+#include "convert/copy/rate_limit.h"
 #include "convert/hash/algorithm.h"
 #include "convert/hash/digest_pool.h"
 #include "convert/hash/digest_set.h"
@@ -23,6 +24,8 @@ struct HashOptions {
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
   // Looked at between pieces; once true, the outcome is kCancelled. May be null.
   const std::atomic<bool>* cancel = nullptr;
+  // FileDigests: holds back what is read from the file. Holes pass freely. May be null.
+  copy::RateLimit* rate = nullptr;
 };
 
 // The digests of the guest disk's bytes from first to last, as of a raw image. Holes and zeros are not read, but hashed

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -133,6 +135,65 @@ TEST(DigestPool, StreamsThatLeaveDisturbNobody) {
   }
   stop = true;
   leaver.join();
+}
+
+// Others keep the pool busy without end; how much of theirs is hashed while one short stream waits for its digest says
+// whether it has to wait for more than its turn.
+TEST(DigestPool, AShortStreamWaitsForItsTurnAlone) {
+  constexpr std::size_t kOthers = 24;
+  const std::vector algorithms = {DigestAlgorithm::kMd5, DigestAlgorithm::kSha512};
+  const auto pool = DigestPool::Make().value();
+  const Bytes piece = Noise(5, kSlot);
+  std::atomic<bool> stop = false;
+  std::atomic<std::uint64_t> theirs = 0;  // pieces
+  std::vector<std::thread> others;
+  for (std::size_t i = 0; i < kOthers; ++i) {
+    others.emplace_back([&] {
+      const auto stream = pool->Open(algorithms).value();
+      while (!stop) {
+        stream->Update(piece);
+        ++theirs;
+      }
+    });
+  }
+  while (theirs < 10 * kOthers) std::this_thread::yield();
+  // The quickest of some tries: the host may let any thread wait.
+  std::uint64_t fewest = ~std::uint64_t{0};
+  for (int attempt = 0; attempt < 30; ++attempt) {
+    const auto stream = pool->Open(algorithms).value();
+    const std::uint64_t before = theirs;
+    stream->Update(std::span(piece).first(1000));
+    EXPECT_EQ(stream->Finish().value(), Alone(algorithms, std::span(piece).first(1000)));
+    fewest = std::min(fewest, theirs - before);
+  }
+  stop = true;
+  for (std::thread& other : others) other.join();
+  // One round for each algorithm, and what was queued before it.
+  EXPECT_LE(fewest, 6 * kOthers);
+}
+
+// Whoever pushes faster than the pool hashes has to wait, and what it may push meanwhile is bounded.
+TEST(DigestPool, HoldsFourPiecesOfAStream) {
+  const std::vector algorithms = {DigestAlgorithm::kSha3With512};
+  const auto pool = DigestPool::Make().value();
+  std::vector<std::unique_ptr<DigestPool::Stream>> streams;
+  for (int i = 0; i < 8; ++i) streams.push_back(pool->Open(algorithms).value());
+  std::set<const std::byte*> buffers;
+  Digest alone = Digest::Make(algorithms.front()).value();
+  const Bytes piece = Noise(6, kSlot);
+  for (int round = 0; round < 40; ++round) {
+    for (const auto& stream : streams) {
+      const auto room = stream->Buffer();
+      ASSERT_EQ(room.size(), kSlot);
+      buffers.insert(room.data());
+      std::ranges::copy(piece, room.begin());
+      stream->Push(kSlot);
+    }
+    alone.Update(piece);
+  }
+  EXPECT_EQ(buffers.size(), 4 * streams.size());
+  const DigestValue wanted = alone.Finish().value();
+  for (const auto& stream : streams) EXPECT_EQ(stream->Finish().value().front(), wanted);
 }
 
 TEST(DigestPool, TheLastStreamEndsThePool) {

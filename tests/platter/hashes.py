@@ -158,6 +158,34 @@ def check_conversions():
            (True, f"MD5 (/dev/stdout) = {hashlib.md5(data).hexdigest()}\n"))
 
 
+def check_comparisons():
+    """compare --digest: two disks, and one with what was recorded of it."""
+    top = (FOLDER / "top.raw").read_bytes()
+    run("convert", "-O", "vmdk", "top.qcow2", "top.vmdk", program="qemu-img")
+    block, guest = block_hash(top, "sha512"), hashlib.md5(top).hexdigest()
+    expect("two disks", output("compare", "--digest", "sha512", "top.qcow2", "top.vmdk"),
+           f"{block}  top.qcow2\n{block}  top.vmdk\nImages are identical.\n")
+    other = block_hash((FOLDER / "disk.raw").read_bytes(), "sha512")
+    expect("others", output("compare", "--digest", "sha512", "-f", "raw", "disk.raw", "top.vmdk", code=1),
+           f"{other}  disk.raw\n{block}  top.vmdk\nImages differ!\n")
+    expect("recorded", output("compare", "--digest", f"sha512:{block.upper()}", "top.vmdk"),
+           f"{block}  top.vmdk\nImage is as recorded.\n")
+    small = block_hash(top, "sha1", 4096)
+    expect("block size", output("compare", "--digest", f"sha1:{small}", "--block-size", "4k", "-p", "top.vmdk"),
+           f"{small}  top.vmdk\nImage is as recorded.\n")
+    expect("guest", output("compare", "--digest", f"md5:{guest}", "--guest", "top.vmdk"),
+           f"{guest}  top.vmdk\nImage is as recorded.\n")
+    expect("not as recorded", output("compare", "--digest", f"sha512:{other}", "top.vmdk", code=1),
+           f"{block}  top.vmdk\nImage is not as recorded!\n")
+    expect("quiet", output("compare", "-q", "--digest", f"sha512:{other}", "top.vmdk", code=1), "")
+    run("compare", "--digest", "md5", "top.vmdk", "nowhere", code=2)
+    # A longer disk is equal to compare, and another one to its hash.
+    shutil.copy(FOLDER / "top.raw", FOLDER / "longer.raw")
+    os.truncate(FOLDER / "longer.raw", len(top) + 65536)
+    run("compare", "-f", "raw", "-F", "raw", "top.raw", "longer.raw")
+    run("compare", "--digest", "md5", "-f", "raw", "-F", "raw", "top.raw", "longer.raw", code=1)
+
+
 def check_vast_disk():
     """10 TiB of which nothing is read but 3 MiB; the digests of zero blocks come one after another."""
     size, block = 10 << 40, 16 << 20
@@ -235,6 +263,16 @@ WRONG = [
     (["hash", "--bogus", "1.bin"], "unrecognized option '--bogus'"),
     (["hash", "--guest", "-f", "nonsense", "1.bin"], "nonsense"),
     (["hash", "--guest", "-f", "qcow2", "1.bin"], "qcow2"),
+    (["compare", "--digest", "md6", "1.bin", "1.bin"], "unknown digest 'md6'"),
+    (["compare", "--digest", "md5,sha1", "1.bin", "1.bin"], "by one digest"),
+    (["compare", "--digest", "md5:abc", "1.bin"], "'abc' is no md5 digest"),
+    (["compare", "--digest", "md5:" + "0" * 31 + "g", "1.bin"], "is no md5 digest"),
+    (["compare", "--digest", "md5:" + "0" * 32, "1.bin", "1.bin"], "Expecting one image file name"),
+    (["compare", "--digest", "md5", "1.bin"], "Expecting two image file names"),
+    (["compare", "--guest", "1.bin", "1.bin"], "go with --digest"),
+    (["compare", "--digest", "md5", "--guest", "--block-size", "4k", "1.bin", "1.bin"], "goes without --guest"),
+    (["compare", "--digest", "md5", "--block-size", "1000", "1.bin", "1.bin"], "power of two"),
+    (["compare", "--digest", "md5", "-s", "1.bin", "1.bin"], "without -s"),
     (["convert", "--digest", "md6", "1.bin", "new"], "unknown digest 'md6'"),
     (["convert", "--digest", "md5", "-C", "1.bin", "new"], "--digest has to see the bytes"),
     (["convert", "--digest", "md5", "-O", "qcow2", "-B", "1.bin", "-F", "raw", "disk.raw", "new"], "cannot go with -B"),
@@ -252,13 +290,16 @@ def check_wrong():
     os.symlink(PLATTER, FOLDER / "qemu-img")
     done = run("hash", "1.bin", program=FOLDER.absolute() / "qemu-img", code=1)
     expect("as qemu-img", "Command not found: hash" in done.stderr.decode(), True)
+    done = run("compare", "--digest", "md5", "1.bin", "1.bin", program=FOLDER.absolute() / "qemu-img", code=1)
+    expect("qemu-img compare", "unrecognized option '--digest'" in done.stderr.decode(), True)
     done = run("convert", "--digest", "md5", "1.bin", "new", program=FOLDER.absolute() / "qemu-img", code=1)
     expect("qemu-img convert", "unrecognized option '--digest'" in done.stderr.decode(), True)
 
 
 shutil.rmtree(FOLDER, ignore_errors=True)
 FOLDER.mkdir(parents=True)
-for check in (check_files, check_block_hashes, check_guests, check_conversions, check_vast_disk, check_lists, check_failures, check_wrong):
+for check in (check_files, check_block_hashes, check_guests, check_conversions, check_comparisons, check_vast_disk,
+              check_lists, check_failures, check_wrong):
     check()
 shutil.rmtree(FOLDER)
 print("\n".join(failures) or f"{len(LENGTHS)} lengths, {len(PEERS)} algorithms, {len(FORMATS)} formats: as expected")

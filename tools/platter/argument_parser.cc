@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "tools/platter/message.h"
@@ -10,7 +12,8 @@ namespace platter::cli {
 namespace {
 
 bool IsUnknownToQemu(const option& known) {
-  return known.val == kDisk || known.val == kDigest || known.val == kNoReflink;
+  static constexpr std::array kUnknown = {kDisk, kDigest, kNoReflink, kGuest, kBlockSize};
+  return std::ranges::find(kUnknown, known.val) != kUnknown.end();
 }
 
 }  // namespace

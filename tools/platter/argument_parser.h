@@ -43,6 +43,8 @@ enum LongOption : int {
   kEfiBoot,
   kDigest,
   kDisk,
+  kGuest,
+  kBlockSize,
 };
 
 // One parser at a time: getopt_long keeps its place in the process.

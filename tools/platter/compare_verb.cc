@@ -3,9 +3,15 @@
 
 #include <array>
 #include <cstring>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "convert/compare/compare.h"
 #include "tools/platter/argument_parser.h"
+#include "tools/platter/compare_digests.h"
+#include "tools/platter/hash_jobs.h"
 #include "tools/platter/interrupt.h"
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
@@ -18,15 +24,20 @@ enum ExitCode : int { kSame = 0, kDiffer = 1, kCannotOpen = 2, kCannotMap = 3, k
 
 struct CompareArguments {
   std::array<ImageArgument, 2> images;
+  std::size_t count = 2;  // of `images`: one with a digest that was recorded
+  std::optional<DigestComparison> by_digest;
   bool strict = false;
   bool progress = false;
   bool quiet = false;
+  std::optional<std::string> digest;  // --digest
+  bool guest = false;
+  std::optional<std::string> block_size;
 };
 
 constexpr option kOptions[] = {
-    {"disk", required_argument, nullptr, kDisk},
-    {"image-opts", no_argument, nullptr, kImageOpts},
-    {"force-share", no_argument, nullptr, 'U'},
+    {"disk", required_argument, nullptr, kDisk},      {"digest", required_argument, nullptr, kDigest},
+    {"guest", no_argument, nullptr, kGuest},          {"block-size", required_argument, nullptr, kBlockSize},
+    {"image-opts", no_argument, nullptr, kImageOpts}, {"force-share", no_argument, nullptr, 'U'},
 };
 
 void TakeOption(int code, std::string_view value, CompareArguments& arguments, std::string& cache) {
@@ -36,6 +47,9 @@ void TakeOption(int code, std::string_view value, CompareArguments& arguments, s
   if (code == 'p') arguments.progress = true;
   if (code == 'q') arguments.quiet = true;
   if (code == 's') arguments.strict = true;
+  if (code == kDigest) arguments.digest = value;
+  if (code == kGuest) arguments.guest = true;
+  if (code == kBlockSize) arguments.block_size = value;
   // Of the first image: the second is what it is compared with.
   if (code == kDisk) arguments.images[0].disk = value;
   for (ImageArgument& image : arguments.images) {
@@ -44,19 +58,50 @@ void TakeOption(int code, std::string_view value, CompareArguments& arguments, s
   }
 }
 
+// What --digest and the options that go with it say. False after a message.
+bool TakeDigest(const Persona& persona, CompareArguments& arguments) {
+  if (!arguments.digest) {
+    if (!arguments.guest && !arguments.block_size) return true;
+    ComplainUsage(persona, "--guest and --block-size go with --digest");
+    return false;
+  }
+  if (arguments.strict || (arguments.guest && arguments.block_size)) {
+    ComplainUsage(persona, arguments.strict ? "--digest says nothing of allocation: it goes without -s"
+                                            : "--block-size goes without --guest");
+    return false;
+  }
+  arguments.by_digest = ParseDigestComparison(persona, *arguments.digest);
+  if (!arguments.by_digest) return false;
+  if (arguments.block_size) {
+    const auto size = ParseHashBlockSize(persona, *arguments.block_size);
+    if (!size) return false;
+    arguments.by_digest->block_size = *size;
+  }
+  arguments.by_digest->guest = arguments.guest;
+  arguments.by_digest->progress = arguments.progress;
+  arguments.by_digest->quiet = arguments.quiet;
+  if (arguments.by_digest->recorded) arguments.count = 1;
+  return true;
+}
+
 // 0, or after a message the call's exit code; parser.exit_code() goes before it.
 int ParseArguments(const Invocation& call, ArgumentParser& parser, CompareArguments& arguments) {
   std::string cache = "writeback";
   while (const auto code = parser.Next()) TakeOption(*code, parser.value(), arguments, cache);
   if (parser.exit_code()) return *parser.exit_code();
   const auto operands = parser.operands();
-  if (operands.size() != 2) return ComplainUsage(call.persona, "Expecting two image file names");
+  if (!TakeDigest(call.persona, arguments)) return kDiffer;
+  if (operands.size() != arguments.count) {
+    return ComplainUsage(call.persona, arguments.count == 2
+                                           ? "Expecting two image file names"
+                                           : "Expecting one image file name, beside the digest that was recorded");
+  }
   const auto mode = ParseCacheMode(cache);
   if (!mode.ok()) {
     Complain(call.persona, fmt::format("Invalid source cache option: {}", cache));
     return kCannotOpen;
   }
-  for (std::size_t i = 0; i < 2; ++i) {
+  for (std::size_t i = 0; i < arguments.count; ++i) {
     arguments.images[i].dialect = call.persona.dialect();
     arguments.images[i].containers = true;
     arguments.images[i].text = operands[i];
@@ -137,16 +182,17 @@ int RunCompare(const Invocation& call) {
   CompareArguments arguments;
   const int wrong = ParseArguments(call, parser, arguments);
   if (parser.exit_code() || wrong != 0) return parser.exit_code().value_or(wrong);
-  std::vector<Chain> chains;
-  for (const ImageArgument& image : arguments.images) {
+  std::vector<NamedChain> disks;
+  for (const ImageArgument& image : std::span(arguments.images).first(arguments.count)) {
     auto opened = OpenImage(image, {});
     if (!opened.ok()) {
       ComplainOpen(call.persona, image.text, opened.error());
       return kCannotOpen;
     }
-    chains.push_back(opened.value().chain());
+    disks.push_back({image.text, opened.value().chain()});
   }
-  return CompareChains(call.persona, arguments, chains[0], chains[1]);
+  if (arguments.by_digest) return CompareDigests(call.persona, *arguments.by_digest, disks);
+  return CompareChains(call.persona, arguments, disks[0].chain, disks[1].chain);
 }
 
 }  // namespace platter::cli

@@ -4,7 +4,7 @@ _platter() {
   local cur prev words cword
   _init_completion || return
 
-  local verbs="amazon cat check compare convert create extract hash info inspect ls map measure"
+  local verbs="amazon audit cat check compare convert create extract hash info inspect ls map measure"
   if [[ $cword -eq 1 ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$verbs --help --version" -- "$cur")
     return
@@ -44,7 +44,9 @@ _platter() {
   local options
   case $verb in
     amazon) options="-d -f -O -o -c --ami --aki --ari --append -U -q --force-share --image-opts --partition --kernel --force --help" ;;
-    hash) options="--digest --file --guest --block --block-size --check --disk -f -p -q --output -U --force-share --image-opts --help" ;;
+    audit) options="--digest -C --directory -m --rate --state --resume --strict -p -q --quiet -v --verbose --output --help" ;;
+    hash) options="--digest --tag --file --guest --block --block-size --check -q --quiet --status -w --warn --strict
+        --ignore-missing --disk -f -p --output -U --force-share --image-opts --help" ;;
     info) options="-f --output --backing-chain -U --force-share --image-opts --help" ;;
     inspect) options="--expect-disk --expect-container --policy --depth --output --allow-formats --max-virtual-size \
         --max-ratio --allow-references --allow-ambiguous --allow-truncated --allow-encrypted --help" ;;
@@ -57,7 +59,7 @@ _platter() {
       options="-f -O -o -B -F -c -C -p -q -n -t -T -S -m -W -l -U -r --target-is-zero --bitmaps
         --skip-broken-bitmaps --salvage --disk --digest --no-reflink --image-opts --target-image-opts --help"
       ;;
-    compare) options="-f -F -T -s -p -q -U --force-share --image-opts --disk --help" ;;
+    compare) options="-f -F -T -s -p -q --digest --guest --block-size -U --force-share --image-opts --disk --help" ;;
     map) options="-f --start-offset --max-length --output -U --force-share --image-opts --disk --help" ;;
     measure) options="-f -O -o -l --size --output -U --force-share --image-opts --disk --help" ;;
   esac

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstdio>
+#include <memory>
 #include <utility>
 
 #include "tools/platter/message.h"
@@ -75,7 +78,7 @@ std::optional<DigestLine> ParseTagged(std::string_view line) {
   return DigestLine{algorithm, *std::move(hex), std::string(line.substr(open + 1, close - open - 1))};
 }
 
-// "HEX  NAME", "HEX *NAME" and xxhsum's "XXH3_HEX  NAME".
+// "HEX  NAME", "HEX *NAME", BSD's "HEX NAME" and xxhsum's "XXH3_HEX  NAME".
 std::optional<DigestLine> ParsePlain(std::string_view line) {
   constexpr std::string_view kXxh3Prefix = "XXH3_";
   DigestLine parsed;
@@ -84,13 +87,97 @@ std::optional<DigestLine> ParsePlain(std::string_view line) {
     line.remove_prefix(kXxh3Prefix.size());
   }
   const std::size_t space = line.find(' ');
-  if (space == std::string_view::npos || space + 2 >= line.size()) return std::nullopt;
-  if (line[space + 1] != ' ' && line[space + 1] != '*') return std::nullopt;
+  if (space == std::string_view::npos) return std::nullopt;
+  std::string_view name = line.substr(space + 1);
+  if (name.size() > 1 && (name.front() == ' ' || name.front() == '*')) name.remove_prefix(1);
+  if (name.empty()) return std::nullopt;
   auto hex = LowerHex(line.substr(0, space));
   if (!hex) return std::nullopt;
   parsed.hex = *std::move(hex);
-  parsed.name = line.substr(space + 2);
+  parsed.name = name;
   return parsed;
+}
+
+// Longer than any line with a name that a file can have.
+constexpr std::size_t kLongestLine = std::size_t{64} << 10;
+
+// The lines of a file or a pipe, one after the other. What is longer than kLongestLine comes out as an empty line with
+// `too_long` set: a list may be any file.
+class Lines {
+ public:
+  static Result<Lines> Open(const std::string& path) {
+    if (path == "-") return Lines(File(stdin, [](std::FILE* /*in*/) { return 0; }));
+    File file(std::fopen(path.c_str(), "rbe"), std::fclose);
+    if (!file) return Error::FromErrno(errno, "cannot open the list").In(path);
+    return Lines(std::move(file));
+  }
+
+  struct Line {
+    std::string text;
+    bool too_long = false;
+  };
+  // Empty at the end.
+  Result<std::optional<Line>> Next() {
+    Line line;
+    bool any = false;
+    while (true) {
+      if (at_ == have_ && !PLATTER_TRY(Fill())) break;
+      any = true;
+      const std::string_view rest(buffer_.data() + at_, have_ - at_);
+      const std::size_t end = rest.find('\n');
+      const std::string_view part = rest.substr(0, end);
+      line.too_long = line.too_long || line.text.size() + part.size() > kLongestLine;
+      if (line.too_long) {
+        line.text.clear();
+      } else {
+        line.text += part;
+      }
+      at_ += part.size();
+      if (end == std::string_view::npos) continue;
+      ++at_;
+      break;
+    }
+    if (!any) return std::optional<Line>();
+    return std::optional<Line>(std::move(line));
+  }
+
+ private:
+  using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+
+  explicit Lines(File file) : file_(std::move(file)), buffer_(kLongestLine, '\0') {}
+
+  // False at the end.
+  Result<bool> Fill() {
+    at_ = 0;
+    have_ = std::fread(buffer_.data(), 1, buffer_.size(), file_.get());
+    if (have_ == 0 && std::ferror(file_.get()) != 0) return Error::FromErrno(errno, "cannot read the list");
+    return have_ != 0;
+  }
+
+  File file_;
+  std::string buffer_;
+  std::size_t at_ = 0;  // in buffer_: what is not handed out yet
+  std::size_t have_ = 0;
+};
+
+// Empty when the line makes no sense.
+std::optional<ListedDigest> Settled(std::string_view line, const DigestListRules& rules) {
+  const auto& wanted = rules.algorithm;
+  auto parsed = ParseDigestLine(line);
+  if (!parsed && rules.only_file) {
+    if (auto hex = LowerHex(line.substr(0, line.find_last_not_of(" \t\r") + 1))) {
+      parsed = DigestLine{std::nullopt, *std::move(hex), *rules.only_file};
+    }
+  }
+  if (!parsed || parsed->name.find('\0') != std::string::npos) return std::nullopt;
+  auto algorithm = parsed->algorithm;
+  if (wanted) {
+    if (algorithm && *algorithm != *wanted) return std::nullopt;
+    algorithm = wanted;
+  }
+  if (!algorithm) algorithm = DigestOfLength(parsed->hex.size());
+  if (!algorithm || 2 * TraitsOf(*algorithm).size != parsed->hex.size()) return std::nullopt;
+  return ListedDigest{*algorithm, std::move(parsed->hex), std::move(parsed->name)};
 }
 
 }  // namespace
@@ -119,6 +206,7 @@ std::string TaggedDigestLine(DigestAlgorithm algorithm, std::string_view hex, st
 
 std::optional<DigestLine> ParseDigestLine(std::string_view line) {
   if (line.ends_with('\r')) line.remove_suffix(1);
+  line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
   const bool escaped = line.starts_with('\\');
   if (escaped) line.remove_prefix(1);
   auto parsed = ParseTagged(line);
@@ -128,6 +216,24 @@ std::optional<DigestLine> ParseDigestLine(std::string_view line) {
   if (!name) return std::nullopt;
   parsed->name = *std::move(name);
   return parsed;
+}
+
+Result<std::vector<ListedDigest>> ReadDigestList(const std::string& path, const DigestListRules& rules,
+                                                 const std::function<void(std::size_t number)>& wrong) {
+  Lines lines = PLATTER_TRY(Lines::Open(path));
+  std::vector<ListedDigest> listed;
+  for (std::size_t number = 1;; ++number) {
+    const auto line = PLATTER_TRY(lines.Next());
+    if (!line) return listed;
+    const std::string& text = line->text;
+    if (!line->too_long && (text.empty() || text == "\r" || text.starts_with('#'))) continue;
+    auto settled = Settled(text, rules);
+    if (settled) {
+      listed.push_back(*std::move(settled));
+    } else {
+      wrong(number);
+    }
+  }
 }
 
 std::optional<DigestAlgorithm> DigestOfLength(std::size_t hex_digits) noexcept {

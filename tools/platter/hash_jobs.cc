@@ -1,8 +1,10 @@
 #include "tools/platter/hash_jobs.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <condition_variable>
 #include <cstdio>
@@ -16,6 +18,7 @@
 #include "convert/hash/digest_set.h"
 #include "convert/hash/guest_digest.h"
 #include "formats/core/file_storage.h"
+#include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/progress.h"
 
@@ -120,6 +123,14 @@ void HashInTurn(std::span<const HashJob> jobs, const HashRules& rules,
 }
 
 }  // namespace
+
+std::optional<std::uint64_t> ParseHashBlockSize(const Persona& persona, std::string_view text) {
+  const auto size = ParseSizeArgument(persona, "block size", text);
+  if (!size || (std::has_single_bit(*size) && *size >= kSmallestHashBlock && *size <= kLargestHashBlock)) return size;
+  Complain(persona, fmt::format("Invalid block size '{}': it is a power of two from {} to {}", text, kSmallestHashBlock,
+                                kLargestHashBlock));
+  return std::nullopt;
+}
 
 Result<HashedFile> HashFile(const HashJob& job, const HashRules& rules, DigestPool* pool) {
   if (rules.form != HashForm::kFile) return HashGuest(job, rules);

@@ -7,11 +7,13 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "convert/hash/algorithm.h"
 #include "convert/hash/digest_pool.h"
 #include "formats/core/result.h"
+#include "tools/platter/persona.h"
 
 namespace platter::cli {
 
@@ -21,6 +23,9 @@ enum class HashForm : std::uint8_t {
   kGuest,  // the bytes of the guest disk
   kBlock,  // the guest disk's block hash
 };
+
+// The value of --block-size, in bytes. Empty after a message.
+std::optional<std::uint64_t> ParseHashBlockSize(const Persona& persona, std::string_view text);
 
 struct HashRules {
   HashForm form = HashForm::kFile;

@@ -32,6 +32,7 @@ std::span<const Verb> AllVerbs() noexcept;
 const Verb* FindVerb(const Persona& persona, std::string_view name) noexcept;
 
 int RunAmazon(const Invocation& call);
+int RunAudit(const Invocation& call);
 int RunCat(const Invocation& call);
 int RunCheck(const Invocation& call);
 int RunCompare(const Invocation& call);

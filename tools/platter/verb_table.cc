@@ -39,6 +39,38 @@ constexpr std::array kVerbs = {
         .ours = true,
     },
     Verb{
+        .name = "audit",
+        .summary = "are the images of a store what was recorded of them?",
+        .usage =
+            "[--digest name] [-C folder] [-m number] [--rate rate] [--state file [--resume]] [--strict] [-p] [-q | "
+            "-v] [--output=ofmt] folder|list ...",
+        .options =
+            "A LIST has lines as sha256sum, sha256sum --tag, openssl and this tool's hash write them; - is the "
+            "standard\n"
+            "input. In a FOLDER, and below, lists are found by their names: SHA256SUMS, MD5SUMS.txt, CHECKSUM,\n"
+            "x-CHECKSUM, disk.img.sha256, ...; their names are relative to where they lie. A file that several lists\n"
+            "name is read once.\n"
+            "  --digest NAME       the digest of lines that do not say theirs; by the list's name or the length "
+            "otherwise\n"
+            "  -C FOLDER           what names in a LIST are relative to (the current folder)\n"
+            "  -m NUMBER           files that are read at once, 1 to 64; as many as fill the lanes unless said. Disks "
+            "that\n"
+            "                      turn want few\n"
+            "  --rate RATE         bytes per second that are read at most, all files together\n"
+            "  --state FILE        keep in FILE what is verified; it is removed when the audit comes to its end\n"
+            "  --resume            go on where the audit that left the state was interrupted or killed\n"
+            "  --strict            lines that make no sense, and files in no list, are failures\n"
+            "  -p                  show progress, on the standard error stream\n"
+            "  -q                  say nothing when all is in order\n"
+            "  -v                  name files that are in order, files in no list and lines that make no sense, too\n"
+            "  --output FORM       human or json\n"
+            "Exit code: 0 all as recorded, 1 the audit could not be done, 2 something is not as recorded, missing, "
+            "unreadable\n"
+            "or changed while it was read, 3 interrupted.\n",
+        .run = RunAudit,
+        .ours = true,
+    },
+    Verb{
         .name = "cat",
         .summary = "print files that are inside an image",
         .usage = "[--image-opts] [-f fmt] [--tree names] [-U] filename path ...",
@@ -80,6 +112,10 @@ constexpr std::array kVerbs = {
             "  -T CACHE            cache mode for reading\n"
             "  -p                  show progress\n"
             "  -q                  say nothing; the exit code tells: 0 same, 1 different\n"
+            "  --digest NAME       compare by the block hash (see hash), and print it: a longer disk is another then\n"
+            "  --digest NAME:HEX   is the one disk what was recorded of it?\n"
+            "  --guest             with --digest: the digest of the guest's bytes instead\n"
+            "  --block-size SIZE   with --digest: of the block hash; 64k unless said\n"
             "  -U, --force-share   read them even though another process has them locked\n",
         .run = RunCompare,
     },
@@ -152,8 +188,9 @@ constexpr std::array kVerbs = {
     Verb{
         .name = "hash",
         .summary = "digests of files, and of guest disks whatever their format",
-        .usage = "[--digest names] [--file | --guest | --block [--block-size size]] [-f fmt] [--image-opts] [-p] [-U] "
-                 "[--output=ofmt] [--check list [-q] | filename ...]",
+        .usage =
+            "[--digest names] [--file | --guest | --block [--block-size size]] [-f fmt] [--image-opts] [-p] [-U] "
+            "[--output=ofmt] [--check list [-q | --status | -w] [--strict] [--ignore-missing] | [--tag] filename ...]",
         .options =
             "  --digest NAMES      md5, sha1, sha224, sha256 (unless said), sha384, sha512, blake2b, blake2s, "
             "sha3-256,\n"
@@ -165,7 +202,12 @@ constexpr std::array kVerbs = {
             "  --check LIST        are the files what the list says? Lines as this verb, sha256sum and openssl write "
             "them;\n"
             "                      - is the standard input. --guest and --block as when the list was made\n"
-            "  -q                  with --check: say nothing of files that are in order\n"
+            "  -q, --quiet         with --check: say nothing of files that are in order; --status: say nothing at all; "
+            "-w,\n"
+            "                      --warn: name each line that makes no sense. The last of them counts\n"
+            "  --strict            with --check: lines that make no sense are a failure\n"
+            "  --ignore-missing    with --check: pass over files that are not there\n"
+            "  --tag               lines of the form SHA256 (name) = digest for one digest, too\n"
             "  -f FORMAT           the image's format; recognised by content unless said\n"
             "  --disk DISK         which disk of an OVA or OVF: its number from 1 on, id or file name\n"
             "  --image-opts        names are lists of options: driver=qcow2,file.filename=a.qcow2\n"
