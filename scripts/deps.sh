@@ -6,14 +6,15 @@ cd "$(dirname "$0")/.."
 
 build=(g++ dpkg-dev file cmake ninja-build ccache pkg-config libfmt-dev libisal-dev libzstd-dev zlib1g-dev libqcow-dev
   libssl-dev libxxhash-dev libhwy-dev libbz2-dev liblzma-dev liblz4-dev libisofs-dev libext2fs-dev comerr-dev libpugixml-dev
-  libinih-dev libseccomp-dev libboost1.81-dev)
-run=(grub-rescue-pc e2fsprogs)
+  libinih-dev libseccomp-dev libboost1.81-dev libspdlog-dev prometheus-cpp-dev libcurl4-openssl-dev)
+run=(grub-rescue-pc e2fsprogs curl)
 test=(libgtest-dev libgmock-dev libbenchmark-dev qemu-utils libqcow-utils libvhdi-dev libvmdk-dev libbfio-dev 7zip e2fsprogs
   grub-rescue-pc python3 man-db bash-completion dpkg-dev file util-linux procps clang-14 clang-tidy-14 clang-format-14
   libclang-rt-14-dev llvm-14 cpio libarchive-tools bzip2 xz-utils zstd lz4 xfsprogs btrfs-progs squashfs-tools fdisk gdisk dosfstools
   qemu-system-x86 seabios mtools syslinux syslinux-common xorriso genisoimage udftools
   glance-common python3-glance python3-setuptools uwsgi-core uwsgi-plugin-python3 mariadb-server-core
-  mariadb-client-core python3-pymysql skopeo umoci)
+  mariadb-client-core python3-pymysql skopeo umoci keystone python3-openstackclient python3-glanceclient memcached
+  python3-memcache curl openssl)
 
 # The packages that are there, one a line.
 installed() {
@@ -43,11 +44,26 @@ start_no_services() {
   as_root chmod 755 "$policy"
 }
 
+# What Keystone's and Glance's packages ask when they are configured: no database, no user, no endpoint of theirs.
+answer_questions() {
+  command -v debconf-set-selections >/dev/null || return 0
+  local question
+  {
+    for question in configure_db create-admin-tenant register-endpoint; do
+      echo "keystone keystone/$question boolean false"
+    done
+    for question in glance/configure_db glance/configure_ksat glance/configure_rabbit glance-common/configure_db; do
+      echo "glance-common $question boolean false"
+    done
+  } | as_root debconf-set-selections
+}
+
 install_packages() {
   local log=build/deps.log
   mkdir -p build
   echo "deps.sh: installing ${missing[*]} (log: $log)" >&2
   start_no_services
+  answer_questions
   if ! { as_root apt-get update && as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
     tail -20 "$log" >&2

@@ -17,16 +17,16 @@ struct Named {
 };
 
 constexpr std::array kVisibilities = {
-    Named{Visibility::kPublic, "public"},
-    Named{Visibility::kPrivate, "private"},
-    Named{Visibility::kShared, "shared"},
-    Named{Visibility::kCommunity, "community"},
+    Named<Visibility>{Visibility::kPublic, "public"},
+    Named<Visibility>{Visibility::kPrivate, "private"},
+    Named<Visibility>{Visibility::kShared, "shared"},
+    Named<Visibility>{Visibility::kCommunity, "community"},
 };
 
 constexpr std::array kMemberStatuses = {
-    Named{MemberStatus::kPending, "pending"},
-    Named{MemberStatus::kAccepted, "accepted"},
-    Named{MemberStatus::kRejected, "rejected"},
+    Named<MemberStatus>{MemberStatus::kPending, "pending"},
+    Named<MemberStatus>{MemberStatus::kAccepted, "accepted"},
+    Named<MemberStatus>{MemberStatus::kRejected, "rejected"},
 };
 
 template <class Table, class T>

@@ -48,8 +48,8 @@ struct Request {
 
 struct Response {
   unsigned status = 200;
-  Fields headers;    // without Content-Length, Date and Connection, which the server adds
-  std::string body;  // where `file` is null
+  Fields headers = {};    // without Content-Length, Date and Connection, which the server adds
+  std::string body = {};  // where `file` is null
   // The bytes of an object, from `offset`, so many.
   std::unique_ptr<registry::StoreReader> file = {};
   std::uint64_t offset = 0;

@@ -1,0 +1,3 @@
+// Asio, compiled once for all that includes it.
+#include <boost/asio/impl/src.hpp>
+#include <boost/asio/ssl/impl/src.hpp>

@@ -1,0 +1,135 @@
+// Connection: the requests of one client, one after the other. For http/ alone: it drags Asio along.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "tools/platterd/http/exchange.h"
+#include "tools/platterd/http/request_reader.h"
+#include "tools/platterd/http/server.h"
+#include "tools/platterd/http/stream.h"
+
+namespace platter::http {
+
+// What all connections of a server share.
+struct Shared {
+  Service& service;
+  Server::Observer observer;
+  net::thread_pool& workers;
+  std::function<ServerLimits()> limits;
+  std::atomic<std::size_t> queued{0};
+  std::atomic<std::size_t> running{0};
+  std::atomic<bool> draining{false};
+};
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // `stream` runs on `strand`, and so must Serve.
+  Connection(Shared& shared, net::any_io_executor strand, std::unique_ptr<Stream> stream);
+
+  // Serves the client until it goes or errs.
+  net::awaitable<void> Serve();
+  // These two from any thread. Closes it if it is between requests; otherwise it ends with the present one's answer.
+  void Drain();
+  // Closes it whatever it is doing.
+  void Close();
+
+ private:
+  // How fast the client moves bytes while we wait for it.
+  struct Pace {
+    Clock::duration waited{};
+    std::uint64_t bytes = 0;
+  };
+  // The call of the service that a worker is doing.
+  struct Call {
+    bool running = false;
+    std::optional<Response> response;
+  };
+  enum class Then : std::uint8_t { kNextRequest, kLinger, kClose };
+  struct Buffer {
+    std::vector<std::byte> bytes;
+    std::size_t used = 0;
+
+    std::span<const std::byte> view() const noexcept { return {bytes.data(), used}; }
+    std::span<std::byte> space() noexcept { return std::span(bytes).subspan(used); }
+    void Drop(std::size_t count);
+  };
+
+  net::awaitable<void> ServeRequests();
+  net::awaitable<Then> ServeRequest();
+  // The header; a fault for one that is wrong, false for a client that went without a word.
+  net::awaitable<std::variant<bool, Fault>> ReadHead(RequestReader& reader);
+  net::awaitable<std::optional<Response>> Answered(RequestReader& reader);
+  net::awaitable<std::optional<Response>> ReceiveBody(RequestReader& reader);
+  // What of the body is in `now_`, side by side at its front; the rest goes to the front of `next_`.
+  std::variant<std::span<const std::byte>, Fault> GatherBody(RequestReader& reader);
+  net::awaitable<std::optional<Response>> FinishBody();
+  net::awaitable<Then> Send(RequestReader* reader, Response& response);
+  Then WhatFollows(const RequestReader* reader) const;
+  std::string HeadOf(const Response& response, std::uint64_t length, Then then) const;
+  net::awaitable<bool> SendFile(Response& response);
+  net::awaitable<bool> SendBySystem(Response& response);
+  net::awaitable<bool> SendByReading(Response& response);
+  net::awaitable<bool> WriteAll(std::span<const std::byte> bytes, Pace& pace);
+  // Whether the rest of a body that nobody wants is gone.
+  net::awaitable<bool> DiscardBody(RequestReader& reader);
+  net::awaitable<void> Linger();
+
+  // Runs `work` on a worker; what it returns goes to call_.response. No coroutine takes such a thing: GCC 12 destroys
+  // twice what is made within a co_await expression (PR 98401 and kin).
+  void StartCall(std::function<std::optional<Response>()> work);
+  net::awaitable<void> WaitForCall();
+  void EndCall(std::optional<Response> response);
+
+  // Whatever waits on the socket ends at that time with timed_out_ set.
+  void SetDeadline(Clock::time_point at);
+  void ClearDeadline();
+  void Watch();
+  // By when the client has to move a byte.
+  std::optional<Clock::time_point> NextDeadline(const Pace& pace) const;
+  net::awaitable<Moved> ReadPaced(std::span<std::byte> out, Pace& pace);
+  void Report(unsigned status, bool broken);
+
+  Shared& shared_;
+  net::any_io_executor strand_;
+  std::unique_ptr<Stream> stream_;
+  net::steady_timer watch_;
+  net::steady_timer call_done_;
+  std::optional<Clock::time_point> deadline_;
+  bool watching_ = false;
+  bool timed_out_ = false;
+  bool idle_ = false;
+  bool reading_body_ = false;
+  ServerLimits limits_;
+  std::string remote_;
+  Call call_;
+  std::unique_ptr<BodyConsumer> consumer_;
+  Buffer now_, next_;
+  Pace receiving_;
+  // Of the present request.
+  Clock::time_point began_;
+  std::string id_, method_, target_;
+  bool head_only_ = false;
+  bool expects_continue_ = false;
+  bool unreadable_ = false;  // the rest of its body cannot be told from what follows
+  std::uint64_t bytes_in_ = 0;
+  std::uint64_t bytes_out_ = 0;
+};
+
+}  // namespace platter::http

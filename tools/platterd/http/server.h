@@ -1,0 +1,90 @@
+// Server: HTTP/1.1 on a TCP port, plain or TLS, in front of a Service.
+//
+// Sockets are served by a few threads that never block; the Service is called on a bounded pool of workers, for each
+// connection one call at a time. A client that is slow, silent or wrong costs a bounded time and bounded memory.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "formats/core/result.h"
+#include "tools/platterd/http/exchange.h"
+#include "tools/platterd/http/request_reader.h"
+
+namespace platter::http {
+
+// What may change while the server runs.
+struct ServerLimits {
+  HeadLimits head;
+  std::chrono::milliseconds head_time{20000};        // for a request's header, and for a TLS handshake
+  std::chrono::milliseconds keep_alive_time{75000};  // that a connection may lie idle between requests
+  std::chrono::milliseconds stall_time{60000};       // without a byte that moves
+  // Bodies and answers move at least at this rate (bytes a second; 0: any), counted over the time that the server waits
+  // for the client, once that is over `grace_time`.
+  std::uint64_t minimum_rate = 1024;
+  std::chrono::milliseconds grace_time{30000};
+  std::chrono::milliseconds linger_time{10000};  // in which a client that is still sending may read an early answer
+  std::size_t connections = 1024;                // at a time; others wait to be accepted
+};
+
+struct ServerOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 0;  // 0: any free one
+  int backlog = 4096;
+  unsigned io_threads = 2;
+  unsigned workers = 16;
+  // TLS, where there is a certificate: files in PEM. `ca_file`: clients must have a certificate that it vouches for.
+  std::string cert_file = {}, key_file = {}, ca_file = {};
+  ServerLimits limits = {};
+};
+
+// What became of a request, once its answer is sent.
+struct Exchange {
+  std::string_view id, method, target, remote;  // empty where the header could not be read
+  unsigned status = 0;
+  std::uint64_t bytes_in = 0;   // of the body
+  std::uint64_t bytes_out = 0;  // of the answer's body
+  std::chrono::microseconds time{};
+  bool broken = false;  // the client went away before it had all
+};
+
+struct ServerLoad {
+  std::size_t connections = 0;
+  std::size_t queued = 0;   // calls of the Service that wait for a worker
+  std::size_t running = 0;  // calls that a worker works on
+};
+
+class Server {
+ public:
+  // Called on the threads that must not block; many at once. Throws nothing.
+  using Observer = std::function<void(const Exchange&)>;
+
+  // Listens; kIo where the port cannot be had, kInvalid for a certificate or an address that is none. `service`
+  // outlives the server.
+  static Result<std::unique_ptr<Server>> Listen(const ServerOptions& options, Service& service, Observer observer);
+  // Drain(0), and waits.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  std::uint16_t port() const noexcept;
+  // Thread rule for what follows: from any thread.
+  // For requests that begin from now on.
+  void SetLimits(const ServerLimits& limits);
+  // Accepts nothing more, closes what is idle, lets requests finish; after `bound` closes what is left. Returns when
+  // all is over; what comes later does nothing.
+  void Drain(std::chrono::milliseconds bound);
+  ServerLoad load() const noexcept;
+
+ private:
+  class Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace platter::http
