@@ -92,7 +92,7 @@ fetch() {
 }
 
 fetch_memtest() {
-  [ -e /usr/lib/memtest86+ ] || fetch memtest86+ memtest86+ 'usr/lib/memtest86+'
+  fetch memtest86+ memtest86+ 'usr/lib/memtest86+'
 }
 
 # The metapackage names the kernel's package of the day.
@@ -120,5 +120,5 @@ for group in "${groups[@]}"; do
 done
 mapfile -t missing < <(comm -23 <(printf '%s\n' "${wanted[@]}" | sort -u) <(installed "${wanted[@]}" | sort -u))
 [ ${#missing[@]} = 0 ] || install_packages
-case " ${groups[*]} " in *" run "* | *" all "*) fetch_memtest ;; esac
+case " ${groups[*]} " in *" run "* | *" test "* | *" all "*) fetch_memtest ;; esac
 case " ${groups[*]} " in *" test "* | *" all "*) fetch_kernels ;; esac

@@ -39,10 +39,8 @@ make_root_file_system() {
 }
 
 collect_images() {
-  local memtest=/usr/lib/memtest86+
-  [ -e "$memtest" ] || memtest=$root/build/images/memtest86+/usr/lib/memtest86+
   images=(/usr/lib/grub-rescue/grub-rescue-cdrom.iso /usr/lib/grub-rescue/grub-rescue-floppy.img
-    "$memtest"/*x64.iso)
+    "$root"/build/images/memtest86+/usr/lib/memtest86+/*x64.iso)
   make_root_file_system
   images+=("$work/rootfs.raw")
 }

@@ -10,6 +10,7 @@
 #include "tests/inspect/appliances.h"
 #include "tests/inspect/inspections.h"
 #include "tests/inspect/security_table.h"
+#include "tests/support/content.h"
 
 namespace platter::test {
 namespace {
@@ -73,7 +74,7 @@ const std::map<std::string, std::function<Bytes()>>& Contents() {
        }},
       {"kernel",
        [] {
-         return MadeBy({{"cp", "/boot/memtest86+x64.bin", "image"}});
+         return MadeBy({{"cp", test::DebianFile("memtest86+", "boot/memtest86+x64.bin"), "image"}});
        }},
       {"ramdisk",
        [] {

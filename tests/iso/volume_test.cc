@@ -87,7 +87,8 @@ TEST_F(Volume, TailAndTruncationAreSeen) {
 }
 
 TEST_F(Volume, RealImagesAreSound) {
-  for (const char* path : {"/usr/lib/memtest86+/memtest86+ia32.iso", "/usr/lib/memtest86+/memtest86+x64.iso"}) {
+  for (const char* name : {"usr/lib/memtest86+/memtest86+ia32.iso", "usr/lib/memtest86+/memtest86+x64.iso"}) {
+    const std::string path = test::DebianFile("memtest86+", name);
     EXPECT_THAT(FindingsIn(FileBytes(path)), testing::IsEmpty()) << path;
   }
   const auto image = OpenVolume(kGrubRescue);

@@ -18,6 +18,10 @@ std::vector<std::byte> FileBytes(const std::string& path) {
   return bytes;
 }
 
+std::string DebianFile(const std::string& package, const std::string& path) {
+  return std::string(PLATTER_IMAGES) + "/" + package + "/" + path;
+}
+
 bool SameBytes(std::span<const std::byte> a, std::span<const std::byte> b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
 }
