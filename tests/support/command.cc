@@ -104,7 +104,12 @@ CommandResult RunCommand(const std::vector<std::string>& argv, const CommandOpti
 }
 
 std::string MustRun(const std::vector<std::string>& argv, const CommandOptions& options) {
-  const CommandResult result = RunCommand(argv, options);
+  CommandResult result = RunCommand(argv, options);
+  // qemu-img measures how fast it derives keys before it makes an encrypted image, and gives up on a busy machine.
+  constexpr int kTries = 50;
+  for (int i = 1; i < kTries && result.err.find("Unable to get accurate CPU usage") != std::string::npos; ++i) {
+    result = RunCommand(argv, options);
+  }
   if (result.exit_code != 0) {
     std::string line;
     for (const std::string& word : argv) line += word + " ";
