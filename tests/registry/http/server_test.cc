@@ -123,7 +123,7 @@ const AnswerRow kAnswers[] = {
     {"a space in the name of a field", "GET /echo HTTP/1.1\r\nHost : a\r\n\r\n", 400, false},
     {"a field without a colon", "GET /echo HTTP/1.1\r\nHost: a\r\nfield\r\n\r\n", 400, false},
     {"a folded field", "GET /echo HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n", 400, false},
-    {"a NUL", std::string("GET /echo HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n", 41), 400, false},
+    {"a NUL", std::string("GET /echo HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n", 37), 400, false},
     {"line feeds alone", "GET /echo HTTP/1.1\nHost: a\n\r\n\r\n", 400, false},
     {"a CR within", "GET /echo HTTP/1.1\r\nHost: a\r\nX: 1\r2\r\n\r\n", 400, false},
     {"both lengths",

@@ -237,7 +237,8 @@ std::variant<std::span<const std::byte>, Fault> Connection::GatherBody(RequestRe
 }
 
 Connection::Then Connection::WhatFollows(const RequestReader* reader) const {
-  if (reader == nullptr || unreadable_ || !reader->keep_alive() || shared_.draining) return Then::kLinger;
+  if (reader == nullptr || unreadable_ || !limits_.keep_alive || !reader->keep_alive() || shared_.draining)
+    return Then::kLinger;
   if (reader->done()) return Then::kNextRequest;
   // The client still waits to be told to send its body, or has much of it to send.
   if (expects_continue_ || reader->remaining().value_or(kDiscardable + 1) > kDiscardable) return Then::kLinger;

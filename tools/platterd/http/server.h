@@ -22,6 +22,7 @@ namespace platter::http {
 struct ServerLimits {
   HeadLimits head;
   std::chrono::milliseconds head_time{20000};        // for a request's header, and for a TLS handshake
+  bool keep_alive = true;                            // a connection may have more than one request
   std::chrono::milliseconds keep_alive_time{75000};  // that a connection may lie idle between requests
   std::chrono::milliseconds stall_time{60000};       // without a byte that moves
   // Bodies and answers move at least at this rate (bytes a second; 0: any), counted over the time that the server waits

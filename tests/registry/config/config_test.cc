@@ -1,0 +1,259 @@
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/support/temp_dir.h"
+#include "tools/platterd/config/config_file.h"
+#include "tools/platterd/config/option_table.h"
+#include "tools/platterd/config/settings.h"
+#include "tools/platterd/service/log.h"
+
+namespace platter::platterd {
+namespace {
+
+using testing::HasSubstr;
+
+struct ReadRow {
+  std::string_view text;
+  std::string_view read;  // "section.name=value" for each, ";" between; or "!" and what the error says
+};
+
+const ReadRow kReads[] = {
+    {"", ""},
+    {"[a]\nb = c\n", "a.b=c"},
+    {"[a]\nb: c", "a.b=c"},
+    {"[a]\nb=c:d", "a.b=c:d"},
+    {"[a]\nb:c=d", "a.b=c=d"},
+    {"[a]\r\nb = c\r\n", "a.b=c"},
+    {"\xef\xbb\xbf[a]\nb = c\n", "a.b=c"},
+    {"[a]\nb-c = 1", "a.b_c=1"},
+    {"[a]\nb = \"c d\"\ne = 'f'\ng = \"h'", "a.b=c d;a.e=f;a.g=\"h'"},
+    {"[a]\nb = c # d\n# e = f\n; g = h\n", "a.b=c # d"},
+    {"[a]\nb = c\n d\n\te\n", "a.b=c\nd\ne"},
+    {"[a]\nb =\n[c]\nd = 1\nd = 2", "a.b=;c.d=1;c.d=2"},
+    {"b = c", "!f:1: an option in front of every [section]"},
+    {"[a]\n\nb", "!f:3: neither a [section] nor an option"},
+    {"[a", "!f:1: a section without a ]"},
+    {"[]", "!f:1: a section without a name"},
+    {"[a]\n= c", "!f:2: an option without a name"},
+    {"[a]\n b = c", "!f:2: a line that goes on with nothing"},
+    {"[a]\nb = c\n\n d", "!f:4: a line that goes on with nothing"},
+};
+
+TEST(Config, FilesAreReadAsOsloDoes) {
+  for (const ReadRow& row : kReads) {
+    const auto settings = ReadConfig(row.text, "f");
+    if (row.read.starts_with('!')) {
+      ASSERT_FALSE(settings.ok()) << row.text;
+      EXPECT_THAT(settings.error().what(), testing::StartsWith(std::string(row.read.substr(1))));
+      continue;
+    }
+    ASSERT_TRUE(settings.ok()) << row.text;
+    std::string read;
+    for (const Setting& setting : settings.value()) {
+      read += fmt::format("{}{}.{}={}", read.empty() ? "" : ";", setting.section, setting.name, setting.value);
+    }
+    EXPECT_EQ(read, row.read);
+  }
+}
+
+std::string NoEnvironment(const char* name) { return std::string_view(name) == "PLATTER_STATE" ? "/state" : ""; }
+
+Result<Settings> From(std::string_view text) {
+  const auto given = PLATTER_TRY(ReadConfig(text, "f"));
+  return MakeSettings(given, false, NoEnvironment);
+}
+
+struct WrongRow {
+  std::string_view text;
+  std::string_view says;
+};
+
+const WrongRow kWrong[] = {
+    {"[DEFAULT]\nbind_port = 70000", "f:2: [DEFAULT] bind_port: wrong value"},
+    {"[DEFAULT]\nbind_port = 80x", "0 to 65535"},
+    {"[DEFAULT]\ndebug = maybe", "true, 1, on, yes, false, 0, off, no"},
+    {"[DEFAULT]\nhashing_algorithm = crc", "md5,sha1,sha224,sha256,sha384,sha512"},
+    {"[DEFAULT]\nbind_host = $nothing", "$nothing is no option"},
+    {"[DEFAULT]\nbind_host = $bind_host", "in a circle"},
+    {"[DEFAULT]\nenabled_backends = a", "NAME:file or NAME:http"},
+    {"[DEFAULT]\nenabled_backends = a:file", "default_backend is missing"},
+    {"[DEFAULT]\nenabled_backends = a:file\n[glance_store]\ndefault_backend = b", "one of enabled_backends"},
+    {"[glance_store]\nstores = file,rbd", "file, http; others are not implemented"},
+    {"[glance_store]\ndefault_store = http", "f:2"},
+    {"[glance_store]\nfilesystem_store_datadirs = /a:x", "PATH or PATH:PRIORITY"},
+    {"[glance_store]\nfilesystem_store_file_perm = 690", "octal"},
+    {"[DEFAULT]\nuser_storage_quota = 5XB", "KB"},
+    {"[DEFAULT]\npublic_endpoint = ftp://a", "a URL with http or https"},
+    {"[DEFAULT]\nnode_staging_uri = http://a", "file:///"},
+    {"[paste_deploy]\nflavor = keystone", "auth_url is missing"},
+    {"[paste_deploy]\nflavor = ldap", "keystone"},
+};
+
+TEST(Config, WrongValuesAreErrors) {
+  for (const WrongRow& row : kWrong) {
+    const auto settings = From(row.text);
+    ASSERT_FALSE(settings.ok()) << row.text;
+    EXPECT_EQ(settings.error().kind(), ErrorKind::kInvalid);
+    EXPECT_THAT(settings.error().Describe(), HasSubstr(std::string(row.says))) << row.text;
+  }
+}
+
+TEST(Config, AnInstalledCloudsFileIsRead) {
+  const auto settings = From(R"([DEFAULT]
+bind_host = 10.0.0.1
+image_size_cap = 5
+show_multiple_locations = True
+user_storage_quota = 2GB
+transport_url = rabbit://openstack:RABBIT_PASS@controller
+nonsense = 1
+[database]
+connection = mysql+pymysql://glance:GLANCE_DBPASS@controller/glance
+[keystone_authtoken]
+www_authenticate_uri  = http://controller:5000
+auth_url = $www_authenticate_uri/
+memcached_servers = controller:11211
+auth_type = password
+username = glance
+password = pa$$word
+[paste_deploy]
+flavor = keystone
+[glance_store]
+stores = file,http
+default_store = file
+filesystem_store_datadir = /var/lib/glance/images/
+)");
+  ASSERT_TRUE(settings.ok()) << settings.error().Describe();
+  const Settings& out = settings.value();
+  EXPECT_EQ(out.server.address, "10.0.0.1");
+  EXPECT_EQ(out.server.port, 9292);
+  EXPECT_EQ(out.ingest.max_image_bytes, 5);
+  EXPECT_EQ(out.ingest.quota_bytes, std::uint64_t{2} << 30);
+  EXPECT_TRUE(out.api.show_multiple_locations);
+  EXPECT_EQ(out.database, "mysql+pymysql://glance:GLANCE_DBPASS@controller/glance");
+  ASSERT_TRUE(out.keystone);
+  EXPECT_EQ(out.keystone->auth_url, "http://controller:5000/v3");
+  EXPECT_EQ(out.keystone->shown_url, "http://controller:5000");
+  EXPECT_EQ(out.keystone->password, "pa$word");
+  ASSERT_EQ(out.stores.size(), 2);
+  EXPECT_EQ(out.stores[0].folders[0].first, "/var/lib/glance/images/");
+  EXPECT_EQ(out.default_store, "file");
+  std::string remarks;
+  for (const std::string& remark : out.remarks) remarks += remark + "\n";
+  EXPECT_THAT(remarks, HasSubstr("f:7: [DEFAULT] nonsense is unknown\n"));
+  EXPECT_THAT(remarks, HasSubstr("f:6: [DEFAULT] transport_url has no effect: "));
+  EXPECT_THAT(remarks, HasSubstr("[keystone_authtoken] memcached_servers has no effect: "));
+  EXPECT_THAT(remarks, Not(HasSubstr("PASS")));
+  EXPECT_EQ(out.remarks.size(), 4);  // and auth_type
+}
+
+TEST(Config, SeveralStoresHaveTheirSections) {
+  const auto settings = From(R"([DEFAULT]
+enabled_backends = fast:file, web:http
+[glance_store]
+default_backend = fast
+[fast]
+filesystem_store_datadirs = /a:200
+filesystem_store_datadirs = /b
+filesystem_store_file_perm = 640
+store_description = Quick
+)");
+  ASSERT_TRUE(settings.ok()) << settings.error().Describe();
+  const Settings& out = settings.value();
+  ASSERT_EQ(out.stores.size(), 2);
+  EXPECT_EQ(out.stores[0].description, "Quick");
+  EXPECT_EQ(out.stores[0].file_mode, 0640);
+  using Folders = std::vector<std::pair<std::string, std::int32_t>>;
+  EXPECT_EQ(out.stores[0].folders, (Folders{{"/a", 200}, {"/b", 0}}));
+  EXPECT_EQ(out.stores[1].type, "http");
+  EXPECT_TRUE(out.api.many_stores);
+  EXPECT_TRUE(out.remarks.empty());
+}
+
+TEST(Config, WithoutAFileEverythingIsAtHand) {
+  const auto settings = LoadSettings({}, NoEnvironment);
+  ASSERT_TRUE(settings.ok());
+  const Settings& out = settings.value();
+  EXPECT_EQ(out.server.address, "127.0.0.1");
+  EXPECT_EQ(out.server.port, 9292);
+  EXPECT_EQ(out.database, "sqlite:////state/registry.sqlite");
+  EXPECT_EQ(out.stores[0].folders[0].first, "/state/images");
+  EXPECT_EQ(out.staging, "/state/staging");
+  EXPECT_FALSE(out.keystone);
+}
+
+TEST(Config, TheRegistrysAddressIsNotOurs) {
+  const test::TempDir folder;
+  const std::string file = folder.File("glance-registry.conf");
+  std::ofstream(file) << "[DEFAULT]\nbind_port = 9191\n[paste_deploy]\nflavor =\n";
+  const auto settings = LoadSettings({file}, NoEnvironment);
+  ASSERT_TRUE(settings.ok()) << settings.error().Describe();
+  EXPECT_EQ(settings.value().server.port, 9292);
+  ASSERT_EQ(settings.value().remarks.size(), 1);
+  EXPECT_THAT(settings.value().remarks[0], HasSubstr("the registry is built in"));
+}
+
+// Glance's own file, with every option in it as a comment, names no option that is unknown here.
+TEST(Config, EveryOptionOfGlancesFileIsKnown) {
+  std::ifstream stream("/usr/share/glance-common/glance-api.conf");
+  ASSERT_TRUE(stream);
+  std::string section;
+  std::set<std::string> unknown;
+  std::size_t count = 0;
+  for (std::string line; std::getline(stream, line);) {
+    if (line.starts_with('[')) section = line.substr(1, line.find(']') - 1);
+    const std::size_t first = line.starts_with('#') ? 1 : 0;
+    const std::size_t end = line.find(" =", first);
+    if (end == std::string::npos || line.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_", first) != end)
+      continue;
+    const std::string name = line.substr(first, end - first);
+    ++count;
+    const bool store = section == "glance_store" && (FindOption("store", name) || FindIdleOption("store", name));
+    if (!store && !FindOption(section, name) && !FindIdleOption(section, name)) unknown.insert(section + "." + name);
+  }
+  EXPECT_GT(count, 300);
+  EXPECT_THAT(unknown, testing::IsEmpty());
+}
+
+TEST(Config, TheReferenceNamesEveryOption) {
+  const std::string reference = ConfigReference();
+  for (const OptionRow& row : Options()) EXPECT_THAT(reference, HasSubstr(fmt::format("| `{}` |", row.name)));
+}
+
+TEST(Config, DocsHaveTheReference) {
+  const std::filesystem::path root = PLATTER_SOURCE;
+  std::ifstream stream(root / "docs/registry.md");
+  const std::string text((std::istreambuf_iterator<char>(stream)), {});
+  EXPECT_NE(text.find(ConfigReference()), std::string::npos)
+      << "docs/registry.md is old: put in what `platterd config-reference` prints";
+}
+
+TEST(Log, LinesAreTextOrJson) {
+  const test::TempDir folder;
+  LogSettings settings{.debug = false, .json = false, .file = folder.File("log")};
+  const auto log = Log::Open(settings);
+  ASSERT_TRUE(log.ok());
+  log.value()->Write(Log::Level::kInfo, "request", {{"id", "req-1"}, {"target", "/a b\n\"c\""}});
+  log.value()->Write(Log::Level::kDebug, "not seen");
+  settings.json = settings.debug = true;
+  ASSERT_TRUE(log.value()->Reopen(settings).ok());
+  log.value()->Write(Log::Level::kDebug, "seen", {{"id", "req-2"}});
+  std::ifstream stream(settings.file);
+  const std::string text((std::istreambuf_iterator<char>(stream)), {});
+  EXPECT_THAT(text, HasSubstr("info request id=req-1 target=\"/a b\\u000a\\\"c\\\"\"\n"));
+  EXPECT_THAT(text, HasSubstr(R"(Z","level":"debug","message":"seen","id":"req-2"})"));
+  EXPECT_THAT(text, Not(HasSubstr("not seen")));
+  settings.file = folder.File("no/such/folder");
+  std::ofstream(folder.File("no")) << "";
+  EXPECT_FALSE(log.value()->Reopen(settings).ok());
+}
+
+}  // namespace
+}  // namespace platter::platterd
