@@ -9,32 +9,9 @@
 #include <mutex>
 
 #include "formats/core/bytes.h"
-#include "formats/ext/volume.h"
+#include "formats/ext/file_system_state.h"
 
 namespace platter::ext {
-
-struct FileSystem::State {
-  explicit State(std::shared_ptr<Storage> storage) : volume(std::move(storage)) {}
-  ~State() {
-    if (fs != nullptr) ext2fs_close_free(&fs);
-  }
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
-
-  // The error behind `code`: the host's where it was the host's.
-  Error Failure(errcode_t code, std::string what) {
-    if (volume.failure) return std::move(*volume.failure);
-    if (code == EXT2_ET_UNSUPP_FEATURE || code == EXT2_ET_RO_UNSUPP_FEATURE) {
-      return Error(ErrorKind::kUnsupported, fmt::format("{}: {}", what, error_message(code)));
-    }
-    if (code == EXT2_ET_NO_MEMORY) return Error(ErrorKind::kLimit, fmt::format("{}: {}", what, error_message(code)));
-    const auto kind = code == EXT2_ET_BAD_MAGIC ? ErrorKind::kNotThisFormat : ErrorKind::kCorrupt;
-    return Error(kind, fmt::format("{}: {}", what, error_message(code)));
-  }
-
-  Volume volume;
-  ext2_filsys fs = nullptr;
-};
 
 namespace {
 
@@ -87,11 +64,11 @@ int VisitEntry(ext2_ino_t /*folder*/, int /*entry*/, ext2_dir_entry* entry, int 
 FileSystem::FileSystem(std::unique_ptr<State> state) : state_(std::move(state)) {}
 FileSystem::~FileSystem() = default;
 
-Result<std::unique_ptr<FileSystem>> FileSystem::Open(std::shared_ptr<Storage> volume) {
+Result<std::unique_ptr<FileSystem>> FileSystem::Open(std::shared_ptr<Storage> volume, std::uint64_t budget) {
   static std::once_flag once;
   std::call_once(once, initialize_ext2_error_table);
   PLATTER_CHECK(CheckGeometry(*volume));
-  auto state = std::make_unique<State>(std::move(volume));
+  auto state = std::make_unique<State>(std::move(volume), budget);
   const auto code =
       ext2fs_open2(VolumeName(state->volume).c_str(), nullptr, EXT2_FLAG_64BITS, 0, 0, VolumeManager(), &state->fs);
   if (code != 0) return state->Failure(code, "opening the ext file system");
@@ -111,19 +88,23 @@ Result<File> FileSystem::Describe(std::uint32_t inode) {
   return file;
 }
 
-Result<std::vector<std::string>> FileSystem::List(const File& folder) {
-  std::vector<std::string> names;
-  const std::function<bool(std::string_view, std::uint32_t)> visit = [&](std::string_view name, std::uint32_t) {
-    if (name != "." && name != "..") names.emplace_back(name);
+Result<std::vector<std::pair<std::string, std::uint32_t>>> FileSystem::Entries(std::uint32_t folder) {
+  std::vector<std::pair<std::string, std::uint32_t>> entries;
+  const std::function<bool(std::string_view, std::uint32_t)> visit = [&](std::string_view name, std::uint32_t inode) {
+    if (name != "." && name != "..") entries.emplace_back(name, inode);
     return true;
   };
   FolderWalk walk{&visit};
-  const auto code =
-      ext2fs_dir_iterate2(state_->fs, folder.inode, DIRENT_FLAG_INCLUDE_EMPTY, nullptr, VisitEntry, &walk);
-  if (code != 0) return state_->Failure(code, fmt::format("reading the folder in inode {}", folder.inode));
-  if (walk.left != 0) return names;
-  return Error(ErrorKind::kLimit,
-               fmt::format("the folder in inode {} has more than {} entries", folder.inode, kMaxEntries));
+  const auto code = ext2fs_dir_iterate2(state_->fs, folder, DIRENT_FLAG_INCLUDE_EMPTY, nullptr, VisitEntry, &walk);
+  if (code != 0) return state_->Failure(code, fmt::format("reading the folder in inode {}", folder));
+  if (walk.left != 0) return entries;
+  return Error(ErrorKind::kLimit, fmt::format("the folder in inode {} has more than {} entries", folder, kMaxEntries));
+}
+
+Result<std::vector<std::string>> FileSystem::List(const File& folder) {
+  std::vector<std::string> names;
+  for (auto& [name, inode] : PLATTER_TRY(Entries(folder.inode))) names.push_back(std::move(name));
+  return names;
 }
 
 Result<std::optional<std::uint32_t>> FileSystem::FindEntry(std::uint32_t folder, std::string_view wanted) {
@@ -200,11 +181,12 @@ Result<std::string> FileSystem::ReadLink(const File& link) {
   return target;
 }
 
-Result<> FileSystem::Read(const File& file, const std::function<Result<>(std::span<const std::byte>)>& take) {
-  if (file.size > kMaxFileBytes) {
+Result<> FileSystem::Read(const File& file, const std::function<Result<>(std::span<const std::byte>)>& take,
+                          std::uint64_t most) {
+  if (file.size > most) {
     return Error(ErrorKind::kLimit, fmt::format("the file in inode {} is too large", file.inode))
         .Found(file.size)
-        .Allowed(fmt::format("0 to {}", kMaxFileBytes));
+        .Allowed(fmt::format("0 to {}", most));
   }
   ext2_file_t handle = nullptr;
   auto code = ext2fs_file_open(state_->fs, file.inode, 0, &handle);

@@ -1,44 +1,17 @@
 #include "formats/ext/volume.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cstdlib>
-#include <cstring>
 
 #include "formats/core/checked.h"
+#include "formats/ext/channel.h"
 
 namespace platter::ext {
 namespace {
 
 Volume& VolumeOf(io_channel channel) { return *static_cast<Volume*>(channel->private_data); }
 
-// libext2fs hands over a name and nothing else: it is our address in digits.
 errcode_t OpenChannel(const char* name, int /*flags*/, io_channel* out) {
-  std::uintptr_t address = 0;
-  const char* end = name + std::strlen(name);
-  if (std::from_chars(name, end, address).ptr != end || address == 0) return EXT2_ET_BAD_DEVICE_NAME;
-  auto* channel = static_cast<io_channel>(std::calloc(1, sizeof(struct_io_channel)));
-  if (channel == nullptr) return EXT2_ET_NO_MEMORY;
-  channel->magic = EXT2_ET_MAGIC_IO_CHANNEL;
-  channel->manager = VolumeManager();
-  channel->name = strdup(name);
-  channel->block_size = 1024;
-  channel->refcount = 1;
-  channel->private_data = reinterpret_cast<void*>(address);  // NOLINT: see above
-  *out = channel;
-  return 0;
-}
-
-errcode_t CloseChannel(io_channel channel) {
-  if (--channel->refcount > 0) return 0;
-  std::free(channel->name);
-  std::free(channel);
-  return 0;
-}
-
-errcode_t SetBlockSize(io_channel channel, int size) {
-  channel->block_size = size;
-  return 0;
+  return MakeChannel(name, VolumeManager(), out);
 }
 
 // `count` blocks, or -count bytes.
@@ -104,7 +77,7 @@ bool Volume::Read(std::uint64_t offset, std::span<std::byte> out) {
   return true;
 }
 
-std::string VolumeName(const Volume& volume) { return std::to_string(reinterpret_cast<std::uintptr_t>(&volume)); }
+std::string VolumeName(Volume& volume) { return ChannelName(&volume); }
 
 io_manager VolumeManager() noexcept {
   static struct_io_manager manager = [] {

@@ -21,7 +21,8 @@ namespace platter::ext {
 // compressed image inflates a whole cluster for each: so reads go through a few windows. One thread at a time.
 class Volume {
  public:
-  explicit Volume(std::shared_ptr<Storage> bytes) : storage_(std::move(bytes)) {}
+  // `budget`: bytes that may be asked for in all: a file system whose structures run in circles comes to an end.
+  Volume(std::shared_ptr<Storage> bytes, std::uint64_t budget) : storage_(std::move(bytes)), budget_(budget) {}
 
   // False when the range is not there, cannot be read (see `failure`), or the budget is used up.
   bool Read(std::uint64_t offset, std::span<std::byte> out);
@@ -39,14 +40,13 @@ class Volume {
   const Window* WindowAt(std::uint64_t offset);
 
   std::shared_ptr<Storage> storage_;
-  // Bytes that may still be asked for: a file system whose structures run in circles comes to an end.
-  std::uint64_t budget_ = std::uint64_t{8} << 30;
+  std::uint64_t budget_;
   std::uint64_t clock_ = 0;
   std::array<Window, 16> windows_;
 };
 
 // The name under which `volume` is opened through VolumeManager; it must stay where it is while it is open.
-std::string VolumeName(const Volume& volume);
+std::string VolumeName(Volume& volume);
 io_manager VolumeManager() noexcept;
 
 }  // namespace platter::ext

@@ -45,6 +45,18 @@ enum LongOption : int {
   kDisk,
   kGuest,
   kBlockSize,
+  kLabel,
+  kImage,
+  kPlatform,
+  kEntryPoint,
+  kCommand,
+  kUser,
+  kWorkingDirectory,
+  kPort,
+  kVolume,
+  kAuthor,
+  kCompression,
+  kCreated,
 };
 
 // One parser at a time: getopt_long keeps its place in the process.

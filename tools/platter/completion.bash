@@ -4,7 +4,7 @@ _platter() {
   local cur prev words cword
   _init_completion || return
 
-  local verbs="amazon audit cat check compare convert create extract hash info inspect ls map measure"
+  local verbs="amazon audit cat check compare convert create docker extract hash info inspect ls map measure"
   if [[ $cword -eq 1 ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$verbs --help --version" -- "$cur")
     return
@@ -18,6 +18,7 @@ _platter() {
     --tree) mapfile -t COMPREPLY < <(compgen -W "rock-ridge udf joliet iso9660-1999 iso9660" -- "$cur") && return ;;
     --digest) mapfile -t COMPREPLY < <(compgen -W "md5 sha1 sha224 sha256 sha384 sha512 blake2b blake2s sha3-256 sha3-512
       crc32c xxh3" -- "$cur") && return ;;
+    --compression) mapfile -t COMPREPLY < <(compgen -W "gzip zstd none" -- "$cur") && return ;;
     --output) mapfile -t COMPREPLY < <(compgen -W "human json" -- "$cur") && return ;;
     -r)
       if [[ $verb == check ]]; then
@@ -37,6 +38,10 @@ _platter() {
     mapfile -t COMPREPLY < <(compgen -W "split join --help" -- "$cur")
     return
   fi
+  if [[ $verb == docker && $cword -eq 2 ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "flatten wrap --help" -- "$cur")
+    return
+  fi
   if [[ $cur != -* ]]; then
     _filedir
     return
@@ -45,6 +50,14 @@ _platter() {
   case $verb in
     amazon) options="-d -f -O -o -c --ami --aki --ari --append -U -q --force-share --image-opts --partition --kernel --force --help" ;;
     audit) options="--digest -C --directory -m --rate --state --resume --strict -p -q --quiet -v --verbose --output --help" ;;
+    docker)
+      if [[ ${words[2]} == wrap ]]; then
+        options="-f -t --tag --platform --entrypoint --cmd -e --env --user --workdir --expose --volume --label --author
+          --created --compression --partition -U -q --force-share --image-opts --help"
+      else
+        options="--image --platform --size --label -O -o -c -p -q --help"
+      fi
+      ;;
     hash) options="--digest --tag --file --guest --block --block-size --check -q --quiet --status -w --warn --strict
         --ignore-missing --disk -f -p --output -U --force-share --image-opts --help" ;;
     info) options="-f --output --backing-chain -U --force-share --image-opts --help" ;;

@@ -38,6 +38,7 @@ int RunCheck(const Invocation& call);
 int RunCompare(const Invocation& call);
 int RunConvert(const Invocation& call);
 int RunCreate(const Invocation& call);
+int RunDocker(const Invocation& call);
 int RunExtract(const Invocation& call);
 int RunHash(const Invocation& call);
 int RunInfo(const Invocation& call);

@@ -171,6 +171,47 @@ constexpr std::array kVerbs = {
         .run = RunCreate,
     },
     Verb{
+        .name = "docker",
+        .summary = "a container image to a disk with a file system, and back",
+        .usage = "flatten [--image image] [--platform platform] [--size size] [--label label] [-O output_fmt] "
+                 "[-o options] [-c] [-p] [-q] archive output_filename | wrap [-f fmt] [--image-opts] [-U] "
+                 "[--partition number] [-t name:tag] [--platform platform] [--entrypoint words] [--cmd words] "
+                 "[-e name=value] [--user user] [--workdir folder] [--expose port] [--volume folder] "
+                 "[--label key=value] [--author author] [--created time] [--compression name] [-q] disk archive",
+        .options =
+            "flatten lays the layers of an image over each other and makes a disk of them: one ext4 file system, "
+            "without "
+            "a\n"
+            "partition table. ARCHIVE is what docker save writes, or an OCI image layout, in a tar or as a folder.\n"
+            "  --image IMAGE       which image, where there are several: its number from 1 on, name:tag, or digest\n"
+            "  --platform PLATFORM the image for OS/ARCHITECTURE[/VARIANT], or ARCHITECTURE alone\n"
+            "  --size SIZE         of the file system; unless said, a quarter of it stays free, and at least 64M\n"
+            "  --label LABEL       of the file system, at most 16 bytes\n"
+            "  -O FORMAT           the target's format; raw unless said\n"
+            "  -o OPTIONS, -c      options of the new image; compress it\n"
+            "  -p, -q              show progress; print nothing but errors\n"
+            "wrap makes an archive of one image with one layer of the files in DISK, an ext2, ext3 or ext4 file system "
+            "or "
+            "a\n"
+            "disk with one: what docker load, skopeo (docker-archive:, oci-archive:) and others read. The same files "
+            "and\n"
+            "options make the same archive.\n"
+            "  -t, --tag NAME:TAG  what the image is called; may be given several times\n"
+            "  --platform PLATFORM OS/ARCHITECTURE[/VARIANT]; unless said, linux and what its programs are for\n"
+            "  --entrypoint WORDS, --cmd WORDS   what it runs: a JSON list of words, or a line for /bin/sh\n"
+            "  -e, --env NAME=VALUE, --expose PORT, --volume FOLDER, --label KEY=VALUE   each may be given several "
+            "times\n"
+            "  --user USER, --workdir FOLDER, --author AUTHOR\n"
+            "  --created TIME      1970-01-01T00:00:00Z unless said\n"
+            "  --compression NAME  of the layer: gzip (unless said), zstd or none\n"
+            "  --partition NUMBER  the root partition; found by its content unless said\n"
+            "  -f FORMAT           the disk's format; recognised by content unless said\n"
+            "  --image-opts        DISK is a list of options: driver=qcow2,file.filename=a.qcow2\n"
+            "  -U, --force-share   read it even though another process has it locked\n",
+        .run = RunDocker,
+        .ours = true,
+    },
+    Verb{
         .name = "extract",
         .summary = "copy files out of an image into a folder",
         .usage = "[--image-opts] [-f fmt] [--tree names] [-U] [-C folder] filename [path ...]",

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "formats/containers/container.h"
+#include "formats/containers/docker/archive.h"
 #include "formats/containers/docker/catalog.h"
 #include "formats/containers/docker/describe.h"
 #include "formats/containers/docker/findings.h"
@@ -11,7 +12,6 @@
 #include "formats/containers/docker/layer.h"
 #include "formats/containers/tar/header.h"
 #include "formats/core/checked.h"
-#include "formats/core/reference.h"
 
 namespace platter::docker {
 namespace {
@@ -98,28 +98,10 @@ Likeness Probe(const ProbeInput& input) noexcept {
   return LooksLikeIndex(input.head) ? Likeness::kCertain : ProbeArchive(input);
 }
 
-Result<std::unique_ptr<Container>> OpenBlobs(std::unique_ptr<tar::Index> index, std::unique_ptr<Blobs> blobs,
-                                             const std::string& name, const Limits& limits) {
-  Catalog catalog;
-  PLATTER_CHECK(ReadCatalog(*blobs, limits, catalog));
-  if (catalog.fault) return std::move(*catalog.fault).In(name);
-  return std::unique_ptr<Container>(
-      std::make_unique<ImageArchive>(std::move(index), std::move(blobs), std::move(catalog), limits));
-}
-
 Result<std::unique_ptr<Container>> Open(std::shared_ptr<Storage> storage, const OpenContext& context) {
-  std::vector<std::byte> head(std::min<std::uint64_t>(storage->size(), ProbeInput::kHead));
-  PLATTER_CHECK(storage->ReadAt(0, head));
-  auto index = std::make_unique<tar::Index>();
-  std::unique_ptr<Blobs> blobs;
-  const std::string name = storage->name();
-  if (LooksLikeIndex(head)) {
-    blobs = std::make_unique<FolderBlobs>(storage, *context.gate);
-  } else {
-    PLATTER_CHECK(tar::ReadIndex(*storage, context.limits, *index));
-    blobs = std::make_unique<ArchiveBlobs>(std::move(storage), *index, true);
-  }
-  return OpenBlobs(std::move(index), std::move(blobs), name, context.limits);
+  OpenedArchive opened = PLATTER_TRY(OpenArchive(std::move(storage), context));
+  return std::unique_ptr<Container>(std::make_unique<ImageArchive>(std::move(opened.index), std::move(opened.blobs),
+                                                                   std::move(opened.catalog), context.limits));
 }
 
 }  // namespace

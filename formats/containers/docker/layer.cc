@@ -2,8 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <condition_variable>
+#include <deque>
 #include <functional>
+#include <mutex>
+#include <optional>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "formats/containers/docker/findings.h"
@@ -13,7 +19,6 @@
 namespace platter::docker {
 namespace {
 
-constexpr std::size_t kPiece = std::size_t{256} << 10;
 constexpr std::uint64_t kDeflateRatio = 1032;
 constexpr std::uint64_t kMostOnTop = 16;    // times limits.metadata_bytes
 constexpr std::size_t kLongestPath = 4096;  // bytes; Linux has no longer ones
@@ -24,6 +29,131 @@ Error Differs(std::string what, std::string field, const BlobDigest& found, cons
       .Found(found.Text())
       .Allowed(wanted.Text());
 }
+
+// A layer on its way from what is stored to what its digests are compared with. Reading and hashing may go on on two
+// threads.
+class LayerReader {
+ public:
+  LayerReader(const Layer& layer, const std::shared_ptr<Storage>& stored, const Limits& limits)
+      : layer_(layer),
+        stored_(stored),
+        most_(MostUnpacked(stored->size(), limits)),
+        stored_digest_(layer.digest ? layer.digest->algorithm : DigestAlgorithm::kSha256),
+        unpacked_digest_(layer.diff_id.algorithm) {}
+
+  Result<> Open() {
+    measure_.compression = PLATTER_TRY(FindCompression(*stored_));
+    const bool plain = measure_.compression == Compression::kNone;
+    twice_ = layer_.digest && !(plain && layer_.digest->algorithm == layer_.diff_id.algorithm);
+    stream_ = PLATTER_TRY(LayerStream::Open(stored_, twice_ ? &stored_digest_ : nullptr));
+    return Done{};
+  }
+
+  const LayerStream& stream() const { return *stream_; }
+
+  Result<std::size_t> Read(std::span<std::byte> piece) {
+    const std::size_t length = PLATTER_TRY(stream_->Read(piece));
+    measure_.size += length;
+    if (measure_.size <= most_) return length;
+    return Error(ErrorKind::kLimit, "the layer unpacks to more than any sound one does")
+        .In(stored_->name())
+        .At("layer", "unpacked size")
+        .Found(fmt::format("more than {}", most_))
+        .Allowed(fmt::format("at most {} for {} stored bytes", most_, stored_->size()));
+  }
+
+  void Hash(std::span<const std::byte> piece) { unpacked_digest_.Add(piece); }
+
+  Result<LayerMeasure> Finish() {
+    const BlobDigest unpacked = unpacked_digest_.Finish();
+    const BlobDigest packed = twice_ ? stored_digest_.Finish() : unpacked;
+    if (layer_.digest && packed != *layer_.digest) {
+      return Differs("the layer is not the one that its digest says", "digest", packed, *layer_.digest);
+    }
+    if (unpacked == layer_.diff_id) return measure_;
+    return Differs("the layer does not unpack to what the config says", "diff_id", unpacked, layer_.diff_id);
+  }
+
+ private:
+  const Layer& layer_;
+  const std::shared_ptr<Storage>& stored_;
+  std::uint64_t most_;
+  Hasher stored_digest_;
+  Hasher unpacked_digest_;
+  bool twice_ = false;
+  LayerMeasure measure_;
+  std::unique_ptr<LayerStream> stream_;
+};
+
+// Pieces handed to another thread, in order, a few at a time.
+class PieceRelay {
+ public:
+  using Take = std::function<Result<>(std::span<const std::byte>)>;
+  explicit PieceRelay(Take take) : take_(std::move(take)) {
+    for (auto& piece : pieces_) free_.push_back(&piece);
+    thread_ = std::thread([this] { Run(); });
+  }
+  ~PieceRelay() { (void)Finish().ok(); }
+  PieceRelay(const PieceRelay&) = delete;
+  PieceRelay& operator=(const PieceRelay&) = delete;
+
+  // One to fill; null once the other thread has failed.
+  std::vector<std::byte>* Next() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return !free_.empty() || failure_; });
+    if (failure_) return nullptr;
+    auto* piece = free_.front();
+    free_.pop_front();
+    return piece;
+  }
+
+  void Send(std::vector<std::byte>* piece) {
+    const std::lock_guard lock(mutex_);
+    full_.push_back(piece);
+    changed_.notify_all();
+  }
+
+  // Waits until all have been taken.
+  Result<> Finish() {
+    if (thread_.joinable()) {
+      {
+        const std::lock_guard lock(mutex_);
+        ended_ = true;
+        changed_.notify_all();
+      }
+      thread_.join();
+    }
+    if (failure_) return std::move(*std::exchange(failure_, std::nullopt));
+    return Done{};
+  }
+
+ private:
+  void Run() {
+    std::unique_lock lock(mutex_);
+    while (!failure_) {
+      changed_.wait(lock, [&] { return !full_.empty() || ended_; });
+      if (full_.empty()) return;
+      auto* piece = full_.front();
+      full_.pop_front();
+      lock.unlock();
+      auto done = take_(*piece);
+      lock.lock();
+      if (!done.ok()) failure_ = std::move(done).error();
+      free_.push_back(piece);
+      changed_.notify_all();
+    }
+  }
+
+  Take take_;
+  std::array<std::vector<std::byte>, 4> pieces_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::vector<std::byte>*> free_;
+  std::deque<std::vector<std::byte>*> full_;
+  std::optional<Error> failure_;
+  bool ended_ = false;
+  std::thread thread_;
+};
 
 // Findings about what members would do where they are unpacked. In a layer links may lead anywhere: they are resolved
 // in the container's own root.
@@ -96,34 +226,43 @@ std::uint64_t MostUnpacked(std::uint64_t stored, const Limits& limits) noexcept 
 }
 
 Result<LayerMeasure> MeasureLayer(const Layer& layer, const std::shared_ptr<Storage>& stored, const Limits& limits) {
-  LayerMeasure measure;
-  measure.compression = PLATTER_TRY(FindCompression(*stored));
-  const bool plain = measure.compression == Compression::kNone;
-  const bool twice = layer.digest && !(plain && layer.digest->algorithm == layer.diff_id.algorithm);
-  Hasher stored_digest(layer.digest ? layer.digest->algorithm : DigestAlgorithm::kSha256);
-  Hasher unpacked_digest(layer.diff_id.algorithm);
-  const auto stream = PLATTER_TRY(LayerStream::Open(stored, twice ? &stored_digest : nullptr));
-  const std::uint64_t most = MostUnpacked(stored->size(), limits);
-  std::vector<std::byte> piece(kPiece);
+  LayerReader reader(layer, stored, limits);
+  PLATTER_CHECK(reader.Open());
+  std::vector<std::byte> piece(kLayerPiece);
   for (bool more = true; more;) {
-    const std::size_t length = PLATTER_TRY(stream->Read(piece));
-    unpacked_digest.Add(std::span(piece).first(length));
-    measure.size += length;
+    const std::size_t length = PLATTER_TRY(reader.Read(piece));
+    reader.Hash(std::span(piece).first(length));
     more = length == piece.size();
-    if (measure.size <= most) continue;
-    return Error(ErrorKind::kLimit, "the layer unpacks to more than any sound one does")
-        .In(stored->name())
-        .At("layer", "unpacked size")
-        .Found(fmt::format("more than {}", most))
-        .Allowed(fmt::format("at most {} for {} stored bytes", most, stored->size()));
   }
-  const BlobDigest unpacked = unpacked_digest.Finish();
-  const BlobDigest packed = twice ? stored_digest.Finish() : unpacked;
-  if (layer.digest && packed != *layer.digest) {
-    return Differs("the layer is not the one that its digest says", "digest", packed, *layer.digest);
-  }
-  if (unpacked == layer.diff_id) return measure;
-  return Differs("the layer does not unpack to what the config says", "diff_id", unpacked, layer.diff_id);
+  return reader.Finish();
+}
+
+Result<LayerMeasure> VisitLayer(const Layer& layer, const std::shared_ptr<Storage>& stored, const Limits& limits,
+                                LayerVisitor& visitor) {
+  LayerReader reader(layer, stored, limits);
+  PLATTER_CHECK(reader.Open());
+  PieceRelay relay([&](std::span<const std::byte> piece) -> Result<> {
+    reader.Hash(piece);
+    return visitor.Take(piece);
+  });
+  std::uint64_t position = 0;
+  const auto read = [&]() -> Result<> {
+    while (true) {
+      std::vector<std::byte>* piece = relay.Next();
+      if (piece == nullptr) return Done{};
+      piece->resize(kLayerPiece);
+      visitor.Before(position, reader.stream());
+      const std::size_t length = PLATTER_TRY(reader.Read(*piece));
+      piece->resize(length);
+      position += length;
+      relay.Send(piece);
+      if (length < kLayerPiece) return Done{};
+    }
+  };
+  auto done = read();
+  PLATTER_CHECK(relay.Finish());
+  PLATTER_CHECK(std::move(done));
+  return reader.Finish();
 }
 
 std::shared_ptr<Storage> UnpackedLayer(std::shared_ptr<Storage> stored, const LayerMeasure& measure) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,20 @@ std::uint64_t MostUnpacked(std::uint64_t stored, const Limits& limits) noexcept;
 // Reads all of it, and compares digests. kCorrupt where they differ ("layer", "digest" or "diff_id") and for a damaged
 // stream; kLimit beyond MostUnpacked; as LayerStream.
 Result<LayerMeasure> MeasureLayer(const Layer& layer, const std::shared_ptr<Storage>& stored, const Limits& limits);
+
+// Whoever wants what is read.
+class LayerVisitor {
+ public:
+  virtual ~LayerVisitor() = default;
+  // In front of the piece from byte `position` of the unpacked layer on, a multiple of kLayerPiece.
+  virtual void Before(std::uint64_t position, const LayerStream& stream) = 0;
+  // The piece itself, kLayerPiece bytes but for the last one. Called on a thread of its own, one call at a time.
+  virtual Result<> Take(std::span<const std::byte> piece) = 0;
+};
+inline constexpr std::uint64_t kLayerPiece = std::uint64_t{256} << 10;
+// The same, while `visitor` gets all of it, and the visitor's errors. Unpacks on one thread, and hashes on another.
+Result<LayerMeasure> VisitLayer(const Layer& layer, const std::shared_ptr<Storage>& stored, const Limits& limits,
+                                LayerVisitor& visitor);
 
 // The tar in it: `stored` itself, or what it unpacks to.
 std::shared_ptr<Storage> UnpackedLayer(std::shared_ptr<Storage> stored, const LayerMeasure& measure);

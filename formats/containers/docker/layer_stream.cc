@@ -38,11 +38,18 @@ Error Damaged(std::string what, std::string_view found) {
 // What is stored, front to back.
 class StoredBytes {
  public:
-  StoredBytes(std::shared_ptr<Storage> stored, Hasher* digest)
-      : stored_(std::move(stored)), digest_(digest), piece_(std::min<std::uint64_t>(kPiece, stored_->size())) {}
+  StoredBytes(std::shared_ptr<Storage> stored, Hasher* digest) : stored_(std::move(stored)), digest_(digest) {}
+
+  // The same from `unused` bytes before here, which have not been used.
+  StoredBytes Again(std::size_t unused) const {
+    StoredBytes again(stored_, nullptr);
+    again.at_ = at_ - unused;
+    return again;
+  }
 
   // The bytes that follow; none at the end.
   Result<std::span<std::byte>> Next() {
+    piece_.resize(std::min<std::uint64_t>(kPiece, stored_->size()));
     const auto piece = std::span(piece_).first(std::min<std::uint64_t>(piece_.size(), stored_->size() - at_));
     PLATTER_CHECK(stored_->ReadAt(at_, piece));
     at_ += piece.size();
@@ -79,6 +86,14 @@ class GzipStream : public LayerStream {
  public:
   explicit GzipStream(StoredBytes stored) : stored_(std::move(stored)), state_(std::make_unique<inflate_state>()) {
     Restart();
+  }
+
+  // The state has all that the stream can refer back to.
+  std::unique_ptr<LayerStream> Clone() const override {
+    auto clone = std::make_unique<GzipStream>(stored_.Again(rest_.size()));
+    *clone->state_ = *state_;
+    clone->between_ = between_;
+    return clone;
   }
 
   Result<std::size_t> Read(std::span<std::byte> out) override {

@@ -27,6 +27,8 @@ class LayerStream {
   // Fills `out` as far as the layer goes; fewer bytes mean its end, where everything stored has been read. kCorrupt for
   // damaged or cut streams; kLimit for a zstd window beyond 128 MiB; kIo.
   virtual Result<std::size_t> Read(std::span<std::byte> out) = 0;
+  // Another stream that goes on from here, without a digest; null where the codec cannot do that.
+  virtual std::unique_ptr<LayerStream> Clone() const { return nullptr; }
 
   // `digest`, unless null, gets every stored byte; it must outlive the stream. Errors as FindCompression.
   static Result<std::unique_ptr<LayerStream>> Open(std::shared_ptr<Storage> stored, Hasher* digest);

@@ -14,43 +14,12 @@
 namespace platter::tar {
 namespace {
 
-// No path that an operating system takes is as long.
-constexpr std::uint64_t kMostExtended = std::uint64_t{1} << 20;
 constexpr std::uint64_t kLargestOctal = (std::uint64_t{1} << 33) - 1;  // eleven digits
 // Of what follows the archive's end: padding to a tape's record.
 constexpr std::uint64_t kMostPadding = std::uint64_t{16} << 10;
 
 Error Wrong(std::string what, std::string field, std::uint64_t offset) {
   return Error(ErrorKind::kCorrupt, std::move(what)).At("tar header", std::move(field), offset);
-}
-
-MemberType TypeOf(const Header& header) noexcept {
-  switch (header.type) {
-    case kTypeFile:
-    case kTypeOldFile:
-    case kTypeContiguous:
-      // As V7 had it: a file whose name ends in a slash.
-      return header.name.ends_with('/') ? MemberType::kFolder : MemberType::kFile;
-    case kTypeGnuSparse:
-      return MemberType::kSparseFile;
-    case kTypeHardLink:
-      return MemberType::kHardLink;
-    case kTypeSymbolicLink:
-      return MemberType::kSymbolicLink;
-    case kTypeCharacterDevice:
-    case kTypeBlockDevice:
-      return MemberType::kDevice;
-    case kTypeFolder:
-      return MemberType::kFolder;
-    case kTypePipe:
-      return MemberType::kPipe;
-    default:
-      return MemberType::kOther;
-  }
-}
-
-bool HasContent(MemberType type) noexcept {
-  return type == MemberType::kFile || type == MemberType::kSparseFile || type == MemberType::kOther;
 }
 
 // What stands in front of a member's header and is about it.
@@ -317,6 +286,35 @@ class IndexReader {
 };
 
 }  // namespace
+
+MemberType TypeOf(const Header& header) noexcept {
+  switch (header.type) {
+    case kTypeFile:
+    case kTypeOldFile:
+    case kTypeContiguous:
+      // As V7 had it: a file whose name ends in a slash.
+      return header.name.ends_with('/') ? MemberType::kFolder : MemberType::kFile;
+    case kTypeGnuSparse:
+      return MemberType::kSparseFile;
+    case kTypeHardLink:
+      return MemberType::kHardLink;
+    case kTypeSymbolicLink:
+      return MemberType::kSymbolicLink;
+    case kTypeCharacterDevice:
+    case kTypeBlockDevice:
+      return MemberType::kDevice;
+    case kTypeFolder:
+      return MemberType::kFolder;
+    case kTypePipe:
+      return MemberType::kPipe;
+    default:
+      return MemberType::kOther;
+  }
+}
+
+bool HasContent(MemberType type) noexcept {
+  return type == MemberType::kFile || type == MemberType::kSparseFile || type == MemberType::kOther;
+}
 
 std::string_view TypeName(MemberType type) noexcept {
   constexpr std::string_view kNames[] = {"file",          "sparse file", "folder", "hard link",

@@ -25,6 +25,13 @@ enum class MemberType : std::uint8_t {
   kOther,
 };
 std::string_view TypeName(MemberType type) noexcept;  // "file", "sparse file", "folder", ...
+struct Header;
+MemberType TypeOf(const Header& header) noexcept;
+// Whether the header's size counts bytes behind it: of links, folders and the like it says nothing.
+bool HasContent(MemberType type) noexcept;
+
+// Bytes of an extended header: no path that an operating system takes is as long.
+inline constexpr std::uint64_t kMostExtended = std::uint64_t{1} << 20;
 
 struct Member {
   std::string name;  // as written, with long names put in their place: untrusted

@@ -36,6 +36,8 @@ inline constexpr HeaderField kChecksum{148, 8, "chksum"};  // sum of the header'
 inline constexpr std::size_t kTypeAt = 156;
 inline constexpr HeaderField kLinkName{157, 100, "linkname"};
 inline constexpr HeaderField kMagic{257, 8, "magic"};
+inline constexpr HeaderField kDeviceMajor{329, 8, "devmajor"};
+inline constexpr HeaderField kDeviceMinor{337, 8, "devminor"};
 inline constexpr HeaderField kPrefix{345, 155, "prefix"};
 
 inline constexpr std::string_view kUstarMagic{

@@ -6,6 +6,7 @@
 namespace platter::tar {
 namespace {
 
+constexpr std::string_view kAttribute = "SCHILY.xattr.";
 constexpr std::uint64_t kLargest = std::numeric_limits<std::int64_t>::max();
 
 struct Record {
@@ -52,6 +53,12 @@ Result<PaxRecords> ParsePax(std::string_view text, std::uint64_t offset) {
     if (record->key == "linkpath") records.link_path = record->value;
     if (record->key.starts_with("GNU.sparse.")) records.sparse = true;
     if (record->key == "GNU.sparse.name") records.sparse_name = record->value;
+    if (record->key == "mtime") records.modified = record->value;
+    if (record->key == "uid") records.user = record->value;
+    if (record->key == "gid") records.group = record->value;
+    if (record->key.starts_with(kAttribute)) {
+      records.attributes.emplace_back(record->key.substr(kAttribute.size()), record->value);
+    }
     if (record->key != "size") continue;
     records.size = ParseDecimal(record->value);
     if (!records.size) {

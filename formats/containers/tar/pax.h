@@ -5,12 +5,15 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "formats/core/result.h"
 
 namespace platter::tar {
 
-// What the records say that is needed to find a member; everything else is passed over.
+// What the records say of a member. Times and owners are as written, for whoever needs them to judge; what is not
+// listed here is passed over.
 struct PaxRecords {
   std::optional<std::string> path;
   std::optional<std::string> link_path;
@@ -18,6 +21,11 @@ struct PaxRecords {
   // GNU's sparse files, which are an ordinary member to whoever does not know them.
   bool sparse = false;
   std::optional<std::string> sparse_name;
+  std::optional<std::string> modified;  // "mtime": seconds, with a fraction
+  std::optional<std::string> user;
+  std::optional<std::string> group;
+  // Extended attributes (SCHILY.xattr.NAME), in the order of the records.
+  std::vector<std::pair<std::string, std::string>> attributes;
 };
 
 // `text`: the content of a header at host byte `offset`. kCorrupt for a record that is not as long as it says, and for
