@@ -4,14 +4,14 @@
 usage: make_input.py FILE [VIRTUAL_MIB [DATA_MIB [SEED]]]
 
 Of the data a quarter is random bytes, half is files of the distribution (programs, libraries, texts), a quarter is
-zeros that are written, not left out. The stretches are 64 KiB to 8 MiB long and lie scattered over the disk.
+zeros that are written, not left out. The stretches are 64 KiB to 4 MiB long and lie scattered over the disk.
 """
 import os
 import random
 import sys
 
 MIB = 1 << 20
-LONGEST = 8 * MIB
+LONGEST = 4 * MIB
 
 
 def distribution_files():

@@ -3,146 +3,194 @@ import json
 import os
 import pathlib
 import platform
+import re
 import statistics
 import subprocess
 import sys
 import time
 
+from tasks import INPUTS, QEMU_WAYS, TASKS
+
 HERE = pathlib.Path(__file__).parent
-
-# name: (arguments, with {in} for the input and {out} for the output; None = nothing to compare)
-TASKS = {
-    "raw to raw": ("convert -f raw -O raw {raw} {out}", "raw"),
-    "raw to qcow2": ("convert -f raw -O qcow2 {raw} {out}", "qcow2"),
-    "qcow2 to raw": ("convert -f qcow2 -O raw {qcow2} {out}", "raw"),
-    "qcow2 to qcow2": ("convert -f qcow2 -O qcow2 {qcow2} {out}", "qcow2"),
-    "raw to compressed (zlib)": ("convert -c -f raw -O qcow2 {raw} {out}", "qcow2"),
-    "raw to compressed (zstd)": ("convert -c -f raw -O qcow2 -o compression_type=zstd {raw} {out}", "qcow2"),
-    "compressed (zlib) to raw": ("convert -f qcow2 -O raw {zlib} {out}", "raw"),
-    "compressed (zstd) to raw": ("convert -f qcow2 -O raw {zstd} {out}", "raw"),
-    "raw to vhd": ("convert -f raw -O vpc {raw} {out}", "vpc"),
-    "vhd to raw": ("convert -f vpc -O raw {vpc} {out}", "raw"),
-    "raw to fixed vhd": ("convert -f raw -O vpc -o subformat=fixed {raw} {out}", "vpc"),
-    "fixed vhd to raw": ("convert -f vpc -O raw {fixed} {out}", "raw"),
-    "raw to vhdx": ("convert -f raw -O vhdx {raw} {out}", "vhdx"),
-    "vhdx to raw": ("convert -f vhdx -O raw {vhdx} {out}", "raw"),
-    "raw to fixed vhdx": ("convert -f raw -O vhdx -o subformat=fixed {raw} {out}", "vhdx"),
-    "fixed vhdx to raw": ("convert -f vhdx -O raw {fixedvhdx} {out}", "raw"),
-    "raw to vmdk": ("convert -f raw -O vmdk {raw} {out}", "vmdk"),
-    "raw to vmdk (streamOptimized)": ("convert -f raw -O vmdk -o subformat=streamOptimized {raw} {out}", "vmdk"),
-    "streamOptimized vmdk to raw": ("convert -f vmdk -O raw {stream} {out}", "raw"),
-    "vmdk to raw": ("convert -f vmdk -O raw {vmdk} {out}", "raw"),
-    "raw to flat vmdk": ("convert -f raw -O vmdk -o subformat=monolithicFlat {raw} {out}", "vmdk"),
-    "flat vmdk to raw": ("convert -f vmdk -O raw {flat} {out}", "raw"),
-    "raw to vdi": ("convert -f raw -O vdi {raw} {out}", "vdi"),
-    "vdi to raw": ("convert -f vdi -O raw {vdi} {out}", "raw"),
-    "raw to ploop": ("convert -f raw -O parallels {raw} {out}", "parallels"),
-    "ploop to raw": ("convert -f parallels -O raw {parallels} {out}", "raw"),
-    "compare raw, qcow2": ("compare -f raw -F qcow2 {raw} {qcow2}", None),
-    "map": ("map --output=json -f qcow2 {qcow2}", None),
-    "check": ("check -f qcow2 {qcow2}", None),
-    "info": ("info -f qcow2 {qcow2}", None),
-}
+SHORT = 0.05  # seconds: shorter tasks are run more often
+LONG = 10  # seconds: of longer tasks only two of qemu-img's ways are tried
+TOOLS = ("platter", "peer")
 
 
-# What qemu-img makes of the disk for the tasks to read: kind, words of convert.
-INPUTS = {
-    "qcow2": ["-O", "qcow2"],
-    "zlib": ["-c", "-O", "qcow2"],
-    "zstd": ["-c", "-O", "qcow2", "-o", "compression_type=zstd"],
-    "vpc": ["-O", "vpc"],
-    "fixed": ["-O", "vpc", "-o", "subformat=fixed"],
-    "vhdx": ["-O", "vhdx"],
-    "fixedvhdx": ["-O", "vhdx", "-o", "subformat=fixed"],
-    "vmdk": ["-O", "vmdk"],
-    "vdi": ["-O", "vdi"],
-    "parallels": ["-O", "parallels"],
-    "flat": ["-O", "vmdk", "-o", "subformat=monolithicFlat"],
-    "stream": ["-O", "vmdk", "-o", "subformat=streamOptimized"],
-}
+class Files:
+    """The inputs of one section, made when a task asks for them, and the output."""
 
+    def __init__(self, folder, virtual, data, raw=None):
+        self.folder, self.virtual, self.data, self.raw = folder, virtual, data, raw
+        self.out = str(folder / "output")
 
-def make_inputs(folder, data):
-    """The disk as raw and, by qemu-img, as every kind of image that a task reads."""
-    paths = {kind: str(folder / ("input." + kind)) for kind in ["raw", *INPUTS]}
-    if not os.path.exists(paths["raw"]):
-        subprocess.run([sys.executable, HERE / "make_input.py", paths["raw"], str(4 * data), str(data)], check=True)
-    for kind, words in INPUTS.items():
-        if not os.path.exists(paths[kind]):
-            subprocess.run(["qemu-img", "convert", "-f", "raw", *words, paths["raw"], paths[kind]], check=True)
-    return paths
+    def path(self, kind):
+        path = str(self.folder / ("input." + kind))
+        if not os.path.exists(path):
+            self.make(kind, path)
+        return path
+
+    def make(self, kind, path):
+        if kind in ("large", "fragmented"):
+            words = [sys.executable, HERE / "make_qcow2.py", kind, path]
+        elif kind == "raw" and self.raw:
+            words = ["cp", "--sparse=always", self.raw, path]
+        elif kind == "raw":
+            words = [sys.executable, HERE / "make_input.py", path, str(self.virtual), str(self.data)]
+        else:
+            words = ["qemu-img", "convert", "-f", "raw", *INPUTS[kind], self.path("raw"), path]
+        subprocess.run(words, check=True)
+
+    def fill_in(self, text):
+        names = set(re.findall(r"{(\w+)}", text)) - {"out"}
+        paths = {name: self.path(name) for name in sorted(names)}
+        return [word.format(out=self.out, **paths) for word in text.split()]
+
+    def outputs(self):
+        return list(self.folder.glob("output*"))  # a flat vmdk has two files
+
+    def clear(self):
+        for made in self.outputs():
+            os.remove(made)
 
 
 def run_once(tool, arguments):
-    """(seconds, seconds of CPU, peak memory in KiB) of one run, which has to succeed."""
+    """(seconds, seconds of CPU) of one run, which has to succeed."""
     start = time.monotonic()
     child = subprocess.Popen([tool, *arguments], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     seconds = time.monotonic() - start
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
-        sys.exit(f"failed with exit code {child.returncode}: {tool} {' '.join(arguments)}")
-    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+        raise SystemExit(f"failed with exit code {child.returncode}: {tool} {' '.join(arguments)}")
+    return seconds, usage.ru_utime + usage.ru_stime
 
 
-def measure(name, tools, paths, folder, pairs):
-    text, kind = TASKS[name]
-    out = str(folder / "output")
-    outputs = lambda: list(folder.glob("output")) + list(folder.glob("output-flat"))  # a flat vmdk has two files
-    arguments = [word.format(out=out, **paths) for word in text.split()]
-    times = {tool: [] for tool in tools}
-    cpu = {tool: [] for tool in tools}
-    memory = dict.fromkeys(tools, 0)
-    sizes = dict.fromkeys(tools, 0)
-    for turn in range(pairs + 1):
-        for tool in tools:
-            for made in outputs():
-                os.remove(made)
-            seconds, busy, peak = run_once(tools[tool], arguments)
-            memory[tool] = max(memory[tool], peak)
-            if turn > 0:  # the first pair warms the page cache
-                times[tool].append(seconds)
-                cpu[tool].append(busy)
-            elif kind:
-                run_once("qemu-img", ["compare", "-f", "raw", "-F", kind, paths["raw"], out])
-                sizes[tool] = sum(os.stat(made).st_blocks * 512 for made in outputs())
+def watch_memory(tool, arguments):
+    """Peak memory in KiB of one run. Of a process that ended the kernel says no less than what this one holds, so it is
+    asked while it runs."""
+    child = subprocess.Popen([tool, *arguments], stdout=subprocess.DEVNULL)
+    peak = 0
+    while child.poll() is None:
+        try:
+            found = re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{child.pid}/status").read_text())
+        except OSError:
+            break
+        peak = max(peak, int(found[1]) if found else 0)
+        time.sleep(0.001)
+    child.wait()
+    return peak
+
+
+def best_way(task, files):
+    """How qemu-img is fastest at a task: its words for that, which come behind the verb."""
+    if task.peer != "qemu-img" or not task.ways:
+        return []
+    words = files.fill_in(task.words)
+    times = []
+    for way in QEMU_WAYS:
+        if times and times[0][0] > LONG and way not in QEMU_WAYS[:1] + [["-m", "16", "-W"]]:
+            continue
+        files.clear()
+        times.append((run_once("qemu-img", [words[0], *way, *words[1:]])[0], way))
+        if times[-1][0] < 1:  # noise counts for more
+            files.clear()
+            times.append((run_once("qemu-img", [words[0], *way, *words[1:]])[0], way))
+    return min(times)[1]
+
+
+def stored(files):
+    return sum(os.stat(made).st_blocks * 512 for made in files.outputs())
+
+
+def commands(task, platter, files):
+    """Of either tool: program and arguments."""
+    ours = files.fill_in(task.words)
+    if task.peer_words:
+        return {"platter": (platter, ours), "peer": (task.peer, files.fill_in(task.peer_words))}, []
+    way = best_way(task, files)
+    return {"platter": (platter, ours), "peer": ("qemu-img", [ours[0], *way, *ours[1:]])}, way
+
+
+def measure(task, platter, files, pairs):
+    tools, way = commands(task, platter, files)
+    runs = {tool: [] for tool in TOOLS}
+    sizes, memory = dict.fromkeys(TOOLS, 0), {}
+    turn, wanted = 0, pairs
+    while turn <= wanted:
+        for tool in TOOLS:
+            files.clear()
+            if turn > 0:
+                runs[tool].append(run_once(*tools[tool]))
+                continue
+            memory[tool] = watch_memory(*tools[tool])  # this pair warms the page cache, too
+            if task.kind:
+                kind = "raw" if tool == "peer" and task.peer_words else task.kind
+                run_once("qemu-img", ["compare", "-f", "raw", "-F", kind, files.path("raw"), files.out])
+                sizes[tool] = stored(files)
+        if turn == 1 and all(runs[tool][0][0] < SHORT for tool in TOOLS):
+            wanted = 4 * pairs
+        turn += 1
+    files.clear()
+    ratios = lambda column: statistics.median(theirs[column] / max(ours[column], 1e-4)
+                                              for ours, theirs in zip(runs["platter"], runs["peer"]))
+    median = lambda tool, column: statistics.median(run[column] for run in runs[tool])
     return {
-        "task": name,
-        "ratio": statistics.median(times["qemu-img"]) / statistics.median(times["platter"]),
-        "cpu_ratio": statistics.median(cpu["qemu-img"]) / max(statistics.median(cpu["platter"]), 1e-4),
-        "cpu_seconds": {tool: sorted(cpu[tool]) for tool in tools},
-        "seconds": {tool: sorted(times[tool]) for tool in tools},
-        "median_seconds": {tool: statistics.median(times[tool]) for tool in tools},
+        "task": task.name, "section": task.section, "peer": task.peer, "way": " ".join(way),
+        "wall_ratio": ratios(0), "cpu_ratio": ratios(1), "wanted_wall": task.wall, "wanted_cpu": task.cpu,
+        "pairs": wanted,
+        "seconds": {tool: median(tool, 0) for tool in TOOLS},
+        "cpu_seconds": {tool: median(tool, 1) for tool in TOOLS},
         "peak_rss_kib": memory,
         "output_bytes": sizes,
     }
 
 
 def print_row(row):
-    ours, theirs = row["median_seconds"]["platter"], row["median_seconds"]["qemu-img"]
-    rss = row["peak_rss_kib"]
+    ours, theirs = (row["seconds"][tool] for tool in TOOLS)
     size = row["output_bytes"]
-    relative = f"{size['platter'] / size['qemu-img']:10.3f}" if size["qemu-img"] else " " * 10
-    print(f"{row['task']:26} {ours:9.3f} {theirs:9.3f} {row['ratio']:7.2f} {row['cpu_ratio']:7.2f} "
-          f"{rss['platter'] / 1024:9.1f} {rss['qemu-img'] / 1024:9.1f} {relative}", flush=True)
+    relative = f"{size['platter'] / size['peer']:.3f}" if size["peer"] and size["platter"] else ""
+    name = row["task"] + ("" if row["section"] == "main" else f" ({row['section']})")
+    wanted = f"{row['wanted_wall']:g}" if row["wanted_wall"] else ""
+    print(f"{name:34} {ours:9.3f} {theirs:9.3f} {row['wall_ratio']:8.2f} {wanted:>6} {row['cpu_ratio']:8.2f} "
+          f"{row['peak_rss_kib']['platter'] / 1024:7.1f} {relative:>7}  {row['peer']} {row['way']}", flush=True)
+
+
+def chosen(names):
+    if not names:
+        return TASKS
+    unknown = [name for name in names if all(name not in (task.name, task.key, task.section) for task in TASKS)]
+    if unknown:
+        raise SystemExit("no such task: " + ", ".join(unknown) + "\n" + "\n".join(task.key for task in TASKS))
+    return [task for task in TASKS if task.name in names or task.key in names or task.section in names]
+
+
+def save(path, rows, settings):
+    machine = {"cpus": os.cpu_count(), "kernel": platform.release(), "machine": platform.machine()}
+    report = {**settings, "machine": machine, "rows": rows}
+    pathlib.Path(path).write_text(json.dumps(report, indent=2) + "\n")
 
 
 def main():
-    platter, pairs, data, folder, result = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
-    names = sys.argv[6:] or list(TASKS)
-    folder = pathlib.Path(folder)
-    tools = {"platter": platter, "qemu-img": "qemu-img"}
-    paths = make_inputs(folder, data)
-    print(f"{data} MiB of data on a disk of {4 * data} MiB, median of {pairs} runs, {os.cpu_count()} CPUs, page cache warm")
-    print(f"{'task':26} {'platter s':>9} {'qemu s':>9} {'ratio':>7} {'CPU':>7} {'MiB':>9} {'qemu MiB':>9} {'size':>10}")
+    platter, pairs, data, virtual, folder, xfs, result = sys.argv[1:8]
+    pairs, data, virtual = int(pairs), int(data), int(virtual)
+    main_files = Files(pathlib.Path(folder), virtual, data)
+    sections = {"main": main_files}
+    if xfs:
+        sections["xfs"] = Files(pathlib.Path(xfs), virtual, data, main_files.path("raw"))
+    print(f"{data} MiB of data on a disk of {virtual} MiB, median of {pairs} pairs, {os.cpu_count()} CPUs, page cache warm")
+    print(f"{'task':34} {'platter s':>9} {'peer s':>9} {'ratio':>8} {'wanted':>6} {'CPU':>8} {'MiB':>7} {'size':>7}  peer")
     rows = []
-    for name in names:
-        rows.append(measure(name, tools, paths, folder, pairs))
+    for task in chosen(sys.argv[8:]):
+        if task.section not in sections:
+            continue
+        rows.append(measure(task, platter, sections[task.section], pairs))
         print_row(rows[-1])
-    if result:
-        machine = {"cpus": os.cpu_count(), "kernel": platform.release(), "machine": platform.machine()}
-        report = {"data_mib": data, "pairs": pairs, "machine": machine, "rows": rows}
-        pathlib.Path(result).write_text(json.dumps(report, indent=2) + "\n")
+        if result:
+            save(result, rows, {"data_mib": data, "virtual_mib": virtual, "pairs": pairs})
+    if not xfs:
+        print("XFS was left out: it takes root and xfsprogs")
+    print(f"peak memory: {max(row['peak_rss_kib']['platter'] for row in rows) / 1024:.1f} MiB")
 
 
 if __name__ == "__main__":
