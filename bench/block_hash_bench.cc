@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "bench/bandwidth.h"
 #include "convert/hash/block_hash.h"
 #include "convert/hash/digest.h"
 #include "convert/kernels/zero_scan.h"
@@ -39,7 +40,7 @@ void Ours(benchmark::State& state) {
   platter::HashOptions options;
   options.algorithms = {kAlgorithms[state.range(0)]};
   for (auto _ : state) benchmark::DoNotOptimize(BlockHashes(disk, platter::kDefaultHashBlock, options).ok());
-  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kDiskBytes));
+  platter::bench::ReportBytes(state, static_cast<std::uint64_t>(state.iterations()) * kDiskBytes);
   state.SetLabel(std::string(TraitsOf(options.algorithms.front()).name));
 }
 
@@ -58,7 +59,7 @@ void Evp(benchmark::State& state) {
     platter::StoreLe(length.data(), std::uint64_t{kDiskBytes});
     benchmark::DoNotOptimize(outer.value().Of(length).ok());
   }
-  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kDiskBytes));
+  platter::bench::ReportBytes(state, static_cast<std::uint64_t>(state.iterations()) * kDiskBytes);
   state.SetLabel(std::string(platter::TraitsOf(kAlgorithms[state.range(0)]).name));
 }
 

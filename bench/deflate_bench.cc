@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "bench/bandwidth.h"
 #include "formats/qcow2/deflate.h"
 
 namespace {
@@ -28,7 +29,7 @@ void Compress(benchmark::State& state, qcow2::Compression method) {
   std::vector<std::byte> out(cluster.size());
   std::size_t length = 0;
   for (auto _ : state) length = compressor->Compress(cluster, out).value();
-  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(cluster.size()));
+  bench::ReportBytes(state, static_cast<std::uint64_t>(state.iterations()) * cluster.size());
   state.counters["of_input"] = static_cast<double>(length) / static_cast<double>(cluster.size());
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "bench/bandwidth.h"
 #include "convert/hash/digest.h"
 #include "convert/kernels/digest_lanes.h"
 
@@ -48,7 +49,7 @@ void Run(benchmark::State& state, const Hash& hash) {
     benchmark::DoNotOptimize(out.data());
     benchmark::ClobberMemory();
   }
-  state.SetBytesProcessed(state.iterations() * state.range(1) * state.range(2));
+  platter::bench::ReportBytes(state, static_cast<std::uint64_t>(state.iterations() * state.range(1) * state.range(2)));
   state.SetLabel(std::string(platter::TraitsOf(pair.evp).name));
 }
 

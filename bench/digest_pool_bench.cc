@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/bandwidth.h"
 #include "convert/hash/digest_pool.h"
 
 namespace {
@@ -25,7 +26,7 @@ std::vector<std::byte> Piece() {
 }
 
 void Report(benchmark::State& state) {
-  state.SetBytesProcessed(state.iterations() * state.range(0) * static_cast<std::int64_t>(kStreamBytes));
+  platter::bench::ReportBytes(state, static_cast<std::uint64_t>(state.iterations() * state.range(0)) * kStreamBytes);
 }
 
 // `feed` for each stream, in a thread of its own.

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/bandwidth.h"
 #include "formats/core/bytes.h"
 #include "formats/core/file_storage.h"
 #include "formats/core/table_cache.h"
@@ -108,7 +109,7 @@ void LoadTablePages(benchmark::State& state) {
   for (auto _ : state) {
     benchmark::DoNotOptimize(cache.Get((4 + page++ % 2048) * kCluster));
   }
-  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * kCluster));
+  bench::ReportBytes(state, static_cast<std::uint64_t>(state.iterations()) * kCluster);
 }
 BENCHMARK(LoadTablePages);
 
@@ -151,7 +152,7 @@ void InflateCluster(benchmark::State& state, Compression compression) {
   for (auto _ : state) {
     if (!inflater.Inflate(stream, out).ok()) return state.SkipWithError("inflate failed");
   }
-  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * kCluster));
+  bench::ReportBytes(state, static_cast<std::uint64_t>(state.iterations()) * kCluster);
 }
 BENCHMARK_CAPTURE(InflateCluster, zlib, Compression::kZlib);
 BENCHMARK_CAPTURE(InflateCluster, zstd, Compression::kZstd);

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "bench/bandwidth.h"
 #include "convert/kernels/zero_scan.h"
 
 namespace {
@@ -28,7 +29,7 @@ void ScanBlock(benchmark::State& state, const Scan& scan) {
   std::vector<std::byte> block(static_cast<std::size_t>(state.range(0)));
   if (state.range(1) >= 0) block[static_cast<std::size_t>(state.range(1))] = std::byte{1};
   for (auto _ : state) benchmark::DoNotOptimize(scan(std::span<const std::byte>(block)));
-  state.SetBytesProcessed(state.iterations() * state.range(0));
+  platter::bench::ReportBytes(state, static_cast<std::uint64_t>(state.iterations() * state.range(0)));
 }
 
 const std::vector<std::vector<std::int64_t>> kBlocks = {{4096, 65536, 1 << 20}, {-1, 0, 1000}};
