@@ -1,17 +1,12 @@
-// Api: the image API, version 2, as Glance speaks it, on a catalog and stores.
+// ApiOptions: what an operator decides about the image API, version 2.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "registry-core/catalog/catalog.h"
-#include "registry-core/ingest/upload.h"
-#include "registry-core/stores/store.h"
-#include "tools/platterd/auth/authenticator.h"
-#include "tools/platterd/http/exchange.h"
+#include "registry-core/access/access.h"
 
 namespace platter::platterd {
 
@@ -27,6 +22,7 @@ struct ApiOptions {
   std::uint32_t location_quota = 10;           // [DEFAULT] image_location_quota
   bool many_stores = false;                    // enabled_backends is set: info/stores answers
   std::vector<std::string> import_methods = {"glance-direct", "web-download"};  // [DEFAULT] enabled_import_methods
+  registry::AccessRules access;
   // [image_format] disk_formats, container_formats; empty: all that there are.
   std::vector<std::string> disk_formats;
   std::vector<std::string> container_formats;
