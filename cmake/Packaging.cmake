@@ -17,6 +17,14 @@ install(DIRECTORY tools/platter-hook/glance DESTINATION ${CMAKE_INSTALL_DATADIR}
 install(PROGRAMS tools/platter-hook/tusd/pre-finish DESTINATION ${CMAKE_INSTALL_DATADIR}/platter/tusd COMPONENT tool)
 install(FILES README.md CHANGELOG.md LICENSE docs/qemu-img.md docs/security.md docs/hook.md docs/performance.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT tool)
 
+# The registry. Debian's glance-api has a unit of its own name, the classic guides have openstack-glance-api.
+install(TARGETS platterd RUNTIME COMPONENT registry)
+install(FILES docs/platterd.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT registry)
+install(FILES docs/registry.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT registry)
+file(CREATE_LINK platterd.service "${CMAKE_BINARY_DIR}/openstack-glance-api.service" SYMBOLIC)
+install(FILES tools/platterd/systemd/platterd.service "${CMAKE_BINARY_DIR}/openstack-glance-api.service"
+        DESTINATION lib/systemd/system COMPONENT registry)
+
 # Judging uploads from C, and from whatever loads C libraries.
 install(TARGETS platter_inspect_c LIBRARY COMPONENT tool NAMELINK_COMPONENT development)
 install(FILES tools/platter-hook/c_abi/platter_inspect.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
@@ -73,7 +81,7 @@ set(CPACK_PACKAGE_CONTACT "The Platter authors <platter@example.org>")
 set(CPACK_RESOURCE_FILE_LICENSE "${PROJECT_SOURCE_DIR}/LICENSE")
 set(CPACK_PACKAGE_DIRECTORY "${CMAKE_BINARY_DIR}/packages")
 set(CPACK_STRIP_FILES ON)
-set(CPACK_COMPONENTS_ALL tool development)
+set(CPACK_COMPONENTS_ALL tool registry development)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION utils)
@@ -85,6 +93,12 @@ set(CPACK_COMPONENT_TOOL_DESCRIPTION "Reads, checks and converts virtual disk im
  platter takes qemu-img's verbs and options (info, check, create, convert,
  compare, map, measure) for raw, qcow2, vhd, vhdx, vmdk, vdi and ploop images,
  and looks into ISO images.")
+set(CPACK_DEBIAN_REGISTRY_PACKAGE_NAME platterd)
+set(CPACK_DEBIAN_REGISTRY_PACKAGE_SECTION net)
+set(CPACK_DEBIAN_REGISTRY_PACKAGE_SHLIBDEPS ON)
+set(CPACK_COMPONENT_REGISTRY_DESCRIPTION "Image registry that speaks OpenStack Glance's API
+ platterd judges every upload while it arrives, and knows the virtual size of
+ every image.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libplatter-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libfmt-dev, libisal-dev, libzstd-dev, zlib1g-dev, libbz2-dev, liblzma-dev, liblz4-dev, libisofs-dev, libext2fs-dev, comerr-dev, libssl-dev, libpugixml-dev, libinih-dev, libboost1.81-dev")

@@ -17,6 +17,7 @@
 
 #include "tests/registry/http/client.h"
 #include "tests/registry/http/echo_service.h"
+#include "tests/support/command.h"
 #include "tests/support/temp_dir.h"
 
 namespace platter::http {
@@ -479,6 +480,38 @@ TEST_F(ServerTest, ADrainIsBounded) {
   while (service_.begun == 0) std::this_thread::sleep_for(milliseconds(1));
   server_->Drain(milliseconds(50));
   EXPECT_EQ(service_.broken_off, 1);
+}
+
+TEST_F(ServerTest, SpeaksTls) {
+  const test::TempDir folder;
+  const std::string certificate = folder.File("certificate.pem");
+  const std::string key = folder.File("key.pem");
+  (void)test::MustRun(
+      {"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+       "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate},
+      {.folder = "", .environment = {}, .merge_streams = true});
+  service_.file = folder.File("object");
+  const std::string content = Pattern(3'000'000);
+  std::ofstream(service_.file, std::ios::binary) << content;
+  Start({.cert_file = certificate, .key_file = key, .limits = limits()});
+  const std::string base = fmt::format("https://localhost:{}", server_->port());
+  const std::vector<std::string> curl = {"curl", "-sS", "--cacert", certificate, "--http1.1", "--noproxy", "*"};
+  const auto ask = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), curl.begin(), curl.end());
+    return test::MustRun(words);
+  };
+  EXPECT_NE(ask({base + "/echo"}).find("base " + base + "\n"), std::string::npos);
+  EXPECT_TRUE(ask({base + "/file"}) == content);
+  EXPECT_EQ(ask({"-T", service_.file, base + "/sum"}), SumOf(content));
+  EXPECT_EQ(ask({"-T", service_.file, base + "/early/1000"}), "enough after 1000\n");
+  EXPECT_EQ(Exchanged(kGet).find("HTTP/"), std::string::npos) << "plain text gets no answer";
+}
+
+TEST(Server, ACertificateThatIsNoneIsAnError) {
+  test::EchoService service;
+  auto server = Server::Listen({.cert_file = "/dev/null"}, service, nullptr);
+  ASSERT_FALSE(server.ok());
+  EXPECT_EQ(server.error().kind(), ErrorKind::kInvalid);
 }
 
 TEST(Server, APortThatIsTakenIsAnError) {

@@ -126,6 +126,12 @@ class Keystone:
     def revoke(self, token):
         self.call("DELETE", "/auth/tokens", extra={"X-Subject-Token": token})
 
+    def shorten_tokens(self, seconds):
+        """Tokens that are made after the next start() live so long."""
+        config = self.folder / "keystone.conf"
+        config.write_text(config.read_text().replace(f"expiration = {self.token_seconds}", f"expiration = {seconds}"))
+        self.token_seconds = seconds
+
     def set_image_url(self, url):
         """Where the catalog says that the image service is."""
         self.image_url = url
