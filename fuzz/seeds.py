@@ -356,6 +356,17 @@ def texts(seeds):
     for text in ("[policy]\nexpect_disk = qcow2\nmax_virtual_size=10G ; comment\nallow_references = yes\n",
                  "allow_formats = raw, vpc,iso\nmax_ratio: 50\n# nothing\nexpect_container=bare\nallow_truncated=no\n"):
         seeds.add(text.encode(), "policy")
+    for text in ("GET /v2/images?limit=2&name=a%20b+c HTTP/1.1\r\nHost: a:1\r\n\r\n",
+                 "PUT /v2/images/x/file HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
+                 "PUT /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: 1\r\n\r\n",
+                 "\r\nGET http://a/b/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"):
+        seeds.add(text.encode(), "http_request")
+    for text in ("[DEFAULT]\nbind_port = 9292\ndebug: yes\n[database]\nconnection = sqlite:///x\n",
+                 "[DEFAULT]\nenabled_backends = a:file, b:http\n[glance_store]\ndefault_backend = a\n[a]\n"
+                 "filesystem_store_datadirs = /x:1\nfilesystem_store_datadirs = /y\n",
+                 "[paste_deploy]\nflavor = keystone\n[keystone_authtoken]\nauth_url = http://k$DEFAULT.bind_port/\n"
+                 "password = a$$b\n# c\n"):
+        seeds.add(text.encode(), "platterd_config")
     for text in ("driver=qcow2,file.filename=a.qcow2,backing.driver=raw,backing.file.filename=b.raw",
                  "file.driver=file,file.filename=x,,y,file.locking=off", "driver=raw,offset=512,size=1k,file.filename=d",
                  "driver=qcow2,file=a,backing=", "filename=x,cache.direct=on,read-only=on,force-share=on"):

@@ -226,7 +226,7 @@ std::variant<std::span<const std::byte>, Fault> Connection::GatherBody(RequestRe
       if (taken == 0 && now_.used == now_.bytes.size()) return Fault{400, "A line of the request's body is too long."};
       break;
     }
-    std::memmove(now_.bytes.data() + gathered, step.body.data(), step.body.size());
+    if (!step.body.empty()) std::memmove(now_.bytes.data() + gathered, step.body.data(), step.body.size());
     gathered += step.body.size();
     taken += step.consumed;
   }
