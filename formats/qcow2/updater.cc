@@ -378,6 +378,7 @@ Result<> Updater::WriteTable() {
   const bool moves = old == 0 || l2_shared_;
   if (moves) l2_offset_ = PLATTER_TRY(refcounts_.AllocateUpTo(1)).offset;
   PLATTER_CHECK(refcounts_.Flush());
+  PLATTER_CHECK(GrowFile());
   PLATTER_CHECK(storage_->WriteAt(l2_offset_, l2_));
   if (moves) {
     PLATTER_CHECK(L1Entry(l2_index_));
@@ -387,6 +388,11 @@ Result<> Updater::WriteTable() {
   l2_dirty_ = false;
   l2_shared_ = false;
   return ReleaseFreed();
+}
+
+Result<> Updater::GrowFile() {
+  if (storage_->is_device() || storage_->size() >= refcounts_.end()) return Done{};
+  return storage_->Resize(refcounts_.end());
 }
 
 Result<> Updater::ReleaseFreed() {
@@ -420,7 +426,7 @@ Result<> Updater::Discard(std::vector<std::uint64_t>& clusters) {
 Result<> Updater::Finish() {
   PLATTER_CHECK(WriteTable());
   PLATTER_CHECK(refcounts_.Flush());
-  if (!storage_->is_device() && storage_->size() < refcounts_.end()) PLATTER_CHECK(storage_->Resize(refcounts_.end()));
+  PLATTER_CHECK(GrowFile());
   if (data_file_) PLATTER_CHECK(data_file_->Sync());
   return storage_->Sync();
 }

@@ -3,7 +3,8 @@
 // bitmaps stay; bitmaps that record changes have every bit set afterwards.
 //
 // Order of writing, so that an interruption leaves nothing worse than clusters that are counted and not used: counts of
-// new clusters, then the table that points at them, then the counts of what it pointed at before.
+// new clusters, then the table that points at them, then the counts of what it pointed at before. Data may come after
+// the table: until then a new cluster reads as zeros, and the file is long enough to hold it.
 #pragma once
 
 #include <cstddef>
@@ -72,6 +73,8 @@ class Updater : public ImageWriter {
   // The same, and what it pointed at before is to be freed.
   Result<> Replace(std::uint64_t cluster, std::uint64_t entry, std::uint64_t bitmap);
   Result<> WriteTable();
+  // Makes the file hold all clusters that were handed out. What stores them writes below that end only.
+  Result<> GrowFile();
   Result<> ReleaseFreed();
   Result<> Discard(std::vector<std::uint64_t>& clusters);
   Result<> CheckPlace(std::uint64_t offset, const char* structure, std::uint64_t index) const;
