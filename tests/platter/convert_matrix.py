@@ -20,7 +20,7 @@ DISK = "/usr/lib/grub-rescue/grub-rescue-cdrom.iso"
 VARIANTS = [
     ("raw", "raw", [], "raw"),
     ("qcow2", "qcow2", [], "qcow2"),
-    ("qcow2-v2-512", "qcow2", ["-o", "compat=0.10,cluster_size=4k"], "qcow2"),
+    ("qcow2-v2-512", "qcow2", ["-o", "compat=0.10,cluster_size=512"], "qcow2"),
     ("qcow2-zlib", "qcow2", ["-c"], "qcow2"),
     ("qcow2-zstd", "qcow2", ["-c", "-o", "compression_type=zstd"], "qcow2"),
     ("qcow2-subclusters", "qcow2", ["-o", "extended_l2=on"], "qcow2"),
