@@ -458,6 +458,7 @@ def container_images(seeds):
         seeds.add(b"\1" + data, "docker")
     seeds.add(b"\1" + stored[1] + gzip.compress(b"more", mtime=0), "docker")
     seeds.add(b"\2" + pack(layer), "docker")
+    trees(seeds, layer)
     config = ('{"architecture":"amd64","os":"linux","config":{"Entrypoint":["/bin/sh"],"Env":["A=B"],"Labels":{"k":"v"},'
               '"ExposedPorts":{"80/tcp":{}}},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]},'
               '"history":[{"created_by":"COPY","empty_layer":false}]}' % sha256(layer)).encode()
@@ -479,6 +480,30 @@ def container_images(seeds):
                       {**blobs, "index.json": index, "manifest.json": saved},
                       {"manifest.json": plain, "config": config, "layer": data}):
             archive(seeds, files)
+
+
+def trees(seeds, upper):
+    """Layers one behind the other: all a file can be, and what takes it away again."""
+    seeds.add(b"\0" + pack(upper), "docker_tree")
+    folder = seeds.work / "tree"
+    (folder / "d" / "e").mkdir(parents=True)
+    (folder / "d" / "a").write_bytes(bytes(range(256)) * 20)
+    os.link(folder / "d" / "a", folder / "d" / "hard")
+    (folder / "to").symlink_to("d")
+    (folder / "far").symlink_to("x" * 100)
+    os.mkfifo(folder / "pipe")
+    for form in ("ustar", "gnu", "pax"):
+        if not seeds.run("tar", f"--format={form}", "-b1", "-cf", f"{form}.tar", "-C", "tree", "d", "to", "far", "pipe"):
+            continue
+        lower = (seeds.work / f"{form}.tar").read_bytes()
+        lower += bytes(-len(lower) % max(len(lower), len(upper)))
+        seeds.add(b"\0" + pack(lower), "docker_tree")
+        seeds.add(b"\1" + pack(lower + upper + bytes(len(lower) - len(upper))), "docker_tree")
+        seeds.add(b"\2" + pack(lower * 3), "docker_tree")
+    (folder / "d" / ".wh..wh..opq").write_text("")
+    (folder / ".wh.pipe").write_text("")
+    if seeds.run("tar", "--format=ustar", "-b1", "-cf", "opaque.tar", "-C", "tree", "d", ".wh.pipe"):
+        seeds.add(b"\1" + pack((seeds.work / "opaque.tar").read_bytes() * 2), "docker_tree")
 
 
 def archive(seeds, files):

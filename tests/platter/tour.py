@@ -4,6 +4,7 @@ usage: tour.py PLATTER FOLDER
 
 Numbers and digests may differ, since Debian's boot images change with their package; line breaks may, since the README's
 lines are short. Lines about a site's own folder below /srv are examples: tests/platter/audits.py tests what they show.
+Those that make a machine of a container image (web.*) are tested, with their ramdisk, by tests/docker/start_test.cc.
 """
 
 import os
@@ -15,7 +16,7 @@ import sys
 
 README = pathlib.Path(__file__).parents[2] / "README.md"
 PROMPT = "    $ "
-EXAMPLES = "/srv/"
+EXAMPLES = ("/srv/", "web.")
 
 
 def command_lines():
@@ -29,7 +30,7 @@ def command_lines():
             found[-1][1] += line + "\n"
         else:
             open_block = False
-    return [line for line in found if EXAMPLES not in line[0]]
+    return [line for line in found if not any(example in line[0] for example in EXAMPLES)]
 
 
 def shape(text):
