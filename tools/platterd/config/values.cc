@@ -127,14 +127,11 @@ Result<std::string> Values::Substituted(const Setting& setting, std::string_view
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
     const char next = at + 1 < text.size() ? text[at + 1] : '\0';
-    if (text[at] == '\\' && next == '$') {
+    if ((text[at] == '\\' || text[at] == '$') && next == '$') {
       out += '$';
       at += 2;
     } else if (text[at] != '$') {
       out += text[at++];
-    } else if (next == '$') {
-      out += '$';
-      at += 2;
     } else {
       const bool braces = next == '{';
       const std::size_t first = at + (braces ? 2 : 1);
