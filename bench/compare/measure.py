@@ -166,7 +166,8 @@ def chosen(names):
 
 
 def save(path, rows, settings):
-    machine = {"cpus": os.cpu_count(), "kernel": platform.release(), "machine": platform.machine()}
+    machine = {"cpus": os.cpu_count(), "kernel": platform.release(), "machine": platform.machine(),
+               "load": round(os.getloadavg()[1])}  # what else there was to do, and the two tools
     report = {**settings, "machine": machine, "rows": rows}
     pathlib.Path(path).write_text(json.dumps(report, indent=2) + "\n")
 

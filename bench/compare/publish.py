@@ -35,8 +35,12 @@ def publish_table(report):
     sections = {name: [row for row in report["rows"] if row["section"] == name] for name in ("main", "xfs")}
     peak = max(row["peak_rss_kib"]["platter"] for row in report["rows"]) / 1024
     lines = [f"Medians of the ratios of {report['pairs']} alternating pairs on {report['machine']['cpus']} CPUs, warm page cache, "
-             f"{report['data_mib']} MiB of data on a", f"disk of {report['virtual_mib']} MiB. Peak memory: {peak:.0f} MiB.", "",
+             f"{report['data_mib']} MiB of data on a", f"disk of {report['virtual_mib']} MiB; load average of the machine: "
+             f"{report['machine']['load']}. Peak memory: {peak:.0f} MiB.", "",
              "![the peer's time by platter's](docs/compare.svg)", "", *table.comparison(sections["main"])]
+    if report["machine"]["load"] > 2 * report["machine"]["cpus"]:
+        lines[2:2] = [
+            "Others kept the machine busy: CPU time is the surer column, and wall time of short tasks says little."]
     (ROOT / "docs/compare.svg").write_text(plot.bars(report, sections["main"]))
     if sections["xfs"]:
         (ROOT / "docs/compare-xfs.svg").write_text(plot.bars(report, sections["xfs"]))
