@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 
 build=(g++ dpkg-dev file cmake ninja-build ccache pkg-config libfmt-dev libisal-dev libzstd-dev zlib1g-dev libqcow-dev
   libssl-dev libxxhash-dev libhwy-dev libbz2-dev liblzma-dev liblz4-dev libisofs-dev libext2fs-dev comerr-dev libpugixml-dev
-  libinih-dev libseccomp-dev libboost1.81-dev libspdlog-dev prometheus-cpp-dev libcurl4-openssl-dev)
+  libinih-dev libseccomp-dev libboost1.81-dev libspdlog-dev prometheus-cpp-dev libcurl4-openssl-dev
+  libsoci-dev libsqlite3-dev libmariadb-dev libpq-dev)
 run=(grub-rescue-pc e2fsprogs curl)
 test=(libgtest-dev libgmock-dev libbenchmark-dev qemu-utils libnbd-bin libqcow-utils libvhdi-dev libvmdk-dev libbfio-dev 7zip e2fsprogs
   grub-rescue-pc python3 man-db bash-completion dpkg-dev file util-linux procps clang-14 clang-tidy-14 clang-format-14

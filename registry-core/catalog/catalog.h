@@ -95,6 +95,7 @@ struct Usage {
 struct CatalogOptions {
   unsigned connections = 8;  // at most, each made when it is needed first
   unsigned connect_seconds = 10;
+  unsigned wait_seconds = 30;  // for a connection, when all are in use; then kIo
 };
 
 class Catalog {

@@ -1,0 +1,214 @@
+#include "registry-core/catalog/catalog.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "registry-core/catalog/listing.h"
+#include "registry-core/catalog/pool.h"
+#include "registry-core/catalog/records.h"
+#include "registry-core/catalog/schema.h"
+
+namespace platter::registry {
+namespace {
+
+Error NoImage(std::string_view id) {
+  return Error(ErrorKind::kNotFound, fmt::format("there is no image with the id {}", id));
+}
+
+Result<std::optional<ImageRecord>> Load(Connection& connection, std::string_view id, std::string_view more) {
+  Sql sql("SELECT ");
+  (sql << kImageSelection << " FROM images i WHERE i.id = ").Bind(id) << more;
+  const std::vector<Row> rows = PLATTER_TRY(connection.Select(sql, kImageColumns));
+  std::vector<ImageRecord> images = PLATTER_TRY(ReadImages(connection, rows));
+  if (images.empty()) return std::optional<ImageRecord>();
+  return std::optional(std::move(images[0]));
+}
+
+Result<bool> Exists(Connection& connection, std::string_view id) {
+  Sql sql("SELECT 1 FROM images WHERE id = ");
+  sql.Bind(id);
+  return !PLATTER_TRY(connection.Select(sql, 1)).empty();
+}
+
+Result<bool> MaySee(Connection& connection, const Viewer& viewer, const ImageRecord& image) {
+  if (viewer.admin || image.visibility == Visibility::kPublic || image.visibility == Visibility::kCommunity)
+    return true;
+  if (!viewer.project) return false;
+  if (image.owner == viewer.project) return true;
+  if (image.visibility != Visibility::kShared) return false;
+  Sql sql("SELECT 1 FROM image_members WHERE image_id = ");
+  sql.Bind(std::string_view(image.id)) << " AND project = ";
+  sql.Bind(std::string_view(*viewer.project));
+  return !PLATTER_TRY(connection.Select(sql, 1)).empty();
+}
+
+Result<Sql> Listing(Connection& connection, const ImageQuery& query) {
+  if (!query.marker) return ListingOf(query, nullptr, connection.engine());
+  const auto marker = PLATTER_TRY(Load(connection, *query.marker, " AND i.live = 1"));
+  if (!marker || !PLATTER_TRY(MaySee(connection, query.viewer, *marker))) return NoImage(*query.marker);
+  return ListingOf(query, &*marker, connection.engine());
+}
+
+}  // namespace
+
+Catalog::Catalog(std::unique_ptr<Pool> pool) : pool_(std::move(pool)) {}
+Catalog::~Catalog() = default;
+
+Result<std::unique_ptr<Catalog>> Catalog::Open(const DatabaseUrl& url, const CatalogOptions& options, bool migrate) {
+  const SchemaState state = PLATTER_TRY(migrate ? Migrate(url, {}) : ReadSchemaState(url));
+  PLATTER_CHECK(CheckNotNewer(state));
+  if (state.found != state.wanted)
+    return Error(ErrorKind::kUnsupported, "the database's schema is older than this program")
+        .Found(fmt::format("version {}", state.found))
+        .Allowed(std::to_string(state.wanted))
+        .Try("run platterd db sync");
+  return std::unique_ptr<Catalog>(new Catalog(std::make_unique<Pool>(url, options)));
+}
+
+Result<ImageRecord> Catalog::Insert(ImageRecord image) {
+  PLATTER_CHECK(CheckNumbers(image));
+  image.version = 1;
+  auto inserted = pool_->Transact(Access::kWrite, [&](Connection& connection) -> Result<> {
+    if (PLATTER_TRY(Exists(connection, image.id)))
+      return Error(ErrorKind::kExists, fmt::format("there is an image with the id {} already", image.id));
+    return InsertImage(connection, image);
+  });
+  if (inserted.ok()) return image;
+  if (inserted.error().kind() == ErrorKind::kIo) {  // somebody was faster, between the question and the insertion?
+    const auto found = Find(image.id, true);
+    if (found.ok() && found.value().created != image.created)
+      return Error(ErrorKind::kExists, fmt::format("there is an image with the id {} already", image.id));
+  }
+  return std::move(inserted).error();
+}
+
+Result<ImageRecord> Catalog::Find(std::string_view id, bool with_deleted) {
+  return pool_->Transact(Access::kRead, [&](Connection& connection) -> Result<ImageRecord> {
+    auto image = PLATTER_TRY(Load(connection, id, with_deleted ? "" : " AND i.live = 1"));
+    if (!image) return NoImage(id);
+    return std::move(*image);
+  });
+}
+
+Result<ImageRecord> Catalog::Update(ImageRecord image) {
+  PLATTER_CHECK(CheckNumbers(image));
+  const std::uint64_t version = image.version;
+  image.version = version + 1;
+  auto done = pool_->Transact(Access::kWrite, [&](Connection& connection) -> Result<> {
+    Sql sql("SELECT status, version FROM images WHERE id = ");
+    sql.Bind(std::string_view(image.id)) << ForUpdate(connection.engine());
+    const std::vector<Row> rows = PLATTER_TRY(connection.Select(sql, 2));
+    if (rows.empty()) return NoImage(image.id);
+    if (PLATTER_TRY(Unsigned(rows[0][1], "version")) != version)
+      return Error(ErrorKind::kConflict, "the image was changed by somebody else meanwhile");
+    const auto status = FindStatus(rows[0][0].value_or(""));
+    if (!status) return Error(ErrorKind::kCorrupt, "the database holds no status").Found(rows[0][0].value_or("NULL"));
+    if (*status != image.status && !MayMove(*status, image.status))
+      return Error(ErrorKind::kConflict,
+                   fmt::format("an image cannot go from {} to {}", StatusName(*status), StatusName(image.status)));
+    if (!PLATTER_TRY(ReplaceImage(connection, image, version)))
+      return Error(ErrorKind::kConflict, "the image was changed by somebody else meanwhile");
+    return Done{};
+  });
+  if (!done.ok()) return std::move(done).error();
+  return image;
+}
+
+Result<ImageRecord> Catalog::Change(std::string_view id, const std::function<Result<>(ImageRecord&)>& change) {
+  constexpr int kMostTries = 50;
+  for (int attempt = 1;; ++attempt) {
+    ImageRecord image = PLATTER_TRY(Find(id));
+    const Status before = image.status;
+    PLATTER_CHECK(change(image));
+    if (image.status != before && !MayMove(before, image.status))
+      return Error(ErrorKind::kConflict,
+                   fmt::format("an image cannot go from {} to {}", StatusName(before), StatusName(image.status)));
+    auto updated = Update(std::move(image));
+    if (updated.ok() || updated.error().kind() != ErrorKind::kConflict || attempt == kMostTries) return updated;
+  }
+}
+
+Result<std::vector<ImageRecord>> Catalog::List(const ImageQuery& query) {
+  if (query.limit == 0) return std::vector<ImageRecord>{};
+  return pool_->Transact(Access::kRead, [&](Connection& connection) -> Result<std::vector<ImageRecord>> {
+    const Sql sql = PLATTER_TRY(Listing(connection, query));
+    const std::vector<Row> rows = PLATTER_TRY(connection.Select(sql, kImageColumns));
+    return ReadImages(connection, rows);
+  });
+}
+
+Result<std::vector<std::string>> Catalog::Explain(const ImageQuery& query) {
+  return pool_->Transact(Access::kRead, [&](Connection& connection) -> Result<std::vector<std::string>> {
+    const Sql listing = PLATTER_TRY(Listing(connection, query));
+    // SQLite: id, parent, unused, detail. MariaDB: id, select_type, table, type, possible_keys, key, ..., Extra.
+    const Engine engine = connection.engine();
+    const std::size_t columns = engine == Engine::kSqlite ? 4 : engine == Engine::kMariaDb ? 10 : 1;
+    Sql sql = listing.Behind(engine == Engine::kSqlite ? "EXPLAIN QUERY PLAN " : "EXPLAIN ");
+    std::vector<std::string> lines;
+    for (const Row& row : PLATTER_TRY(connection.Select(sql, columns))) {
+      std::string line;
+      for (std::size_t at = engine == Engine::kSqlite ? 3 : 0; at < columns; ++at)
+        line += (line.empty() ? "" : " | ") + row[at].value_or("-");
+      lines.push_back(std::move(line));
+    }
+    return lines;
+  });
+}
+
+Result<Usage> Catalog::UsageOf(std::string_view project) {
+  return pool_->Transact(Access::kRead, [&](Connection& connection) -> Result<Usage> {
+    Sql sql("SELECT status, COUNT(*), COALESCE(SUM(size), 0) FROM images i WHERE live = 1");
+    if (!project.empty()) (sql << " AND owner = ").Bind(project);
+    sql << " GROUP BY status";
+    Usage usage;
+    for (const Row& row : PLATTER_TRY(connection.Select(sql, 3))) {
+      const std::uint64_t images = PLATTER_TRY(Unsigned(row[1], "COUNT"));
+      const std::uint64_t bytes = PLATTER_TRY(Unsigned(row[2], "SUM(size)"));
+      const auto status = FindStatus(row[0].value_or(""));
+      const bool staged = status == Status::kUploading || status == Status::kImporting;
+      usage.images += images;
+      usage.bytes += status == Status::kKilled || staged ? 0 : bytes;
+      if (staged || status == Status::kSaving) usage.uploading += images;
+      if (staged) usage.staged += bytes;
+    }
+    return usage;
+  });
+}
+
+Result<std::vector<ImageRecord>> Catalog::InStates(const std::vector<Status>& states, std::string_view after,
+                                                   std::uint32_t limit) {
+  if (states.empty() || limit == 0) return std::vector<ImageRecord>{};
+  std::vector<std::string> names;
+  for (const Status status : states) names.emplace_back(StatusName(status));
+  return pool_->Transact(Access::kRead, [&](Connection& connection) -> Result<std::vector<ImageRecord>> {
+    Sql sql("SELECT ");
+    (sql << kImageSelection << " FROM images i WHERE i.status IN ").BindList(names) << " AND i.id > ";
+    sql.Bind(after) << " ORDER BY i.id LIMIT " << std::to_string(limit);
+    const std::vector<Row> rows = PLATTER_TRY(connection.Select(sql, kImageColumns));
+    return ReadImages(connection, rows);
+  });
+}
+
+Result<std::uint64_t> Catalog::Purge(Instant before, std::uint32_t limit) {
+  return pool_->Transact(Access::kWrite, [&](Connection& connection) -> Result<std::uint64_t> {
+    Sql sql("SELECT id FROM images WHERE status = 'deleted' AND deleted_at < ");
+    sql.Bind(Ticks(before)) << " ORDER BY deleted_at, id LIMIT " << std::to_string(limit);
+    std::uint64_t removed = 0;
+    for (const Row& row : PLATTER_TRY(connection.Select(sql, 1))) {
+      Sql remove("DELETE FROM images WHERE id = ");
+      remove.Bind(row[0]);
+      removed += PLATTER_TRY(connection.Run(remove));
+    }
+    return removed;
+  });
+}
+
+Result<> Catalog::Ping() {
+  return pool_->Transact(Access::kRead, [&](Connection& connection) -> Result<> {
+    PLATTER_CHECK(connection.Select(Sql("SELECT version FROM platter_schema"), 1));
+    return Done{};
+  });
+}
+
+}  // namespace platter::registry

@@ -1,0 +1,91 @@
+// Connection: one session with a database, through SOCI, whose exceptions end here. Everything is exchanged as text,
+// which all three engines convert to a column's type alike.
+//
+// Thread rule: one thread at a time.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "registry-core/catalog/catalog.h"
+
+namespace soci {
+class session;
+}
+
+namespace platter::registry {
+
+using Value = std::optional<std::string>;  // NULL where empty
+using Row = std::vector<Value>;
+
+// A statement as it grows: text, and the values that stand for its marks.
+class Sql {
+ public:
+  Sql() = default;
+  explicit Sql(std::string_view text) : text_(text) {}
+  Sql& operator<<(std::string_view text) {
+    text_ += text;
+    return *this;
+  }
+  Sql& Bind(Value value);
+  Sql& Bind(const std::string& value) { return Bind(Value(value)); }
+  Sql& Bind(std::string_view value) { return Bind(Value(std::string(value))); }
+  Sql& Bind(std::uint64_t value) { return Bind(Value(std::to_string(value))); }
+  Sql& Bind(std::int64_t value) { return Bind(Value(std::to_string(value))); }
+  // "(?, ?, ?)".
+  Sql& BindList(const std::vector<std::string>& values);
+
+  // The same statement with `words` before it.
+  Sql Behind(std::string_view words) const {
+    Sql sql = *this;
+    sql.text_.insert(0, words);
+    return sql;
+  }
+  const std::string& text() const noexcept { return text_; }
+  const std::vector<Value>& values() const noexcept { return values_; }
+
+ private:
+  std::string text_;
+  std::vector<Value> values_;
+};
+
+enum class Access : std::uint8_t { kRead, kWrite };
+
+class Connection {
+ public:
+  static Result<std::unique_ptr<Connection>> Open(const DatabaseUrl& url, unsigned connect_seconds);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  Engine engine() const noexcept { return engine_; }
+  // The rows of a SELECT with that many columns.
+  Result<std::vector<Row>> Select(const Sql& sql, std::size_t columns);
+  // The number of rows that were changed.
+  Result<std::uint64_t> Run(const Sql& sql);
+  Result<> Begin(Access access);
+  Result<> Commit();
+  // Whether the connection is still good for something.
+  bool Rollback();
+  // Whether the last error was one that goes away when the transaction is tried again: a deadlock, a serialization.
+  bool passing() const noexcept { return passing_; }
+
+ private:
+  Connection(Engine engine, std::unique_ptr<soci::session> session);
+  template <class Work>
+  auto Guarded(const Work& work) -> decltype(work());
+  Engine engine_;
+  bool passing_ = false;
+  std::unique_ptr<soci::session> session_;
+};
+
+// " FOR UPDATE" where the engine locks rows; SQLite locks the whole database at the beginning of a change.
+std::string_view ForUpdate(Engine engine) noexcept;
+
+}  // namespace platter::registry

@@ -1,0 +1,313 @@
+// A project sees its own images, those of everybody, and what is shared with it. One condition for the three would be a
+// scan; so they are three selections, each in the order asked for and from an index of its own, no longer than the
+// page, of which the page is the best.
+#include "registry-core/catalog/listing.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "registry-core/catalog/records.h"
+
+namespace platter::registry {
+namespace {
+
+struct Column {
+  std::string_view name;
+  bool nullable;
+};
+
+Column ColumnOf(Sort key) noexcept {
+  switch (key) {
+    case Sort::kName:
+      return {"name", true};
+    case Sort::kStatus:
+      return {"status", false};
+    case Sort::kContainerFormat:
+      return {"container_format", true};
+    case Sort::kDiskFormat:
+      return {"disk_format", true};
+    case Sort::kSize:
+      return {"size", true};
+    case Sort::kId:
+      return {"id", false};
+    case Sort::kCreatedAt:
+      return {"created_at", false};
+    case Sort::kUpdatedAt:
+      return {"updated_at", false};
+  }
+  return {"created_at", false};
+}
+
+Value FieldOf(const ImageRecord& image, Sort key) {
+  switch (key) {
+    case Sort::kName:
+      return image.name;
+    case Sort::kStatus:
+      return std::string(StatusName(image.status));
+    case Sort::kContainerFormat:
+      return image.container_format;
+    case Sort::kDiskFormat:
+      return image.disk_format;
+    case Sort::kSize:
+      return image.size ? Value(std::to_string(*image.size)) : std::nullopt;
+    case Sort::kId:
+      return image.id;
+    case Sort::kCreatedAt:
+      return std::to_string(Ticks(image.created));
+    case Sort::kUpdatedAt:
+      return std::to_string(Ticks(image.updated));
+  }
+  return std::nullopt;
+}
+
+std::string_view SignOf(Comparison comparison) noexcept {
+  switch (comparison) {
+    case Comparison::kEqual:
+      return " = ";
+    case Comparison::kNotEqual:
+      return " <> ";
+    case Comparison::kLess:
+      return " < ";
+    case Comparison::kLessOrEqual:
+      return " <= ";
+    case Comparison::kGreater:
+      return " > ";
+    case Comparison::kGreaterOrEqual:
+      return " >= ";
+  }
+  return " = ";
+}
+
+// The keys asked for, and those that decide the ties.
+std::vector<SortKey> WholeOrder(const ImageQuery& query) {
+  std::vector<SortKey> keys;
+  const auto add = [&keys](SortKey key) {
+    if (std::ranges::find(keys, key.key, &SortKey::key) == keys.end()) keys.push_back(key);
+  };
+  for (const SortKey& key : query.sort) add(key);
+  const bool ascending = !keys.empty() && keys.back().ascending;
+  add({Sort::kCreatedAt, ascending});
+  add({Sort::kId, ascending});
+  return keys;
+}
+
+std::string OrderText(const std::vector<SortKey>& keys, std::string_view table, Engine engine) {
+  std::string text = " ORDER BY ";
+  for (std::size_t at = 0; at < keys.size(); ++at) {
+    const Column column = ColumnOf(keys[at].key);
+    text += fmt::format("{}{}.{}{}", at == 0 ? "" : ", ", table, column.name, keys[at].ascending ? "" : " DESC");
+    // NULL is the smallest everywhere.
+    if (column.nullable && engine == Engine::kPostgreSql) text += keys[at].ascending ? " NULLS FIRST" : " NULLS LAST";
+    if (keys[at].key == Sort::kId) break;  // nothing ties behind it
+  }
+  return text;
+}
+
+// " AND <behind the marker in the order of `keys`>".
+void AddMarker(const std::vector<SortKey>& keys, const ImageRecord& marker, Sql& sql) {
+  const Column lead = ColumnOf(keys[0].key);
+  if (!lead.nullable) {  // says nothing new, but an index can begin there
+    (sql << " AND i." << lead.name << (keys[0].ascending ? " >= " : " <= ")).Bind(FieldOf(marker, keys[0].key));
+  }
+  sql << " AND (";
+  bool first = true;
+  for (std::size_t last = 0; last < keys.size(); ++last) {
+    const Column column = ColumnOf(keys[last].key);
+    const Value value = FieldOf(marker, keys[last].key);
+    if (!value && !keys[last].ascending) continue;  // nothing is smaller than NULL
+    sql << (first ? "(" : " OR (");
+    first = false;
+    for (std::size_t at = 0; at < last; ++at) {
+      const Value equal = FieldOf(marker, keys[at].key);
+      sql << "i." << ColumnOf(keys[at].key).name;
+      if (equal)
+        (sql << " = ").Bind(equal);
+      else
+        sql << " IS NULL";
+      sql << " AND ";
+    }
+    if (!value) {
+      sql << "i." << column.name << " IS NOT NULL)";
+      continue;
+    }
+    (sql << "(i." << column.name << (keys[last].ascending ? " > " : " < ")).Bind(value);
+    if (!keys[last].ascending && column.nullable) sql << " OR i." << column.name << " IS NULL";
+    sql << "))";
+    if (keys[last].key == Sort::kId) break;
+  }
+  sql << ")";
+}
+
+void AddOneOf(std::string_view column, const std::vector<std::string>& values, Sql& sql) {
+  if (values.empty()) return;
+  sql << " AND i." << column;
+  if (values.size() == 1) {
+    (sql << " = ").Bind(std::string_view(values[0]));
+  } else {
+    sql << " IN ";
+    sql.BindList(values);
+  }
+}
+
+void AddInstants(std::string_view column, const std::vector<InstantFilter>& filters, Sql& sql) {
+  // What the API shows and takes are whole seconds: an image made within the second is equal to it.
+  constexpr std::chrono::microseconds kSecond = std::chrono::seconds(1);
+  for (const InstantFilter& filter : filters) {
+    const bool whole = filter.instant.time_since_epoch() % kSecond == std::chrono::microseconds{0};
+    const std::int64_t from = Ticks(filter.instant);
+    const std::int64_t to = whole ? from + kSecond.count() - 1 : from;
+    sql << " AND ";
+    switch (filter.comparison) {
+      case Comparison::kEqual:
+      case Comparison::kNotEqual:
+        sql << (filter.comparison == Comparison::kNotEqual ? "NOT " : "") << "(i." << column << " BETWEEN ";
+        sql.Bind(from) << " AND ";
+        sql.Bind(to) << ")";
+        break;
+      case Comparison::kLess:
+      case Comparison::kGreaterOrEqual:
+        (sql << "i." << column << SignOf(filter.comparison)).Bind(from);
+        break;
+      case Comparison::kLessOrEqual:
+      case Comparison::kGreater:
+        (sql << "i." << column << SignOf(filter.comparison)).Bind(to);
+        break;
+    }
+  }
+}
+
+void AddNumber(std::string_view condition, const std::optional<std::uint64_t>& number, Sql& sql) {
+  if (number) (sql << " AND i." << condition).Bind(*number);
+}
+
+void AddText(std::string_view column, const std::optional<std::string>& text, Sql& sql) {
+  if (text) (sql << " AND i." << column << " = ").Bind(*text);
+}
+
+void AddParts(const ImageQuery& query, Sql& sql) {
+  for (const std::string& tag : query.tags) {
+    sql << " AND i.id IN (SELECT image_id FROM image_tags WHERE value = ";
+    sql.Bind(std::string_view(tag)) << ")";
+  }
+  for (const auto& [name, value] : query.properties) {
+    sql << " AND i.id IN (SELECT image_id FROM image_properties WHERE name = ";
+    sql.Bind(std::string_view(name)) << " AND value = ";
+    sql.Bind(std::string_view(value)) << ")";
+  }
+}
+
+// " WHERE ..." of every selection.
+void AddFilters(const ImageQuery& query, Sql& sql) {
+  sql << " WHERE i.live = 1 AND i.hidden = " << (query.hidden ? "1" : "0");
+  AddOneOf("id", query.ids, sql);
+  AddOneOf("name", query.names, sql);
+  AddOneOf("status", query.statuses, sql);
+  AddOneOf("disk_format", query.disk_formats, sql);
+  AddOneOf("container_format", query.container_formats, sql);
+  AddOneOf("owner", query.owners, sql);
+  if (query.visibility) (sql << " AND i.visibility = ").Bind(VisibilityName(*query.visibility));
+  if (query.is_protected) sql << " AND i.is_protected = " << (*query.is_protected ? "1" : "0");
+  AddNumber("size >= ", query.size_min, sql);
+  AddNumber("size <= ", query.size_max, sql);
+  AddNumber("size = ", query.size, sql);
+  AddNumber("min_disk = ", query.min_disk, sql);
+  AddNumber("min_ram = ", query.min_ram, sql);
+  AddText("checksum", query.checksum, sql);
+  AddText("hash_value", query.hash_value, sql);
+  AddText("hash_algorithm", query.hash_algorithm, sql);
+  AddInstants("created_at", query.created, sql);
+  AddInstants("updated_at", query.updated, sql);
+  AddParts(query, sql);
+}
+
+// Shows nothing of the community's but the viewer's own unless it is asked for.
+bool WithoutCommunity(const ImageQuery& query) { return !query.visibility && !query.all_visibilities; }
+
+class Listing {
+ public:
+  Listing(const ImageQuery& query, const ImageRecord* marker, Engine engine)
+      : query_(query), marker_(marker), engine_(engine), keys_(WholeOrder(query)) {}
+
+  Sql Build() && {
+    const std::optional<std::string>& project = query_.viewer.project;
+    if (query_.viewer.admin) {
+      Begin("");
+      if (WithoutCommunity(query_)) {
+        sql_ << " AND (i.visibility <> 'community'";
+        if (project) (sql_ << " OR i.owner = ").Bind(*project);
+        sql_ << ")";
+      }
+      End();
+      return std::move(sql_);
+    }
+    sql_ << "SELECT " << kImageSelection << " FROM (";
+    if (project) {
+      Branch("", [&] { (sql_ << " AND i.owner = ").Bind(*project); });
+      if (!query_.visibility || *query_.visibility == Visibility::kShared) {
+        Branch("JOIN image_members m ON m.image_id = i.id ", [&] {
+          (sql_ << " AND i.visibility = 'shared' AND m.project = ").Bind(*project);
+          if (query_.member_status) (sql_ << " AND m.status = ").Bind(MemberStatusName(*query_.member_status));
+          Foreign();
+        });
+      }
+    }
+    Everybodys(Visibility::kPublic, !query_.visibility || *query_.visibility == Visibility::kPublic);
+    Everybodys(Visibility::kCommunity,
+               !WithoutCommunity(query_) && (!query_.visibility || *query_.visibility == Visibility::kCommunity));
+    if (branches_ == 0) Branch("", [&] { sql_ << " AND 1 = 0"; });
+    sql_ << ") i" << OrderText(keys_, "i", engine_) << " LIMIT " << std::to_string(query_.limit);
+    return std::move(sql_);
+  }
+
+ private:
+  void Begin(std::string_view join) {
+    sql_ << "SELECT " << kImageSelection << " FROM images i " << join;
+    AddFilters(query_, sql_);
+    if (marker_ != nullptr) AddMarker(keys_, *marker_, sql_);
+  }
+  void End() { sql_ << OrderText(keys_, "i", engine_) << " LIMIT " << std::to_string(query_.limit); }
+
+  template <class Condition>
+  void Branch(std::string_view join, const Condition& condition) {
+    sql_ << (branches_ == 0 ? "" : " UNION ALL ") << "SELECT * FROM (";
+    Begin(join);
+    condition();
+    End();
+    sql_ << ") b" << std::to_string(++branches_);
+  }
+
+  // The images of one visibility that everybody sees.
+  void Everybodys(Visibility visibility, bool wanted) {
+    if (!wanted) return;
+    Branch("", [&] {
+      (sql_ << " AND i.visibility = ").Bind(VisibilityName(visibility));
+      Foreign();
+    });
+  }
+  // The viewer's own are in a selection already.
+  void Foreign() {
+    if (query_.viewer.project) (sql_ << " AND (i.owner IS NULL OR i.owner <> ").Bind(*query_.viewer.project) << ")";
+  }
+
+  const ImageQuery& query_;
+  const ImageRecord* marker_;
+  Engine engine_;
+  std::vector<SortKey> keys_;
+  Sql sql_;
+  int branches_ = 0;
+};
+
+}  // namespace
+
+Result<Sql> ListingOf(const ImageQuery& query, const ImageRecord* marker, Engine engine) {
+  constexpr std::size_t kMostValues = 500;
+  for (const auto* values : {&query.ids, &query.names, &query.statuses, &query.disk_formats, &query.container_formats,
+                             &query.owners, &query.tags}) {
+    if (values->size() > kMostValues)
+      return Error(ErrorKind::kInvalid, "a filter has too many values").Found(values->size()).Allowed("up to 500");
+  }
+  return Listing(query, marker, engine).Build();
+}
+
+}  // namespace platter::registry

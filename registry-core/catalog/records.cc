@@ -1,0 +1,233 @@
+#include "registry-core/catalog/records.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <limits>
+#include <unordered_map>
+
+namespace platter::registry {
+
+const std::string_view kImageSelection =
+    "i.id, i.name, i.status, i.visibility, i.is_protected, i.hidden, i.owner, i.disk_format, i.container_format, "
+    "i.min_disk, i.min_ram, i.size, i.virtual_size, i.checksum, i.hash_algorithm, i.hash_value, i.created_at, "
+    "i.updated_at, i.deleted_at, i.version";
+
+namespace {
+
+Error Corrupt(std::string_view column, const Value& value) {
+  return Error(ErrorKind::kCorrupt, "the database holds what its schema forbids")
+      .At("row", std::string(column))
+      .Found(value.value_or("NULL"));
+}
+
+Value Text(std::optional<std::uint64_t> number) { return number ? Value(std::to_string(*number)) : std::nullopt; }
+
+Result<std::optional<std::uint64_t>> OptionalNumber(const Value& value, std::string_view column) {
+  if (!value) return std::optional<std::uint64_t>();
+  return std::optional(PLATTER_TRY(Unsigned(value, column)));
+}
+
+Result<ImageRecord> ReadImage(const Row& row) {
+  ImageRecord image;
+  image.id = row[0].value_or("");
+  image.name = row[1];
+  const auto status = FindStatus(row[2].value_or(""));
+  if (!status) return Corrupt("status", row[2]);
+  image.status = *status;
+  const auto visibility = FindVisibility(row[3].value_or(""));
+  if (!visibility) return Corrupt("visibility", row[3]);
+  image.visibility = *visibility;
+  image.is_protected = row[4] == "1";
+  image.hidden = row[5] == "1";
+  image.owner = row[6];
+  image.disk_format = row[7];
+  image.container_format = row[8];
+  image.min_disk = PLATTER_TRY(Unsigned(row[9], "min_disk"));
+  image.min_ram = PLATTER_TRY(Unsigned(row[10], "min_ram"));
+  image.size = PLATTER_TRY(OptionalNumber(row[11], "size"));
+  image.virtual_size = PLATTER_TRY(OptionalNumber(row[12], "virtual_size"));
+  image.checksum = row[13];
+  image.hash_algorithm = row[14];
+  image.hash_value = row[15];
+  image.created = PLATTER_TRY(AsInstant(row[16], "created_at"));
+  image.updated = PLATTER_TRY(AsInstant(row[17], "updated_at"));
+  if (row[18]) image.deleted = PLATTER_TRY(AsInstant(row[18], "deleted_at"));
+  image.version = PLATTER_TRY(Unsigned(row[19], "version"));
+  return image;
+}
+
+using ById = std::unordered_map<std::string_view, ImageRecord*>;
+
+// The rows of a table of parts of these images.
+Result<std::vector<Row>> Parts(Connection& connection, std::string_view selection, std::string_view order,
+                               const std::vector<std::string>& ids, std::size_t columns) {
+  Sql sql(selection);
+  sql << " WHERE image_id IN ";
+  sql.BindList(ids) << order;
+  return connection.Select(sql, columns);
+}
+
+Result<Location*> LocationAt(ById& images, const Row& row) {
+  const std::uint64_t position = PLATTER_TRY(Unsigned(row[1], "position"));
+  const auto image = images.find(row[0].value_or(""));
+  if (image == images.end() || position >= image->second->locations.size()) return Corrupt("position", row[1]);
+  return &image->second->locations[position];
+}
+
+Result<> ReadLocations(Connection& connection, const std::vector<std::string>& ids, ById& images) {
+  const auto rows = PLATTER_TRY(Parts(connection, "SELECT image_id, position, url, store FROM image_locations",
+                                      " ORDER BY image_id, position", ids, 4));
+  for (const Row& row : rows) {
+    std::vector<Location>& locations = images[row[0].value_or("")]->locations;
+    if (PLATTER_TRY(Unsigned(row[1], "position")) != locations.size()) return Corrupt("position", row[1]);
+    locations.push_back(Location{row[2].value_or(""), row[3].value_or(""), {}});
+  }
+  if (rows.empty()) return Done{};
+  for (const Row& row : PLATTER_TRY(
+           Parts(connection, "SELECT image_id, position, name, value FROM image_location_metadata", "", ids, 4))) {
+    Location* location = PLATTER_TRY(LocationAt(images, row));
+    location->metadata.emplace(row[2].value_or(""), row[3].value_or(""));
+  }
+  return Done{};
+}
+
+Result<> InsertParts(Connection& connection, const ImageRecord& image) {
+  const auto insert = [&](std::string_view head, const std::vector<std::vector<std::string>>& rows) -> Result<> {
+    if (rows.empty()) return Done{};
+    Sql sql(head);
+    for (std::size_t at = 0; at < rows.size(); ++at) {
+      sql << (at == 0 ? " VALUES " : ", ");
+      sql.BindList(rows[at]);
+    }
+    PLATTER_CHECK(connection.Run(sql));
+    return Done{};
+  };
+  std::vector<std::vector<std::string>> tags;
+  std::vector<std::vector<std::string>> properties;
+  std::vector<std::vector<std::string>> locations;
+  std::vector<std::vector<std::string>> metadata;
+  for (const std::string& tag : image.tags) tags.push_back({image.id, tag});
+  for (const auto& [name, value] : image.properties) properties.push_back({image.id, name, value});
+  for (std::size_t at = 0; at < image.locations.size(); ++at) {
+    const Location& location = image.locations[at];
+    locations.push_back({image.id, std::to_string(at), location.url, location.store});
+    for (const auto& [name, value] : location.metadata) metadata.push_back({image.id, std::to_string(at), name, value});
+  }
+  PLATTER_CHECK(insert("INSERT INTO image_tags (image_id, value)", tags));
+  PLATTER_CHECK(insert("INSERT INTO image_properties (image_id, name, value)", properties));
+  PLATTER_CHECK(insert("INSERT INTO image_locations (image_id, position, url, store)", locations));
+  return insert("INSERT INTO image_location_metadata (image_id, position, name, value)", metadata);
+}
+
+struct Field {
+  std::string_view column;
+  Value value;
+};
+
+// Every column but id.
+std::vector<Field> Fields(const ImageRecord& image) {
+  const bool live = !image.deleted && image.status != Status::kDeleted;
+  return {{"name", image.name},
+          {"status", std::string(StatusName(image.status))},
+          {"visibility", std::string(VisibilityName(image.visibility))},
+          {"is_protected", image.is_protected ? "1" : "0"},
+          {"hidden", image.hidden ? "1" : "0"},
+          {"owner", image.owner},
+          {"disk_format", image.disk_format},
+          {"container_format", image.container_format},
+          {"min_disk", Text(image.min_disk)},
+          {"min_ram", Text(image.min_ram)},
+          {"size", Text(image.size)},
+          {"virtual_size", Text(image.virtual_size)},
+          {"checksum", image.checksum},
+          {"hash_algorithm", image.hash_algorithm},
+          {"hash_value", image.hash_value},
+          {"created_at", std::to_string(Ticks(image.created))},
+          {"updated_at", std::to_string(Ticks(image.updated))},
+          {"deleted_at", image.deleted ? Value(std::to_string(Ticks(*image.deleted))) : std::nullopt},
+          {"version", Text(image.version)},
+          {"live", live ? "1" : "0"}};
+}
+
+}  // namespace
+
+Result<std::uint64_t> Unsigned(const Value& value, std::string_view column) {
+  std::uint64_t number = 0;
+  if (!value) return Corrupt(column, value);
+  const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
+  if (error != std::errc{} || end != value->data() + value->size()) return Corrupt(column, value);
+  return number;
+}
+
+Result<Instant> AsInstant(const Value& value, std::string_view column) {
+  std::int64_t ticks = 0;
+  if (!value) return Corrupt(column, value);
+  const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), ticks);
+  if (error != std::errc{} || end != value->data() + value->size()) return Corrupt(column, value);
+  return Instant(std::chrono::microseconds(ticks));
+}
+
+Result<> CheckNumbers(const ImageRecord& image) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
+  for (const auto& number :
+       {std::optional(image.min_disk), std::optional(image.min_ram), image.size, image.virtual_size}) {
+    if (number.value_or(0) > kMost)
+      return Error(ErrorKind::kInvalid, "a number of the image is too large for a database").Found(*number);
+  }
+  return Done{};
+}
+
+Result<std::vector<ImageRecord>> ReadImages(Connection& connection, const std::vector<Row>& rows) {
+  std::vector<ImageRecord> images;
+  std::vector<std::string> ids;
+  ById by_id;
+  images.reserve(rows.size());
+  for (const Row& row : rows) {
+    images.push_back(PLATTER_TRY(ReadImage(row)));
+    ids.push_back(images.back().id);
+    by_id.emplace(images.back().id, &images.back());
+  }
+  if (images.empty()) return images;
+  for (const Row& row : PLATTER_TRY(Parts(connection, "SELECT image_id, value FROM image_tags", "", ids, 2)))
+    by_id[row[0].value_or("")]->tags.insert(row[1].value_or(""));
+  for (const Row& row :
+       PLATTER_TRY(Parts(connection, "SELECT image_id, name, value FROM image_properties", "", ids, 3)))
+    by_id[row[0].value_or("")]->properties.emplace(row[1].value_or(""), row[2].value_or(""));
+  PLATTER_CHECK(ReadLocations(connection, ids, by_id));
+  return images;
+}
+
+Result<> InsertImage(Connection& connection, const ImageRecord& image) {
+  Sql sql("INSERT INTO images (id");
+  const std::vector<Field> fields = Fields(image);
+  for (const Field& field : fields) sql << ", " << field.column;
+  sql << ") VALUES (";
+  sql.Bind(std::string_view(image.id));
+  for (const Field& field : fields) (sql << ", ").Bind(field.value);
+  sql << ")";
+  PLATTER_CHECK(connection.Run(sql));
+  return InsertParts(connection, image);
+}
+
+Result<bool> ReplaceImage(Connection& connection, const ImageRecord& image, std::uint64_t version) {
+  Sql sql("UPDATE images SET ");
+  bool first = true;
+  for (const Field& field : Fields(image)) {
+    (sql << (first ? "" : ", ") << field.column << " = ").Bind(field.value);
+    first = false;
+  }
+  (sql << " WHERE id = ").Bind(std::string_view(image.id));
+  (sql << " AND version = ").Bind(version);
+  if (PLATTER_TRY(connection.Run(sql)) == 0) return false;
+  for (const std::string_view table :
+       {"image_tags", "image_properties", "image_location_metadata", "image_locations"}) {
+    Sql remove("DELETE FROM ");
+    (remove << table << " WHERE image_id = ").Bind(std::string_view(image.id));
+    PLATTER_CHECK(connection.Run(remove));
+  }
+  PLATTER_CHECK(InsertParts(connection, image));
+  return true;
+}
+
+}  // namespace platter::registry

@@ -1,0 +1,189 @@
+// The schema's versions. A step is never changed once it was released: a new one follows it.
+#include <fmt/format.h>
+
+#include <charconv>
+#include <span>
+
+#include "registry-core/catalog/connection.h"
+#include "registry-core/catalog/schema.h"
+
+namespace platter::registry {
+namespace {
+
+// In the statements, {T:n} is a text of at most n characters compared by its bytes, {L} a long one, {N} the order of
+// NULLs in an index: first, as SQLite and MariaDB have them anyway. "{E}" ends a table.
+constexpr std::string_view kBase[] = {
+    "CREATE TABLE IF NOT EXISTS images (id {T:36} NOT NULL PRIMARY KEY, name {T:255}, status {T:30} NOT NULL, "
+    "visibility {T:9} NOT NULL, is_protected SMALLINT NOT NULL, hidden SMALLINT NOT NULL, owner {T:255}, "
+    "disk_format {T:20}, container_format {T:20}, min_disk BIGINT NOT NULL, min_ram BIGINT NOT NULL, size BIGINT, "
+    "virtual_size BIGINT, checksum {T:32}, hash_algorithm {T:64}, hash_value {T:128}, created_at BIGINT NOT NULL, "
+    "updated_at BIGINT NOT NULL, deleted_at BIGINT, version BIGINT NOT NULL, live SMALLINT NOT NULL){E}",
+    "CREATE TABLE IF NOT EXISTS image_tags (image_id {T:36} NOT NULL, value {T:255} NOT NULL, "
+    "PRIMARY KEY (image_id, value), FOREIGN KEY (image_id) REFERENCES images (id) ON DELETE CASCADE){E}",
+    "CREATE TABLE IF NOT EXISTS image_properties (image_id {T:36} NOT NULL, name {T:255} NOT NULL, value {L} NOT NULL, "
+    "PRIMARY KEY (image_id, name), FOREIGN KEY (image_id) REFERENCES images (id) ON DELETE CASCADE){E}",
+    "CREATE TABLE IF NOT EXISTS image_locations (image_id {T:36} NOT NULL, position INTEGER NOT NULL, url {L} NOT "
+    "NULL, "
+    "store {T:255} NOT NULL, PRIMARY KEY (image_id, position), "
+    "FOREIGN KEY (image_id) REFERENCES images (id) ON DELETE CASCADE){E}",
+    "CREATE TABLE IF NOT EXISTS image_location_metadata (image_id {T:36} NOT NULL, position INTEGER NOT NULL, "
+    "name {T:255} NOT NULL, value {L} NOT NULL, PRIMARY KEY (image_id, position, name), "
+    "FOREIGN KEY (image_id) REFERENCES images (id) ON DELETE CASCADE){E}",
+    "CREATE TABLE IF NOT EXISTS image_members (image_id {T:36} NOT NULL, project {T:255} NOT NULL, status {T:20} NOT "
+    "NULL, "
+    "created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, PRIMARY KEY (image_id, project), "
+    "FOREIGN KEY (image_id) REFERENCES images (id) ON DELETE CASCADE){E}",
+    "CREATE INDEX IF NOT EXISTS images_created ON images (live, created_at, id)",
+    "CREATE INDEX IF NOT EXISTS images_owner ON images (live, owner, created_at, id)",
+    "CREATE INDEX IF NOT EXISTS images_visibility ON images (live, visibility, created_at, id)",
+    "CREATE INDEX IF NOT EXISTS image_members_project ON image_members (project, status, image_id)",
+};
+
+constexpr std::string_view kTasksAndIndexes[] = {
+    "CREATE TABLE IF NOT EXISTS tasks (id {T:36} NOT NULL PRIMARY KEY, type {T:30} NOT NULL, status {T:30} NOT NULL, "
+    "owner {T:255} NOT NULL, image_id {T:36} NOT NULL, request_id {T:255} NOT NULL, user_id {T:255} NOT NULL, "
+    "input {L} NOT NULL, result {L} NOT NULL, message {L} NOT NULL, created_at BIGINT NOT NULL, "
+    "updated_at BIGINT NOT NULL, expires_at BIGINT){E}",
+    "CREATE INDEX IF NOT EXISTS tasks_created ON tasks (created_at, id)",
+    "CREATE INDEX IF NOT EXISTS tasks_owner ON tasks (owner, created_at, id)",
+    "CREATE INDEX IF NOT EXISTS tasks_image ON tasks (image_id, created_at, id)",
+    "CREATE INDEX IF NOT EXISTS images_name ON images (live, name{N}, created_at, id)",
+    "CREATE INDEX IF NOT EXISTS images_status ON images (live, status, created_at, id)",
+    "CREATE INDEX IF NOT EXISTS images_container_format ON images (live, container_format{N}, created_at, id)",
+    "CREATE INDEX IF NOT EXISTS images_disk_format ON images (live, disk_format{N}, created_at, id)",
+    "CREATE INDEX IF NOT EXISTS images_size ON images (live, size{N}, created_at, id)",
+    "CREATE INDEX IF NOT EXISTS images_updated ON images (live, updated_at, created_at, id)",
+    "CREATE INDEX IF NOT EXISTS images_checksum ON images (checksum)",
+    "CREATE INDEX IF NOT EXISTS images_hash ON images (hash_value)",
+    "CREATE INDEX IF NOT EXISTS images_state ON images (status, id)",
+    "CREATE INDEX IF NOT EXISTS images_deleted ON images (deleted_at)",
+    "CREATE INDEX IF NOT EXISTS image_tags_value ON image_tags (value, image_id)",
+    "CREATE INDEX IF NOT EXISTS image_properties_name ON image_properties (name, image_id)",
+};
+
+struct Step {
+  std::string_view what;
+  std::span<const std::string_view> statements;
+};
+// Step n brings version n to n + 1.
+constexpr Step kSteps[] = {
+    {"images, tags, properties, locations, members", kBase},
+    {"tasks; an index for every filter and sort", kTasksAndIndexes},
+};
+
+std::string Spelled(std::string_view statement, Engine engine) {
+  std::string text;
+  for (std::size_t at = 0; at < statement.size(); ++at) {
+    if (statement[at] != '{') {
+      text += statement[at];
+      continue;
+    }
+    const std::size_t end = statement.find('}', at);
+    const std::string_view mark = statement.substr(at + 1, end - at - 1);
+    const bool postgresql = engine == Engine::kPostgreSql;
+    if (mark == "E")
+      text += engine == Engine::kMariaDb ? " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin" : "";
+    else if (mark == "N")
+      text += postgresql ? " NULLS FIRST" : "";
+    else if (mark == "L")
+      text += engine == Engine::kMariaDb ? "LONGTEXT" : postgresql ? "TEXT COLLATE \"C\"" : "TEXT";
+    else
+      text += fmt::format("VARCHAR({}){}", mark.substr(2), postgresql ? " COLLATE \"C\"" : "");
+    at = end;
+  }
+  return text;
+}
+
+// 0 where there is no table of ours.
+Result<std::uint32_t> ReadVersion(Connection& connection) {
+  const std::string_view tables =
+      connection.engine() == Engine::kSqlite
+          ? "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'platter_schema'"
+      : connection.engine() == Engine::kMariaDb
+          ? "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = "
+            "'platter_schema'"
+          : "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() AND "
+            "table_name = 'platter_schema'";
+  if (PLATTER_TRY(connection.Select(Sql(tables), 1)).empty()) return 0U;
+  const std::vector<Row> rows = PLATTER_TRY(connection.Select(Sql("SELECT version FROM platter_schema"), 1));
+  std::uint32_t version = 0;
+  if (rows.empty()) return version;
+  const std::string text = rows[0][0].value_or("");
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
+  if (rows.size() != 1 || error != std::errc{} || end != text.data() + text.size())
+    return Error(ErrorKind::kCorrupt, "the table platter_schema does not hold one version").Found(text);
+  return version;
+}
+
+Result<> Lock(Connection& connection) {
+  if (connection.engine() == Engine::kMariaDb) {
+    const auto rows = PLATTER_TRY(connection.Select(Sql("SELECT GET_LOCK('platter_schema', 60)"), 1));
+    if (rows.size() != 1 || rows[0][0] != "1")
+      return Error(ErrorKind::kIo, "another program is changing the schema, and does not come to an end");
+  } else if (connection.engine() == Engine::kPostgreSql) {
+    PLATTER_CHECK(connection.Select(Sql("SELECT 1 FROM (SELECT pg_advisory_xact_lock(1886151028)) AS locked"), 1));
+  }
+  return Done{};
+}
+
+Result<> Take(Connection& connection, std::uint32_t version) {
+  if (version == 0)
+    PLATTER_CHECK(connection.Run(Sql("CREATE TABLE IF NOT EXISTS platter_schema (version INTEGER NOT NULL)")));
+  for (const std::string_view statement : kSteps[version].statements)
+    PLATTER_CHECK(connection.Run(Sql(Spelled(statement, connection.engine()))));
+  PLATTER_CHECK(connection.Run(Sql("DELETE FROM platter_schema")));
+  Sql insert("INSERT INTO platter_schema (version) VALUES (");
+  insert.Bind(std::uint64_t{version} + 1) << ")";
+  PLATTER_CHECK(connection.Run(insert));
+  return Done{};
+}
+
+// One step, or none where `wanted` is reached: whether there was one.
+Result<bool> TakeNext(Connection& connection, std::uint32_t wanted, SchemaState& state) {
+  PLATTER_CHECK(connection.Begin(Access::kWrite));
+  PLATTER_CHECK(Lock(connection));
+  state.found = PLATTER_TRY(ReadVersion(connection));
+  PLATTER_CHECK(CheckNotNewer(state));
+  if (state.found >= wanted) {
+    PLATTER_CHECK(connection.Commit());
+    return false;
+  }
+  PLATTER_CHECK(Take(connection, state.found));
+  PLATTER_CHECK(connection.Commit());
+  return true;
+}
+
+}  // namespace
+
+std::uint32_t SchemaVersion() noexcept { return static_cast<std::uint32_t>(std::size(kSteps)); }
+
+Result<> CheckNotNewer(const SchemaState& state) {
+  if (state.found <= state.wanted) return Done{};
+  return Error(ErrorKind::kUnsupported, "the database was made by a newer version of this program")
+      .Found(fmt::format("schema version {}", state.found))
+      .Allowed(fmt::format("up to {}", state.wanted));
+}
+
+Result<SchemaState> ReadSchemaState(const DatabaseUrl& url) {
+  constexpr unsigned kSeconds = 10;
+  const auto connection = PLATTER_TRY(Connection::Open(url, kSeconds));
+  return SchemaState{PLATTER_TRY(ReadVersion(*connection)), SchemaVersion()};
+}
+
+Result<SchemaState> MigrateTo(const DatabaseUrl& url, std::uint32_t wanted,
+                              const std::function<void(std::string_view)>& report) {
+  constexpr unsigned kSeconds = 10;
+  const auto connection = PLATTER_TRY(Connection::Open(url, kSeconds));
+  SchemaState state{0, SchemaVersion()};
+  while (PLATTER_TRY(TakeNext(*connection, wanted, state))) {
+    if (report)
+      report(fmt::format("schema version {} -> {}: {}", state.found, state.found + 1, kSteps[state.found].what));
+  }
+  return state;
+}
+
+Result<SchemaState> Migrate(const DatabaseUrl& url, const std::function<void(std::string_view)>& report) {
+  return MigrateTo(url, SchemaVersion(), report);
+}
+
+}  // namespace platter::registry
