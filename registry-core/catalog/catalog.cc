@@ -180,6 +180,7 @@ Result<std::vector<ImageRecord>> Catalog::InStates(const std::vector<Status>& st
                                                    std::uint32_t limit) {
   if (states.empty() || limit == 0) return std::vector<ImageRecord>{};
   std::vector<std::string> names;
+  names.reserve(states.size());
   for (const Status status : states) names.emplace_back(StatusName(status));
   return pool_->Transact(Access::kRead, [&](Connection& connection) -> Result<std::vector<ImageRecord>> {
     Sql sql("SELECT ");
