@@ -9,7 +9,7 @@ build=(g++ dpkg-dev file cmake ninja-build ccache pkg-config libfmt-dev libisal-
   libinih-dev libseccomp-dev libboost1.81-dev libspdlog-dev prometheus-cpp-dev libcurl4-openssl-dev
   libsoci-dev libsqlite3-dev libmariadb-dev libpq-dev)
 run=(grub-rescue-pc e2fsprogs curl)
-test=(libgtest-dev libgmock-dev libbenchmark-dev qemu-utils libnbd-bin libqcow-utils libvhdi-dev libvmdk-dev libbfio-dev 7zip e2fsprogs
+test=(libgtest-dev libgmock-dev libbenchmark-dev liburing-dev qemu-utils libnbd-bin libqcow-utils libvhdi-dev libvmdk-dev libbfio-dev 7zip e2fsprogs
   grub-rescue-pc python3 man-db bash-completion dpkg-dev file util-linux procps clang-14 clang-tidy-14 clang-format-14
   libclang-rt-14-dev llvm-14 cpio libarchive-tools bzip2 xz-utils zstd lz4 xfsprogs btrfs-progs squashfs-tools fdisk gdisk dosfstools
   qemu-system-x86 seabios mtools syslinux syslinux-common xorriso genisoimage udftools

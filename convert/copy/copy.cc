@@ -24,18 +24,21 @@ namespace {
 using copy::Segment;
 using copy::Window;
 
-// A window with data, where the target's clusters allow: large enough for the disk, small enough for the CPU's cache.
-constexpr std::uint64_t kWindowBytes = std::uint64_t{512} << 10;
 // Zeros that cost the target nothing, and zeros that it has to write (a device may not know how to punch).
 constexpr std::uint64_t kLongestFreeZero = std::uint64_t{1} << 40;
 constexpr std::uint64_t kLongestWrittenZero = std::uint64_t{256} << 20;
+// What is read and written in one piece, where the target's clusters allow: small enough for the CPU's cache, or, where
+// nobody looks at it, large: that costs the host less.
+constexpr std::uint64_t kWindow = std::uint64_t{512} << 10;
+constexpr std::uint64_t kLargeWindow = std::uint64_t{1} << 20;
 constexpr unsigned kMostWorkers = 16;
 // A read that fails is tried again in smaller pieces down to this many bytes.
 constexpr std::uint64_t kSalvageUnit = 512;
 
-unsigned ChooseWorkers(const CopyOptions& options, std::uint64_t window_bytes, bool compresses) {
+unsigned ChooseWorkers(const CopyOptions& options, std::uint64_t window_bytes, bool compresses, bool moves) {
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
-  const unsigned wanted = options.workers != 0 ? options.workers : std::clamp(cores, 4U, kMostWorkers);
+  // What is only moved waits for the one write that a file takes at a time: more workers than cores only take turns.
+  const unsigned wanted = options.workers != 0 ? options.workers : std::clamp(cores, moves ? 2U : 4U, kMostWorkers);
   const std::uint64_t each = window_bytes * (compresses ? 2 : 1);
   const std::uint64_t affordable = std::max<std::uint64_t>(1, options.buffer_bytes / each);
   return static_cast<unsigned>(std::min<std::uint64_t>(std::min(wanted, kMostWorkers), affordable));
@@ -57,6 +60,7 @@ class Job {
   Result<> Process(Desk& desk);
   static Result<> During(const char* activity, const Desk& desk, Result<> result);
   Result<> Load(Desk& desk);
+  Result<> TakePacked(Desk& desk);
   Result<> ReadSegments(const Window& window, std::span<std::byte> bytes);
   Result<> ReadSegment(const Segment& segment, std::span<std::byte> out);
   void Salvage(const Segment& segment, std::uint64_t skip, std::span<std::byte> out);
@@ -92,7 +96,7 @@ struct Job::Desk {
 Job::Job(std::span<const Chain* const> sources, ImageWriter& writer, const CopyOptions& options)
     : writer_(writer),
       options_(options),
-      window_bytes_(std::max(kWindowBytes, writer.traits().batch_alignment)),
+      window_bytes_(std::max(options.moves_only ? kLargeWindow : kWindow, writer.traits().batch_alignment)),
       run_rules_(MakeRunRules()),
       rate_limit_(options.rate_limit),
       reflinks_(options.reflink_target, writer.traits().host_alignment),
@@ -105,6 +109,7 @@ copy::WalkRules Job::MakeWalkRules() {
   rules.alignment = traits.batch_alignment;
   rules.longest_zero = traits.starts_zeroed ? kLongestFreeZero : kLongestWrittenZero;
   rules.zeros_are_data = run_rules_.zeros_are_data;
+  if (options_.pass_packed) rules.packing = traits.packing;
   rules.keep_host_spots = options_.in_kernel || reflinks_.possible();
   if (options_.target_backing != nullptr) {
     rules.layers_above = std::max<std::size_t>(1, options_.layers_above_backing);
@@ -183,14 +188,36 @@ Result<> Job::Load(Desk& desk) {
   const Window& window = desk.window;
   desk.batch.offset = window.offset;
   desk.batch.length = window.length;
+  desk.batch.packed.Clear();
   desk.move.reset();
   if (!copy::NeedsBytes(window, run_rules_.unit)) return BuildBatch(desk, {}, true);
   rate_limit_.Admit(window.length, [&] { return Cancelled() || sequencer_.Abandoned(window.ticket); });
   const auto bytes = PLATTER_TRY(desk.buffer.Get(window.length, window_bytes_));
   desk.move = MoveFor(window);
   if (desk.move) return BuildBatch(desk, bytes, false);
+  PLATTER_CHECK(TakePacked(desk));
   PLATTER_CHECK(ReadSegments(window, bytes));
   return BuildBatch(desk, bytes, true);
+}
+
+// Loads what need not be inflated; where an image is in doubt about a segment, that is read like any other.
+Result<> Job::TakePacked(Desk& desk) {
+  PackedUnits& packed = desk.batch.packed;
+  for (Segment& segment : desk.window.segments) {
+    if (!segment.packed) continue;
+    const std::size_t units = packed.units.size();
+    const std::size_t bytes = packed.bytes.size();
+    Image& layer = segment.source->layer(segment.depth);
+    segment.packed = PLATTER_TRY(layer.ReadPacked(segment.source_offset, segment.length, packed));
+    if (!segment.packed) {
+      packed.units.resize(units);
+      packed.bytes.resize(bytes);
+    }
+    for (PackedUnit& unit : std::span(packed.units).subspan(units)) {
+      unit.guest += segment.offset - segment.source_offset;
+    }
+  }
+  return Done{};
 }
 
 // How the host is to move the window's data; none: it is read.
@@ -205,7 +232,7 @@ std::optional<copy::HostMove> Job::MoveFor(const Window& window) {
 
 Result<> Job::ReadSegments(const Window& window, std::span<std::byte> bytes) {
   for (const Segment& segment : window.segments) {
-    if (segment.kind != Segment::Kind::kData) continue;
+    if (segment.kind != Segment::Kind::kData || segment.packed) continue;
     const auto out = bytes.subspan(segment.offset - window.offset, segment.length);
     auto read = ReadSegment(segment, out);
     if (read.ok()) continue;
@@ -273,6 +300,9 @@ void Job::Account(const Desk& desk) {
     if (run.kind == Run::Kind::kZero) report_.zero_bytes += run.length;
     if (run.kind == Run::Kind::kBacking) report_.backing_bytes += run.length;
   }
+  for (const Segment& segment : desk.window.segments) {
+    if (segment.packed) report_.packed_bytes += segment.length;
+  }
   if (options_.progress) options_.progress(desk.window.end(), walker_.total());
 }
 
@@ -285,7 +315,7 @@ void Job::AccountInKernel(const Desk& desk) {
 
 Result<CopyReport> Job::Execute() {
   std::vector<std::thread> threads;
-  const unsigned workers = ChooseWorkers(options_, window_bytes_, writer_.traits().compresses);
+  const unsigned workers = ChooseWorkers(options_, window_bytes_, writer_.traits().compresses, options_.moves_only);
   try {
     for (unsigned i = 1; i < workers; ++i) threads.emplace_back([this] { Work(); });
   } catch (const std::system_error&) {

@@ -27,6 +27,12 @@ struct CopyOptions {
   // The file that payload goes to, or one beside it: what lies verbatim in a file on the same file system, and aligned,
   // is shared with it instead of copied (a reflink), zeros that the source stores included. Null: all is copied.
   const Storage* reflink_target = nullptr;
+  // Compressed units move as they are, not inflated, where source and target pack them alike (Image::packing,
+  // WriterTraits::packing): zeros that the source compressed stay, and damage in them stays unnoticed unless it shows
+  // without inflating. Not for writers that look at the bytes.
+  bool pass_packed = false;
+  // Nobody looks at the bytes but for zeros: they move in large pieces, by few workers.
+  bool moves_only = false;
 
   // Reads that fail, and metadata that cannot be mapped, become zeros: `on_read_error` is told the offset in the target
   // and why, from any worker, one call at a time.
@@ -55,6 +61,7 @@ struct CopyReport {
   std::uint64_t zero_bytes = 0;       // left out or written as zeros, found by map or by scan
   std::uint64_t backing_bytes = 0;    // left to the target's backing file
   std::uint64_t in_kernel_bytes = 0;  // of data_bytes, copied or shared by the host
+  std::uint64_t packed_bytes = 0;     // of data_bytes, moved as the source has compressed them
   std::uint64_t read_errors = 0;      // salvaged
 };
 

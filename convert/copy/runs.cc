@@ -68,7 +68,7 @@ class RunBuilder {
     if (kind == Run::Kind::kZero && rules_.zeros_are_data) {
       std::ranges::fill(Bytes(at, end), std::byte{0});
       Append(runs_, Run::Kind::kData, at, end - at);
-    } else if (kind != Run::Kind::kData || !rules_.scan) {
+    } else if (kind != Run::Kind::kData || !rules_.scan || segment_->packed) {
       Append(runs_, kind, at, end - at);
     } else {
       for (std::uint64_t block = at; block < end;) {
@@ -88,7 +88,7 @@ class RunBuilder {
     for (std::uint64_t at = begin; at < end;) {
       const std::uint64_t unit_end = std::min(EndOf(at, rules_.unit), end);
       const Run::Kind kind = PLATTER_TRY(UnitKind(at, unit_end));
-      if (kind == Run::Kind::kData && !dirty) dirty = !kernels::IsZero(Bytes(at, unit_end));
+      if (kind == Run::Kind::kData && !dirty) dirty = segment_->packed || !kernels::IsZero(Bytes(at, unit_end));
       Append(units_, kind, at, unit_end - at);
       at = unit_end;
     }

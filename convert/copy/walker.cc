@@ -14,7 +14,9 @@ constexpr int kJoinAtOnce = 65536;
 bool Joins(const Segment& a, const Segment& b) {
   if (a.kind != b.kind || a.end() != b.offset) return false;
   if (a.kind != Segment::Kind::kData) return true;
-  if (a.source != b.source || a.depth != b.depth || a.source_offset + a.length != b.source_offset) return false;
+  if (a.packed != b.packed || a.source != b.source || a.depth != b.depth ||
+      a.source_offset + a.length != b.source_offset)
+    return false;
   if (a.host.has_value() != b.host.has_value()) return false;
   return !a.host || (a.host->file == b.host->file && a.host->offset + a.length == b.host->offset);
 }
@@ -37,6 +39,7 @@ Segment Walker::Classify(const Chain& source, const Extent& extent) const {
     segment.depth = extent.depth;
     segment.source_offset = extent.offset;
     if (rules_.keep_host_spots && !extent.compressed) segment.host = extent.host;
+    MarkPacked(extent, segment);
   } else if (rules_.layers_above != 0) {
     const bool below = unallocated && source.depth() > rules_.layers_above;
     const bool past_backing = segment.offset >= rules_.backing_size;
@@ -44,6 +47,16 @@ Segment Walker::Classify(const Chain& source, const Extent& extent) const {
     if (!past_backing) segment.length = std::min(segment.length, rules_.backing_size - segment.offset);
   }
   return segment;
+}
+
+void Walker::MarkPacked(const Extent& extent, Segment& segment) const {
+  if (!rules_.packing || !extent.compressed) return;
+  const std::uint64_t unit = rules_.packing->unit;
+  // The disk's last unit is packed with more than the disk has.
+  const bool whole = IsAligned(segment.offset | segment.source_offset, unit) && segment.length >= unit;
+  if (!whole || segment.source->layer(segment.depth).packing() != rules_.packing) return;
+  segment.length = AlignDown(segment.length, unit);
+  segment.packed = true;
 }
 
 Segment Walker::Unmappable(const Chain& source, std::uint64_t at, const Error& error) {

@@ -30,6 +30,7 @@ struct Segment {
   std::size_t depth = 0;                        // the source's layer that holds the bytes
   std::uint64_t source_offset = 0;              // guest bytes of `source`
   std::optional<HostSpot> host = std::nullopt;  // where they lie verbatim
+  bool packed = false;                          // whole compressed units that can move as they are
 
   std::uint64_t end() const noexcept { return offset + length; }
 };
@@ -51,10 +52,11 @@ struct WalkRules {
   std::uint64_t longest_zero = 0;  // a window without data is at most this long; a multiple of `alignment`
   bool zeros_are_data = false;     // windows without data do not exist but where the backing file has everything
   bool keep_host_spots = false;    // segments end where host contiguity ends
-  std::size_t layers_above = 0;    // 0: the target has no backing file
-  std::uint64_t backing_size = 0;  // guest bytes of the target's backing file
-  const Chain* tail = nullptr;     // what follows the sources in the target, may be null
-  std::uint64_t target_size = 0;   // guest bytes; at least the sources' total
+  std::optional<Packing> packing = std::nullopt;  // compressed units of that kind are segments of their own
+  std::size_t layers_above = 0;                   // 0: the target has no backing file
+  std::uint64_t backing_size = 0;                 // guest bytes of the target's backing file
+  const Chain* tail = nullptr;                    // what follows the sources in the target, may be null
+  std::uint64_t target_size = 0;                  // guest bytes; at least the sources' total
   const std::atomic<bool>* cancel = nullptr;
   // Null, or: called for metadata that cannot be mapped, which then counts as zeros.
   std::function<void(std::uint64_t guest_offset, const Error& error)> on_map_error = nullptr;
@@ -76,6 +78,7 @@ class Walker {
   Segment Unmappable(const Chain& source, std::uint64_t at, const Error& error);
   Segment TailSegment() const;
   Segment Classify(const Chain& source, const Extent& extent) const;
+  void MarkPacked(const Extent& extent, Segment& segment) const;
   bool MakesWindow(std::uint64_t from) const;
   void Take(Window& window, std::uint64_t length);
 

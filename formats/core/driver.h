@@ -51,6 +51,8 @@ struct CreateRequest {
   std::uint64_t virtual_size = 0;         // guest bytes
   OptionValues options = {};              // values of FormatDriver::create_options
   bool compress = false;                  // every batch is to be compressed; kUnsupported where the format cannot
+  // Of what is compressed; kInvalid outside what the codec knows. Empty: the codec's fastest that is worth it.
+  std::optional<int> compression_level = {};
   // Makes the other files that the image consists of (qcow2 data_file, extents of a vmdk, images of a bundle); they go
   // away with the image when it fails. Names are resolved as LocalGate does. Not null; called during create only.
   std::function<Result<std::shared_ptr<Storage>>(const Reference&)> open_side_file = {};
@@ -72,6 +74,7 @@ struct UpdateRequest {
   std::shared_ptr<Storage> storage = {};  // an existing image, writable
   OpenContext context = {};
   bool compress = false;
+  std::optional<int> compression_level = {};  // as CreateRequest has it
 };
 
 // What a new image would take on the host, in bytes.

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "formats/core/storage.h"
@@ -74,6 +75,8 @@ class FileStorage : public Storage {
   int DescriptorFor(std::uint64_t offset, const void* bytes, std::size_t length) const noexcept;
   Error HostError(int os_error, const char* activity, std::uint64_t offset) const;
   void Grow(std::uint64_t end) noexcept;
+  void ReserveFor(std::uint64_t offset, std::uint64_t length) noexcept;
+  Result<> WriteAll(std::uint64_t offset, std::span<const std::byte> bytes);
   Result<> WriteZeros(std::uint64_t offset, std::uint64_t length);
 
   FileMode mode_;
@@ -81,8 +84,10 @@ class FileStorage : public Storage {
   int direct_fd_ = -1;  // a second descriptor with O_DIRECT, for cache modes none and directsync
   bool device_ = false;
   bool created_ = false;
+  bool reserves_ = false;  // space for large writes is reserved first
   std::optional<StorageIdentity> identity_;
   std::atomic<std::uint64_t> size_{0};
+  std::mutex write_mutex_;
 };
 
 }  // namespace platter

@@ -21,6 +21,13 @@ Result<> Image::ReadAt(std::uint64_t guest_offset, std::span<std::byte> out) {
   return DoRead(range, out);
 }
 
+Result<bool> Image::DoReadPacked(ByteRange /*range*/, PackedUnits& /*out*/) { return false; }
+
+Result<bool> Image::ReadPacked(std::uint64_t guest_offset, std::uint64_t length, PackedUnits& out) {
+  const auto range = PLATTER_TRY(ByteRange::Within(guest_offset, length, info().virtual_size));
+  return DoReadPacked(range, out);
+}
+
 Result<> Image::ReadMapped(Storage& file, ByteRange range, std::span<std::byte> out) {
   while (!out.empty()) {
     const auto rest = PLATTER_TRY(ByteRange::Within(range.end() - out.size(), out.size(), range.end()));

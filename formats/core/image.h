@@ -11,6 +11,7 @@
 #include "formats/core/checked.h"
 #include "formats/core/detail.h"
 #include "formats/core/extent.h"
+#include "formats/core/packing.h"
 #include "formats/core/reference.h"
 #include "formats/core/result.h"
 
@@ -99,6 +100,13 @@ class Image {
   // The layer's own bytes; where it is unallocated, zeros. All of `out` or an error.
   Result<> ReadAt(std::uint64_t guest_offset, std::span<std::byte> out);
 
+  // How this layer stores what Map calls compressed, where it can give that away as it is (ReadPacked).
+  virtual std::optional<Packing> packing() const noexcept { return std::nullopt; }
+  // Adds the compressed units of the range to `out`, without inflating them: what can be known cheaply is checked, the
+  // rest is as good as the image. False where that leaves a doubt: ReadAt then tells, and what was added is void.
+  // Requires: packing(); whole units, inside the guest disk, that Map calls compressed. Thread-safe as ReadAt.
+  Result<bool> ReadPacked(std::uint64_t guest_offset, std::uint64_t length, PackedUnits& out);
+
   // Extra abilities; null where the format has none. Owned by the image.
   virtual Snapshots* snapshots() noexcept { return nullptr; }
   virtual Bitmaps* bitmaps() noexcept { return nullptr; }
@@ -110,6 +118,7 @@ class Image {
   // Requires: range not empty, inside the guest disk.
   virtual Result<LayerExtent> DoMap(ByteRange range) = 0;
   virtual Result<> DoRead(ByteRange range, std::span<std::byte> out) = 0;
+  virtual Result<bool> DoReadPacked(ByteRange range, PackedUnits& out);
 
   // DoRead of a layer whose data lies verbatim in `file`, as DoMap says where.
   Result<> ReadMapped(Storage& file, ByteRange range, std::span<std::byte> out);

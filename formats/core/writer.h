@@ -16,10 +16,12 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "formats/core/image.h"
+#include "formats/core/packing.h"
 #include "formats/core/result.h"
 #include "formats/core/storage.h"
 
@@ -49,8 +51,9 @@ struct HostWrite {
 
 // What Encode made of one allocation unit.
 struct EncodedUnit {
-  std::size_t offset = 0;  // in Batch::encoded
-  std::size_t length = 0;  // 0: did not shrink, stored as it is
+  std::size_t offset = 0;                             // in Batch::encoded
+  std::size_t length = 0;                             // 0: did not shrink, stored as it is
+  std::optional<std::uint16_t> phase = std::nullopt;  // as PackedUnit::phase
 };
 
 // A contiguous part of the guest disk on its way into an image. The copy fills the first group and keeps it until Store
@@ -60,6 +63,7 @@ struct Batch {
   std::uint64_t length = 0;          // a multiple of batch_alignment too, except at the end of the disk
   std::vector<Run> runs;             // tile [offset, offset + length) in order; neighbours differ in kind
   std::span<const std::byte> bytes;  // guest bytes from `offset` on; holds every kData run, empty when there is none
+  PackedUnits packed;                // units of kData runs that come compressed: `bytes` does not hold them
 
   std::vector<std::byte> encoded;
   std::vector<EncodedUnit> units;
@@ -96,6 +100,8 @@ struct WriterTraits {
   // it and has to be kept. Decides whether the host can share blocks instead of copying them.
   std::uint64_t host_alignment = 1;
   static constexpr std::uint64_t kSameOffset = std::uint64_t{1} << 62;  // as host_alignment: lands at g
+  // Such units are taken as they are (Batch::packed).
+  std::optional<Packing> packing = std::nullopt;
   // Encode does the heavy work and wants as much memory again as the batch has bytes.
   bool compresses = false;
 };

@@ -6,6 +6,14 @@
 #include "formats/core/checked.h"
 
 namespace platter::qcow2 {
+namespace {
+
+void MakeRoom(Batch& batch, std::size_t used, std::size_t room, std::uint64_t cluster_size) {
+  if (batch.encoded.size() >= used + room) return;
+  batch.encoded.resize(std::max<std::size_t>(used + room, AlignUp(batch.bytes.size(), cluster_size)));
+}
+
+}  // namespace
 
 Result<> CompressClusters(Batch& batch, CompressorPool& compressors, std::uint64_t cluster_size) {
   batch.units.clear();
@@ -15,15 +23,20 @@ Result<> CompressClusters(Batch& batch, CompressorPool& compressors, std::uint64
   for (const Run& run : batch.runs) {
     if (run.kind != Run::Kind::kData) continue;
     for (std::uint64_t at = run.offset; at < run.end(); at += cluster_size) {
+      if (const PackedUnit* packed = batch.packed.Find(at)) {
+        MakeRoom(batch, used, packed->length, cluster_size);
+        std::ranges::copy(batch.packed.StreamOf(*packed), batch.encoded.begin() + static_cast<std::ptrdiff_t>(used));
+        batch.units.push_back({used, packed->length, packed->phase});
+        used += packed->length;
+        continue;
+      }
       auto cluster = batch.bytes.subspan(at - batch.offset, std::min(cluster_size, run.end() - at));
       if (cluster.size() < cluster_size) {
         last_cluster.assign(cluster.begin(), cluster.end());
         last_cluster.resize(cluster_size);
         cluster = last_cluster;
       }
-      if (batch.encoded.size() < used + cluster_size) {
-        batch.encoded.resize(std::max<std::size_t>(used + cluster_size, AlignUp(batch.bytes.size(), cluster_size)));
-      }
+      MakeRoom(batch, used, cluster_size, cluster_size);
       const auto out = std::span(batch.encoded).subspan(used, cluster_size - 1);
       const std::size_t length = PLATTER_TRY(compressor->Compress(cluster, out));
       batch.units.push_back({used, length});

@@ -10,8 +10,8 @@
 
 namespace platter::qcow2 {
 
-// Compresses every cluster of the batch's data runs: batch.units holds one unit for each, in guest order. The disk's
-// last cluster is filled up with zeros. Thread-safe for different batches.
+// Compresses every cluster of the batch's data runs that has not come compressed: batch.units holds one unit for each,
+// in guest order. The disk's last cluster is filled up with zeros. Thread-safe for different batches.
 Result<> CompressClusters(Batch& batch, CompressorPool& compressors, std::uint64_t cluster_size);
 
 }  // namespace platter::qcow2

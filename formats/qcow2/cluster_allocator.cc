@@ -87,14 +87,17 @@ bool ClusterAllocator::AddReference(std::uint64_t cluster) {
   return true;
 }
 
-Result<std::uint64_t> ClusterAllocator::AllocateBytes(std::uint64_t length) {
+Result<std::uint64_t> ClusterAllocator::AllocateBytes(std::uint64_t length, std::optional<std::uint16_t> phase) {
   const std::uint64_t cluster_size = std::uint64_t{1} << cluster_bits_;
-  const std::uint64_t room = AlignUp(open_, cluster_size) - open_;
-  std::uint64_t offset = open_;
+  const std::uint64_t boundary = AlignUp(open_, cluster_size);
+  // Unsigned numbers wrap: that is the distance modulo a sector.
+  const std::uint64_t start = phase ? open_ + (*phase - open_) % kCompressedSector : open_;
+  const std::uint64_t room = start < boundary ? boundary - start : 0;
+  std::uint64_t offset = start;
   if (room < length || !AddReference(open_ >> cluster_bits_)) {
     const std::uint64_t fresh = PLATTER_TRY(Allocate(1));
-    const bool continues = room != 0 && open_ != 0 && fresh == open_ + room && length > room;
-    offset = continues && AddReference(open_ >> cluster_bits_) ? open_ : fresh;
+    const bool continues = room != 0 && open_ != 0 && fresh == boundary && length > room;
+    offset = continues && AddReference(open_ >> cluster_bits_) ? start : fresh + phase.value_or(0);
   }
   open_ = offset + length;
   if (open_ > std::uint64_t{1} << compressed_offset_bits_) return TooLarge();

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -34,8 +35,9 @@ class ClusterAllocator {
   // `count` clusters in one piece; returns their host offset.
   Result<std::uint64_t> Allocate(std::uint64_t count);
   // Room for a compressed cluster of `length` bytes, 1 to the cluster size; returns its host offset. Follows the last
-  // one byte for byte where it can; every cluster that it touches gains a reference.
-  Result<std::uint64_t> AllocateBytes(std::uint64_t length);
+  // one byte for byte where it can; every cluster that it touches gains a reference. `phase`: what the offset is modulo
+  // 512, any where it is empty. Requires: phase and length together are not more than a cluster.
+  Result<std::uint64_t> AllocateBytes(std::uint64_t length, std::optional<std::uint16_t> phase = std::nullopt);
 
   // Writes what is still held and the refcount table. Nothing can be handed out afterwards.
   Result<Piece> Finish();

@@ -70,8 +70,10 @@ Result<std::optional<CompressedCluster>> ClusterMap::CompressedAt(std::uint64_t 
   if ((entry.word & kCompressed) == 0) return Answer();
   if (!Decode(entry, 0)) return EntryError(cursor.l2_offset, guest, entry);
   CompressedSpot spot = DecodeCompressed(header_, entry.word);
-  spot.length = std::min(spot.length, file_size_ - spot.offset);
-  return Answer(CompressedCluster{spot, cursor.l2_offset, L2Index(guest)});
+  const std::uint64_t stored = std::min(spot.length, file_size_ - spot.offset);
+  const bool clipped = stored < spot.length;
+  spot.length = stored;
+  return Answer(CompressedCluster{spot, clipped, cursor.l2_offset, L2Index(guest)});
 }
 
 Result<ClusterRun> ClusterMap::JoinedAt(Cursor& cursor, ByteRange range) const {

@@ -36,6 +36,7 @@ struct ClusterRun {
 
 struct CompressedCluster {
   CompressedSpot spot;          // clipped to the file
+  bool clipped = false;         // the file ends before the spot does
   std::uint64_t l2_offset = 0;  // host bytes: the table that says so
   std::uint64_t l2_index = 0;
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -40,6 +41,7 @@ CompressedReader::CompressedReader(std::shared_ptr<Storage> storage, std::uint64
                                    Compression compression)
     : storage_(std::move(storage)),
       cluster_size_(cluster_size),
+      compression_(compression),
       idle_([compression] { return std::make_unique<Scratch>(compression); }) {}
 
 CompressedReader::~CompressedReader() = default;
@@ -61,6 +63,31 @@ Result<> CompressedReader::Read(ClusterMap& map, ByteRange range, std::span<std:
     out = out.subspan(length);
   }
   return Done{};
+}
+
+Result<bool> CompressedReader::ReadPacked(ClusterMap& map, ByteRange range, PackedUnits& out) {
+  IdlePool<Scratch>::Lease scratch(idle_);
+  for (std::uint64_t guest = range.offset(); guest < range.end();) {
+    PLATTER_CHECK(Gather(map, *scratch, guest, (range.end() - guest) / cluster_size_));
+    if (!AddGroup(*scratch, guest, out)) return false;
+    guest += scratch->group.size() * cluster_size_;
+  }
+  return true;
+}
+
+bool CompressedReader::AddGroup(const Scratch& scratch, std::uint64_t guest, PackedUnits& out) const {
+  for (const CompressedCluster& cluster : scratch.group) {
+    const auto stream = std::span(scratch.bytes).subspan(cluster.spot.offset - scratch.begin, cluster.spot.length);
+    const auto end = FindStreamEnd(compression_, stream, cluster_size_);
+    if (!end || (cluster.clipped && !end->exact)) return false;
+    std::optional<std::uint16_t> phase;
+    if (!end->exact) phase = static_cast<std::uint16_t>(cluster.spot.offset % kCompressedSector);
+    // The target's writer has a cluster's room for a stream.
+    if (end->length + phase.value_or(0) > cluster_size_) return false;
+    out.Add(guest, stream.first(end->length), phase);
+    guest += cluster_size_;
+  }
+  return true;
 }
 
 Result<> CompressedReader::Gather(ClusterMap& map, Scratch& scratch, std::uint64_t guest, std::uint64_t count) const {

@@ -7,6 +7,7 @@
 
 #include "formats/core/checked.h"
 #include "formats/core/idle_pool.h"
+#include "formats/core/packing.h"
 #include "formats/core/result.h"
 #include "formats/core/storage.h"
 #include "formats/qcow2/cluster_map.h"
@@ -22,6 +23,8 @@ class CompressedReader {
 
   // Requires: `map` says that every cluster of `range` is compressed. kIo, kCorrupt with the L2 entry.
   Result<> Read(ClusterMap& map, ByteRange range, std::span<std::byte> out);
+  // As Image::ReadPacked. Requires: whole clusters, compressed.
+  Result<bool> ReadPacked(ClusterMap& map, ByteRange range, PackedUnits& out);
 
  private:
   struct Scratch;
@@ -30,12 +33,15 @@ class CompressedReader {
   Result<> Gather(ClusterMap& map, Scratch& scratch, std::uint64_t guest, std::uint64_t count) const;
   Result<> LoadGroup(Scratch& scratch, std::uint64_t end) const;
   Result<> InflateGroup(Scratch& scratch, std::span<std::byte> out) const;
+  // Adds the group's streams; false when one of them is in doubt.
+  bool AddGroup(const Scratch& scratch, std::uint64_t guest, PackedUnits& out) const;
   // A part of one cluster.
   Result<> ReadPart(ClusterMap& map, Scratch& scratch, std::uint64_t guest, std::span<std::byte> out) const;
   Result<> InflateOne(Scratch& scratch, const CompressedCluster& cluster, std::span<std::byte> out) const;
 
   const std::shared_ptr<Storage> storage_;
   const std::uint64_t cluster_size_;
+  const Compression compression_;
   IdlePool<Scratch> idle_;
 };
 

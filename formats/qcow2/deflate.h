@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "formats/core/deflate.h"
@@ -24,12 +25,17 @@ class ClusterCompressor {
   virtual Result<std::size_t> Compress(std::span<const std::byte> cluster, std::span<std::byte> out) = 0;
 };
 
-std::unique_ptr<ClusterCompressor> MakeClusterCompressor(Compression method);
+// kInvalid for a level that the method does not know: zlib has 1 to 9 (as Deflater), zstd 1 to 22.
+Result<> CheckCompressionLevel(Compression method, std::optional<int> level);
+
+// `level` empty: the fastest whose output is within a tenth of what qemu-img makes. Requires: CheckCompressionLevel.
+std::unique_ptr<ClusterCompressor> MakeClusterCompressor(Compression method, std::optional<int> level = std::nullopt);
 
 // Compressors for as many threads as come. Thread-safe.
 class CompressorPool : public IdlePool<ClusterCompressor> {
  public:
-  explicit CompressorPool(Compression method) : IdlePool([method] { return MakeClusterCompressor(method); }) {}
+  CompressorPool(Compression method, std::optional<int> level)
+      : IdlePool([method, level] { return MakeClusterCompressor(method, level); }) {}
 };
 
 }  // namespace platter::qcow2

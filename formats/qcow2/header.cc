@@ -429,6 +429,13 @@ CompressedSpot DecodeCompressed(const Header& header, std::uint64_t l2_entry) no
   return {offset, (extra_sectors + 1) * kCompressedSector - offset % kCompressedSector};
 }
 
+std::optional<Packing> PackingOf(const Header& header) noexcept {
+  constexpr std::uint64_t kSmallest = 8 * kCompressedSector;
+  if (header.compression == Compression::kZstd) return Packing{Codec::kZstd, header.cluster_size()};
+  if (header.cluster_size() < kSmallest) return std::nullopt;
+  return Packing{Codec::kDeflate, header.cluster_size()};
+}
+
 std::uint64_t EncodeCompressed(const Header& header, std::uint64_t offset, std::uint64_t length) noexcept {
   const std::uint64_t extra_sectors = (offset + length - 1) / kCompressedSector - offset / kCompressedSector;
   return kCompressed | extra_sectors << header.compressed_offset_bits() | offset;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "formats/core/packing.h"
 #include "formats/core/result.h"
 #include "formats/qcow2/layout.h"
 
@@ -82,6 +83,9 @@ struct CompressedSpot {
 CompressedSpot DecodeCompressed(const Header& header, std::uint64_t l2_entry) noexcept;
 // Requires: the payload is not empty and fits the descriptor.
 std::uint64_t EncodeCompressed(const Header& header, std::uint64_t offset, std::uint64_t length) noexcept;
+
+// How the image stores its compressed clusters; empty where they are too small to be moved by whole sectors.
+std::optional<Packing> PackingOf(const Header& header) noexcept;
 
 // How strict the parse is about a damaged image.
 enum class Tolerance : std::uint8_t {

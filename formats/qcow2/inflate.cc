@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "formats/core/deflate.h"
 #include "formats/core/inflate.h"
 
 namespace platter::qcow2 {
@@ -40,6 +41,18 @@ struct FreeContext {
 };
 
 }  // namespace
+
+std::optional<StreamEnd> FindStreamEnd(Compression compression, std::span<const std::byte> in,
+                                       std::uint64_t cluster_size) noexcept {
+  if (compression == Compression::kZlib) {
+    if (!LooksDeflated(DeflateWrapper::kNone, in)) return std::nullopt;
+    return StreamEnd{in.size(), false};
+  }
+  // The frame's own header says what it gives, and its blocks' headers where it ends.
+  const std::size_t frame = ZSTD_findFrameCompressedSize(in.data(), in.size());
+  if (ZSTD_isError(frame) != 0U || ZSTD_getFrameContentSize(in.data(), in.size()) != cluster_size) return std::nullopt;
+  return StreamEnd{frame, true};
+}
 
 struct Inflater::State {
   Compression compression;

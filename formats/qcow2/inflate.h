@@ -2,13 +2,24 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "formats/core/result.h"
 #include "formats/qcow2/layout.h"
 
 namespace platter::qcow2 {
+
+// How much of `in` is the stream that fills a cluster, as far as can be told without inflating it; empty where that
+// leaves a doubt: the stream is damaged, cut short, or of a kind that only inflating can judge.
+struct StreamEnd {
+  std::size_t length = 0;
+  bool exact = false;  // false: the stream ends somewhere in the last sector
+};
+std::optional<StreamEnd> FindStreamEnd(Compression compression, std::span<const std::byte> in,
+                                       std::uint64_t cluster_size) noexcept;
 
 // Reusable state for one thread at a time; holds no memory that a stream could make grow.
 class Inflater {

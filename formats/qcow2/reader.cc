@@ -78,6 +78,9 @@ class Disk : public Image {
 
   const ImageInfo& info() const noexcept override { return info_; }
   std::vector<std::shared_ptr<Storage>> files() const override { return file_->files(); }
+  std::optional<Packing> packing() const noexcept override {
+    return info_.encrypted ? std::nullopt : PackingOf(file_->header());
+  }
 
  protected:
   Result<LayerExtent> DoMap(ByteRange range) override {
@@ -119,6 +122,10 @@ class Disk : public Image {
       out = out.subspan(run.length);
     }
     return Done{};
+  }
+
+  Result<bool> DoReadPacked(ByteRange range, PackedUnits& out) override {
+    return file_->compressed().ReadPacked(map_, range, out);
   }
 
  private:

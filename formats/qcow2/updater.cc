@@ -41,7 +41,7 @@ Updater::Updater(Header header, const UpdateRequest& request, std::shared_ptr<St
       traits_(TraitsFor(header_, request.compress)),
       cluster_size_(header_.cluster_size()),
       refcounts_(header_, *storage_),
-      compressors_(header_.compression),
+      compressors_(header_.compression, request.compression_level),
       l1_(kPageBytes),
       l2_(cluster_size_) {}
 
@@ -435,6 +435,7 @@ Result<std::unique_ptr<ImageWriter>> Update(const UpdateRequest& request) {
   const auto image = PLATTER_TRY(Open(request.storage, request.context));
   Header header = PLATTER_TRY(ReadHeader(*request.storage));
   const auto files = image->files();
+  PLATTER_CHECK(CheckCompressionLevel(header.compression, request.compression_level));
   auto data_file = header.has_data_file() ? files.back() : nullptr;
   auto updater = std::make_unique<Updater>(std::move(header), request, std::move(data_file));
   PLATTER_CHECK(updater->Start());

@@ -22,13 +22,14 @@ WriterTraits TraitsFor(const CreateOptions& options, bool compress) {
           .batch_alignment = header.cluster_size(),
           .starts_zeroed = header.backing_file.empty(),
           .host_alignment = compress || reserved ? 1 : header.cluster_size(),
+          .packing = compress ? PackingOf(header) : std::nullopt,
           .compresses = compress};
 }
 
 }  // namespace
 
 Writer::Writer(CreateOptions options, std::shared_ptr<Storage> storage, std::shared_ptr<Storage> data_file,
-               bool compress)
+               bool compress, std::optional<int> compression_level)
     : options_(std::move(options)),
       storage_(std::move(storage)),
       data_file_(std::move(data_file)),
@@ -39,7 +40,7 @@ Writer::Writer(CreateOptions options, std::shared_ptr<Storage> storage, std::sha
       map_(options_.header, *storage_, allocator_, options_.preallocation == Preallocation::kFull,
            options_.preallocates()),
       bitmaps_(options_.header, *storage_, allocator_, options_.preallocation == Preallocation::kFull),
-      compressors_(options_.header.compression),
+      compressors_(options_.header.compression, compression_level),
       zeros_(options_.preallocation == Preallocation::kFull ? std::max(kFillBytes, cluster_size_) : 0) {}
 
 Result<> Writer::StartDataFile() {
@@ -173,7 +174,7 @@ Result<> Writer::PlaceCompressed(Batch& batch, std::uint64_t cluster) {
     WriteGuestBytes(batch, offset, cluster * cluster_size_, cluster_size_);
     return Done{};
   }
-  const std::uint64_t offset = PLATTER_TRY(allocator_.AllocateBytes(unit.length));
+  const std::uint64_t offset = PLATTER_TRY(allocator_.AllocateBytes(unit.length, unit.phase));
   map_.Set(cluster, EncodeCompressed(options_.header, offset, unit.length), 0);
   AppendWrite(batch, *storage_, offset, std::span(batch.encoded).subspan(unit.offset, unit.length));
   return Done{};
@@ -293,11 +294,13 @@ Result<std::unique_ptr<ImageWriter>> Create(const CreateRequest& request) {
   if (request.compress && options.header.has_data_file()) {
     return Error(ErrorKind::kUnsupported, "option 'data_file': images with a data file cannot be compressed");
   }
+  PLATTER_CHECK(CheckCompressionLevel(options.header.compression, request.compression_level));
   std::shared_ptr<Storage> data_file;
   if (options.header.has_data_file()) {
     data_file = PLATTER_TRY(request.open_side_file({Reference::Role::kDataFile, *options.header.data_file, "raw"}));
   }
-  auto writer = std::make_unique<Writer>(std::move(options), request.storage, std::move(data_file), request.compress);
+  auto writer = std::make_unique<Writer>(std::move(options), request.storage, std::move(data_file), request.compress,
+                                         request.compression_level);
   PLATTER_CHECK(writer->Start());
   return std::unique_ptr<ImageWriter>(std::move(writer));
 }

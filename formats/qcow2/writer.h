@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "formats/core/driver.h"
@@ -22,7 +23,8 @@ namespace platter::qcow2 {
 class Writer : public ImageWriter {
  public:
   // `data_file`: null unless the options name one.
-  Writer(CreateOptions options, std::shared_ptr<Storage> storage, std::shared_ptr<Storage> data_file, bool compress);
+  Writer(CreateOptions options, std::shared_ptr<Storage> storage, std::shared_ptr<Storage> data_file, bool compress,
+         std::optional<int> compression_level);
 
   // Makes the file ready: no valid header in it, space reserved as `preallocation` wants.
   Result<> Start();

@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "formats/core/deflate.h"
 
 namespace platter::vmdk {
 namespace {
@@ -69,6 +72,22 @@ Result<> CompressedReader::Read(ByteRange range, std::span<std::byte> out) {
     out = out.subspan(length);
   }
   return Done{};
+}
+
+Result<bool> CompressedReader::ReadPacked(ByteRange range, PackedUnits& out) {
+  IdlePool<Scratch>::Lease scratch(idle_);
+  for (std::uint64_t guest = range.offset(); guest < range.end();) {
+    PLATTER_CHECK(Gather(*scratch, guest, (range.end() - guest) / grain_size_));
+    for (const Scratch::Grain& grain : scratch->group) {
+      const auto stream = PLATTER_TRY(StreamAt(*scratch, grain.guest, grain.host));
+      // A writer has room for what a grain takes that does not compress.
+      const bool fits = stream.size() <= DeflateBound(grain_size_);
+      if (!fits || !LooksDeflated(DeflateWrapper::kZlib, stream)) return false;
+      out.Add(grain.guest, stream, std::nullopt);
+    }
+    guest += scratch->group.size() * grain_size_;
+  }
+  return true;
 }
 
 Result<> CompressedReader::Gather(Scratch& scratch, std::uint64_t guest, std::uint64_t count) {

@@ -7,6 +7,7 @@
 #include "formats/core/checked.h"
 #include "formats/core/idle_pool.h"
 #include "formats/core/inflate.h"
+#include "formats/core/packing.h"
 #include "formats/core/result.h"
 #include "formats/vmdk/grain_map.h"
 
@@ -22,6 +23,8 @@ class CompressedReader {
   // Requires: the map says that every grain of `range` (guest bytes within the extent) is compressed. kIo, kCorrupt
   // with the grain's marker.
   Result<> Read(ByteRange range, std::span<std::byte> out);
+  // As Image::ReadPacked. Requires: whole grains, compressed, with markers.
+  Result<bool> ReadPacked(ByteRange range, PackedUnits& out);
 
  private:
   struct Scratch;

@@ -1,6 +1,7 @@
 #include "formats/vmdk/reader.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -24,6 +25,13 @@ class VmdkImage : public Image {
     return files;
   }
 
+  std::optional<Packing> packing() const noexcept override {
+    if (extents_.size() != 1 || extents_.front().grains == nullptr) return std::nullopt;
+    const GrainTables& tables = extents_.front().grains->tables();
+    if (!tables.compressed || !tables.markers) return std::nullopt;
+    return Packing{Codec::kZlib, tables.grain_size};
+  }
+
  protected:
   Result<LayerExtent> DoMap(ByteRange range) override {
     const ExtentFile& extent = ExtentAt(range.offset());
@@ -37,6 +45,12 @@ class VmdkImage : public Image {
     }
     const auto part = PLATTER_TRY(ByteRange::Within(inside, length, extent.length));
     return ToLayerExtent(PLATTER_TRY(extent.grains->At(part)), extent);
+  }
+
+  // Only asked where packing() says what there is: of one extent.
+  Result<bool> DoReadPacked(ByteRange range, PackedUnits& out) override {
+    PLATTER_CHECK(CheckThere(extents_.front()));
+    return extents_.front().compressed->ReadPacked(range, out);
   }
 
   Result<> DoRead(ByteRange range, std::span<std::byte> out) override {

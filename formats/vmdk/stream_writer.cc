@@ -26,12 +26,15 @@ void EncodeMarker(Marker type, std::uint64_t sectors, std::span<std::byte> out) 
 
 }  // namespace
 
-StreamWriter::StreamWriter(CreateOptions options, std::shared_ptr<Storage> storage)
+StreamWriter::StreamWriter(CreateOptions options, std::shared_ptr<Storage> storage, int level)
     : options_(std::move(options)),
       storage_(std::move(storage)),
-      deflaters_([] { return std::make_unique<Deflater>(DeflateWrapper::kZlib, kWindowBits); }) {
-  traits_ = {
-      .unit = kGrainSize, .batch_alignment = kGrainSize, .starts_zeroed = !options_.has_backing, .compresses = true};
+      deflaters_([level] { return std::make_unique<Deflater>(DeflateWrapper::kZlib, kWindowBits, level); }) {
+  traits_ = {.unit = kGrainSize,
+             .batch_alignment = kGrainSize,
+             .starts_zeroed = !options_.has_backing,
+             .packing = Packing{Codec::kZlib, kGrainSize},
+             .compresses = true};
 }
 
 Result<> StreamWriter::Start() {
@@ -91,7 +94,10 @@ Result<> StreamWriter::EncodeGrain(Batch& batch, Deflater& deflater, std::span<c
     batch.encoded.resize(std::max(used + kGrainRoom, used + batch.bytes.size() + batch.bytes.size() / 16));
   }
   const auto room = std::span(batch.encoded).subspan(used, kGrainRoom);
-  const std::size_t length = PLATTER_TRY(deflater.Compress(bytes, room.subspan(GrainMarkerLayout::kSize)));
+  const auto payload = room.subspan(GrainMarkerLayout::kSize);
+  const PackedUnit* packed = batch.packed.Find(grain * kGrainSize);
+  if (packed != nullptr) std::ranges::copy(batch.packed.StreamOf(*packed), payload.begin());
+  const std::size_t length = packed != nullptr ? packed->length : PLATTER_TRY(deflater.Compress(bytes, payload));
   if (length == 0) return Error(ErrorKind::kIo, "a grain does not fit its room");
   RecordEditor<GrainMarkerLayout> marker(room.first<GrainMarkerLayout::kSize>());
   marker.Set<GrainMarkerLayout::kLba>(grain * kDefaultGrainSectors);

@@ -22,7 +22,8 @@ namespace platter::vmdk {
 
 class StreamWriter : public ImageWriter {
  public:
-  StreamWriter(CreateOptions options, std::shared_ptr<Storage> storage);
+  // `level`: as Deflater has it.
+  StreamWriter(CreateOptions options, std::shared_ptr<Storage> storage, int level);
 
   Result<> Start();
 

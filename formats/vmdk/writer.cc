@@ -38,9 +38,15 @@ Result<std::unique_ptr<ImageWriter>> Create(const CreateRequest& request) {
   // qemu takes -c for sparse extents, too, and stores them as they are.
   if (request.compress && options.flat()) return Error(ErrorKind::kUnsupported, "invalid cluster size");
   PLATTER_CHECK(CheckDescriptorFits(options));
+  const int level = request.compression_level.value_or(kDefaultDeflate);
+  if (level < kFastestDeflate || level > kSmallestDeflate) {
+    return Error(ErrorKind::kInvalid, "zlib has no such compression level")
+        .Found(fmt::format("{}", level))
+        .Allowed(fmt::format("{} to {}", kFastestDeflate, kSmallestDeflate));
+  }
   switch (options.subformat) {
     case Subformat::kStreamOptimized:
-      return Started(std::make_unique<StreamWriter>(options, request.storage));
+      return Started(std::make_unique<StreamWriter>(options, request.storage, level));
     case Subformat::kMonolithicSparse:
       return Started(std::make_unique<SparseWriter>(options, request.storage, std::vector{request.storage}));
     case Subformat::kTwoGbMaxExtentSparse: {

@@ -12,7 +12,8 @@ namespace platter::cli {
 namespace {
 
 bool IsUnknownToQemu(const option& known) {
-  static constexpr std::array kUnknown = {kDisk, kDigest, kNoReflink, kGuest, kBlockSize};
+  static constexpr std::array kUnknown = {kDisk,      kDigest,     kNoReflink,       kGuest,
+                                          kBlockSize, kRecompress, kCompressionLevel};
   return std::ranges::find(kUnknown, known.val) != kUnknown.end();
 }
 

@@ -57,6 +57,8 @@ enum LongOption : int {
   kAuthor,
   kCompression,
   kCreated,
+  kRecompress,
+  kCompressionLevel,
 };
 
 // One parser at a time: getopt_long keeps its place in the process.

@@ -18,22 +18,6 @@ bool Joins(const MapEntry& first, const MapEntry& second) {
   return first.host->file == second.host->file && first.host->offset + first.length == second.host->offset;
 }
 
-// Clusters that were preallocated may never have been written: the host knows.
-Result<> LookThroughHoles(const Image& image, MapEntry& entry) {
-  for (const std::shared_ptr<Storage>& file : image.files()) {
-    if (!entry.host || file.get() != entry.host->file) continue;
-    if (entry.host->offset >= file->size()) {
-      entry.zero = true;
-      return Done{};
-    }
-    const DataRun run = PLATTER_TRY(file->DataMap(entry.host->offset));
-    const bool to_the_end = entry.host->offset + run.length >= file->size();
-    entry.zero = !run.data;
-    if (run.data || !to_the_end) entry.length = std::min(entry.length, run.length);
-  }
-  return Done{};
-}
-
 // A raw disk is whole sectors: what the last one has beyond the file's end is zero, and lies there as if it were
 // stored.
 void SplitAtFileEnd(const Image& image, MapEntry& entry) {
@@ -56,6 +40,17 @@ void NameWholeFile(MapEntry& entry) {
 }
 
 }  // namespace
+
+Result<DataRun> LastRun::At(Storage& file, std::uint64_t offset) {
+  if (&file != file_ || offset < begin_ || offset >= end_) {
+    const DataRun run = PLATTER_TRY(file.DataMap(offset));
+    file_ = &file;
+    begin_ = offset;
+    end_ = offset + run.length;
+    data_ = run.data;
+  }
+  return DataRun{end_ - offset, data_};
+}
 
 ChainMap::ChainMap(const OpenedChain& chain, std::uint64_t start, std::uint64_t length) : chain_(chain), next_(start) {
   const std::uint64_t size = SizeOf(chain.layers.front());
@@ -88,7 +83,22 @@ std::size_t ChainMap::DeepestLayerAt(std::uint64_t offset) const {
   return depth;
 }
 
-Result<MapEntry> ChainMap::Look(std::uint64_t offset) const {
+Result<> ChainMap::LookThroughHoles(const Image& image, MapEntry& entry) {
+  for (const std::shared_ptr<Storage>& file : image.files()) {
+    if (!entry.host || file.get() != entry.host->file) continue;
+    if (entry.host->offset >= file->size()) {
+      entry.zero = true;
+      return Done{};
+    }
+    const DataRun run = PLATTER_TRY(last_run_.At(*file, entry.host->offset));
+    const bool to_the_end = entry.host->offset + run.length >= file->size();
+    entry.zero = !run.data;
+    if (run.data || !to_the_end) entry.length = std::min(entry.length, run.length);
+  }
+  return Done{};
+}
+
+Result<MapEntry> ChainMap::Look(std::uint64_t offset) {
   MapEntry entry{.start = offset, .length = end_ - offset};
   const std::size_t bottom = DeepestLayerAt(offset);
   for (std::size_t depth = 0; depth <= bottom; ++depth) {

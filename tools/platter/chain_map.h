@@ -6,6 +6,7 @@
 
 #include "formats/core/extent.h"
 #include "formats/core/result.h"
+#include "formats/core/storage.h"
 #include "formats/open.h"
 
 namespace platter::cli {
@@ -20,6 +21,20 @@ struct MapEntry {
   std::optional<HostSpot> host = std::nullopt;
 };
 
+// The run of a file that was asked for last: scattered clusters are mostly in the same one, and asking the host for
+// each takes longer than all the rest.
+class LastRun {
+ public:
+  // As Storage::DataMap.
+  Result<DataRun> At(Storage& file, std::uint64_t offset);
+
+ private:
+  const Storage* file_ = nullptr;
+  std::uint64_t begin_ = 0;  // host bytes
+  std::uint64_t end_ = 0;
+  bool data_ = false;
+};
+
 // Yields the entries in order, joined as far as they are alike. Holds two of them, whatever the disk's size.
 class ChainMap {
  public:
@@ -30,7 +45,9 @@ class ChainMap {
   Result<std::optional<MapEntry>> Next();
 
  private:
-  Result<MapEntry> Look(std::uint64_t offset) const;
+  Result<MapEntry> Look(std::uint64_t offset);
+  // Clusters that were preallocated may never have been written: the host knows.
+  Result<> LookThroughHoles(const Image& image, MapEntry& entry);
   std::size_t DeepestLayerAt(std::uint64_t offset) const;
 
   const OpenedChain& chain_;
@@ -38,6 +55,7 @@ class ChainMap {
   std::uint64_t next_;
   bool empty_;
   std::optional<MapEntry> pending_;
+  LastRun last_run_;
 };
 
 }  // namespace platter::cli

@@ -27,6 +27,8 @@ constexpr option kLongOptions[] = {
     {"disk", required_argument, nullptr, kDisk},
     {"digest", required_argument, nullptr, kDigest},
     {"no-reflink", no_argument, nullptr, kNoReflink},
+    {"recompress", no_argument, nullptr, kRecompress},
+    {"compression-level", required_argument, nullptr, kCompressionLevel},
 };
 
 // The flags: options without an argument.
@@ -58,6 +60,8 @@ bool* FlagOf(ConvertArguments& arguments, int code) {
       return &arguments.salvage;
     case kNoReflink:
       return &arguments.no_reflink;
+    case kRecompress:
+      return &arguments.recompress;
     default:
       return nullptr;
   }
@@ -87,6 +91,18 @@ bool ParseRate(const Persona& persona, std::string_view text, ConvertArguments& 
   const auto rate = ParseSizeArgument(persona, "rate limit", text);
   arguments.rate_limit = rate.value_or(0);
   return rate.has_value();
+}
+
+// The codec says which levels there are.
+bool ParseLevel(const Persona& persona, std::string_view text, ConvertArguments& arguments) {
+  int level = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), level);
+  if (failure == std::errc() && end == text.data() + text.size()) {
+    arguments.compression_level = level;
+    return true;
+  }
+  Complain(persona, fmt::format("Invalid compression level '{}'", text));
+  return false;
 }
 
 // Cache modes are looked at after everything else, as qemu-img does.
@@ -131,6 +147,8 @@ bool TakeValue(const Persona& persona, int code, std::string_view value, Convert
       return ParseWorkers(persona, value, arguments);
     case 'r':
       return ParseRate(persona, value, arguments);
+    case kCompressionLevel:
+      return ParseLevel(persona, value, arguments);
     case kDigest:
       return TakeDigestNames(persona, value, arguments.digests);
     default:

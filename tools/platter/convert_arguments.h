@@ -32,6 +32,8 @@ struct ConvertArguments {
   bool compress = false;
   bool in_kernel = false;
   bool no_reflink = false;
+  bool recompress = false;
+  std::optional<int> compression_level;
   bool progress = false;
   bool quiet = false;
   bool into_existing = false;  // -n

@@ -128,6 +128,7 @@ bool ConvertTarget::MakeWriter(const Persona& persona, const ConvertArguments& a
     request.virtual_size = size;
     request.options = options_;
     request.compress = arguments.compress;
+    request.compression_level = arguments.compression_level;
     request.open_side_file = [&](const Reference& wanted) -> Result<std::shared_ptr<Storage>> {
       const std::string side = PLATTER_TRY(ResolveReference(wanted, place.path));
       PLATTER_CHECK(CheckNotSource(side, sources));
@@ -236,6 +237,7 @@ Result<ExistingImage> OpenForUpdate(const ImageSource& source, const ConvertArgu
   request.context.dialect = source.dialect;
   request.context.options = source.open_options;
   request.compress = arguments.compress;
+  request.compression_level = arguments.compression_level;
   OpenedLayer layer = PLATTER_TRY(OpenLayer(source.path, storage, source.driver, request.context));
   if (layer.driver->update == nullptr) {
     return Error(ErrorKind::kUnsupported, fmt::format("an existing {} image cannot be written", layer.driver->name));

@@ -25,6 +25,7 @@ class ConvertTarget {
 
   const FormatDriver& driver() const noexcept { return *driver_; }
   ImageWriter& writer() noexcept { return *writer_; }
+  bool compresses() const noexcept { return writer_->traits().compresses; }
   // The backing file that the command line named; null without one.
   const Chain* backing() const noexcept { return backing_ ? &*backing_ : nullptr; }
   // What an existing target holds; null for a new one.

@@ -118,7 +118,9 @@ class Conversion {
   int Run();
 
  private:
+  bool SeesEveryByte() const;
   bool MayShareBlocks() const;
+  bool MayPassPacked() const;
   CopyOptions MakeCopyOptions(const ConvertTarget& target, Progress& progress);
   Result<> Write(ConvertTarget& target, Progress& progress);
   Result<> CopyDisk(ConvertTarget& target, Progress& progress);
@@ -134,10 +136,16 @@ class Conversion {
 
 // Whoever wants digests, or says how zeros are to be found or how fast to go, has every byte looked at; so does a
 // script that expects qemu-img's output.
+bool Conversion::SeesEveryByte() const {
+  return persona_.as_qemu || !arguments_.digests.empty() || arguments_.sparse || arguments_.salvage;
+}
+
 bool Conversion::MayShareBlocks() const {
-  const bool looks =
-      !arguments_.digests.empty() || arguments_.sparse || arguments_.salvage || arguments_.rate_limit != 0;
-  return !arguments_.no_reflink && !persona_.as_qemu && !looks;
+  return !arguments_.no_reflink && arguments_.rate_limit == 0 && !SeesEveryByte();
+}
+
+bool Conversion::MayPassPacked() const {
+  return !arguments_.recompress && !arguments_.compression_level && !SeesEveryByte();
 }
 
 CopyOptions Conversion::MakeCopyOptions(const ConvertTarget& target, Progress& progress) {
@@ -147,6 +155,8 @@ CopyOptions Conversion::MakeCopyOptions(const ConvertTarget& target, Progress& p
   options.rate_limit = arguments_.rate_limit;
   // Whoever waits in a stream for the bytes before its own must not wait for a read that may fail.
   options.in_kernel = arguments_.in_kernel && !target.streams();
+  options.pass_packed = MayPassPacked();
+  options.moves_only = !target.compresses() && arguments_.digests.empty();
   if (MayShareBlocks()) options.reflink_target = target.any_file();
   options.salvage = arguments_.salvage;
   if (!arguments_.quiet) {
@@ -203,6 +213,10 @@ int Conversion::Run() {
   if (arguments_.bitmaps && target->writer().bitmap_target() == nullptr) {
     const std::string_view name = persona_.FormatName(target->driver());
     Complain(persona_, fmt::format("Format driver '{}' does not support bitmaps", name));
+    return 1;
+  }
+  if (arguments_.compression_level && !target->compresses()) {
+    Complain(persona_, "--compression-level is for what is compressed: -c, or a streamOptimized vmdk");
     return 1;
   }
   if (arguments_.target_is_zero && target->backing() != nullptr) {

@@ -1,7 +1,9 @@
 // platter map: which parts of the guest disk are stored where.
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <iterator>
 #include <limits>
 
 #include "formats/open.h"
@@ -59,8 +61,11 @@ std::string Hex(std::uint64_t value) { return value == 0 ? "0" : fmt::format("{:
 class Printer {
  public:
   explicit Printer(OutputFormat output) : json_(output == OutputFormat::kJson) {
-    fmt::print("{}", json_ ? "[" : "Offset          Length          Mapped to       File\n");
+    Add(FMT_COMPILE("{}"), json_ ? "[" : "Offset          Length          Mapped to       File\n");
   }
+  ~Printer() { Flush(); }
+  Printer(const Printer&) = delete;
+  Printer& operator=(const Printer&) = delete;
 
   // False when there is no line for people that could say it.
   bool Print(const MapEntry& entry) {
@@ -70,26 +75,41 @@ class Printer {
     }
     if (!entry.data || entry.zero) return true;
     if (!entry.host) return false;
-    fmt::print("{:<16}{:<16}{:<16}{}\n", Hex(entry.start), Hex(entry.length), Hex(entry.host->offset),
-               entry.host->file->name());
+    Add(FMT_COMPILE("{:<16}{:<16}{:<16}{}\n"), Hex(entry.start), Hex(entry.length), Hex(entry.host->offset),
+        entry.host->file->name());
     return true;
   }
 
   void Finish() {
-    if (json_) fmt::print("]\n");
+    if (json_) Add(FMT_COMPILE("]\n"));
+  }
+
+  // Before anything else is said.
+  void Flush() {
+    std::fwrite(text_.data(), 1, text_.size(), stdout);
+    text_.clear();
   }
 
  private:
+  static constexpr std::size_t kFull = 32768;
+
+  template <class Format, class... Values>
+  void Add(const Format& format, const Values&... values) {
+    if (text_.size() >= kFull) Flush();
+    fmt::format_to(std::back_inserter(text_), format, values...);
+  }
+
   void PrintJson(const MapEntry& entry) {
-    fmt::print("{}{{ \"start\": {}, \"length\": {}, \"depth\": {}, \"present\": {}, \"zero\": {}, \"data\": {}",
-               first_ ? "" : ",\n", entry.start, entry.length, entry.depth, entry.present, entry.zero, entry.data);
-    if (entry.host) fmt::print(", \"offset\": {}", entry.host->offset);
-    fmt::print("}}");
+    Add(FMT_COMPILE("{}{{ \"start\": {}, \"length\": {}, \"depth\": {}, \"present\": {}, \"zero\": {}, \"data\": {}"),
+        first_ ? "" : ",\n", entry.start, entry.length, entry.depth, entry.present, entry.zero, entry.data);
+    if (entry.host) Add(FMT_COMPILE(", \"offset\": {}"), entry.host->offset);
+    Add(FMT_COMPILE("}}"));
     first_ = false;
   }
 
   bool json_;
   bool first_ = true;
+  fmt::memory_buffer text_;
 };
 
 // Prints the entries one by one: an image of any size is never held as a whole.
@@ -99,11 +119,13 @@ int PrintMap(const Persona& persona, const OpenedChain& chain, const MapArgument
   while (true) {
     const auto entry = map.Next();
     if (!entry.ok()) {
+      printer.Flush();
       Complain(persona, fmt::format("Failed to read image metadata: {}", ReasonOf(entry.error())));
       return 1;
     }
     if (!entry.value()) break;
     if (!printer.Print(*entry.value())) {
+      printer.Flush();
       Complain(persona, "File contains external, encrypted or compressed clusters.");
       return 1;
     }

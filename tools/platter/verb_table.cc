@@ -126,7 +126,8 @@ constexpr std::array kVerbs = {
             "[--target-image-opts] [--image-opts] [--target-is-zero] [--bitmaps [--skip-broken-bitmaps]] [-U] [-C] "
             "[-c] [-p] [-q] [-n] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-B backing_file [-F "
             "backing_fmt]] [-o options] [-l snapshot_param] [-S sparse_size] [-r rate_limit] [-m num_coroutines] "
-            "[-W] [--salvage] [--no-reflink] filename [filename2 [...]] output_filename",
+            "[-W] [--salvage] [--no-reflink] [--recompress] [--compression-level level] filename [filename2 [...]] "
+            "output_filename",
         .options =
             "  -f FORMAT           the sources' format; recognised by content unless said\n"
             "  --disk DISK         which disk of an OVA or OVF: its number from 1 on, id or file name\n"
@@ -134,6 +135,9 @@ constexpr std::array kVerbs = {
             "  -o OPTIONS          options of the new image; -o help lists them\n"
             "  -B FILE, -F FORMAT  the new image's backing file and its format: copy only what differs from it\n"
             "  -c                  compress\n"
+            "  --compression-level N   1 (fastest, the default) to 9 for zlib, to 22 for zstd\n"
+            "  --recompress        inflate and compress again, even where compressed clusters or grains could move as\n"
+            "                      they are; so do -S, --salvage, --digest and --compression-level\n"
             "  -n                  write into an existing image\n"
             "  --target-is-zero    with -n: the existing image reads as zero, leave zeros out\n"
             "  -l SNAPSHOT         convert an internal snapshot: id, name or snapshot.id=..,snapshot.name=..\n"
