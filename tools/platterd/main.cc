@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::string_view kHelp = R"(usage: platterd [--config-file FILE]... [VERB]
 
-An image registry that speaks OpenStack Glance's API, version 2.
+The server of an image registry that is to speak OpenStack Glance's API, version 2. The API itself is not there yet: every
+path but /healthcheck answers 404.
 
 verbs:
   serve              answers requests until SIGTERM (the verb where none is given); SIGHUP reads the configuration again
