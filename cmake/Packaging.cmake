@@ -38,7 +38,7 @@ file(STRINGS "${PROJECT_SOURCE_DIR}/formats/formats.def" platter_format_names RE
 list(TRANSFORM platter_format_names REPLACE "PLATTER_FORMAT\\((.*)\\)" "platter_\\1")
 file(STRINGS "${PROJECT_SOURCE_DIR}/formats/containers/containers.def" platter_container_names REGEX "^PLATTER_CONTAINER")
 list(TRANSFORM platter_container_names REPLACE "PLATTER_CONTAINER\\((.*)\\)" "platter_\\1")
-list(APPEND platter_format_names ${platter_container_names} platter_tar platter_json)
+list(APPEND platter_format_names ${platter_container_names} platter_tar platter_codec platter_json)
 set(platter_libraries platter_inspect platter_convert platter_formats ${platter_format_names} platter_recognised platter_partition platter_amazon platter_ext platter_core)
 install(TARGETS platter_engine ${platter_libraries} EXPORT platterTargets ARCHIVE COMPONENT development)
 install(EXPORT platterTargets NAMESPACE platter:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/platter

@@ -16,6 +16,8 @@ namespace platter {
 std::span<const ContainerDriver* const> AllContainers() noexcept;
 // By ContainerDriver::name; null when there is none.
 const ContainerDriver* FindContainer(std::string_view name) noexcept;
+// Whether the bytes are a kernel or a ramdisk as they stand (ContainerDriver::yields_to_content). kIo.
+Result<bool> IsBareContent(const std::shared_ptr<Storage>& storage);
 // The container that the file is; null when it is none, or none that can be opened. Opens no other file. kIo.
 Result<const ContainerDriver*> ProbeContainer(const std::shared_ptr<Storage>& storage);
 

@@ -29,6 +29,7 @@ void Open(const std::shared_ptr<SparseStorage>& file, const ContainerDriver& dri
       Told(bytes.error());
       continue;
     }
+    if (!info.disks[disk].compression.empty()) continue;  // what it unpacks to lies nowhere
     const auto* slice = dynamic_cast<const SliceStorage*>(bytes.value().get());
     Promise(slice != nullptr && slice->whole() == file, "a disk lies in the archive");
     const auto layer = OpenWrappedDisk("a.ova", *container.value(), disk, context);

@@ -506,6 +506,20 @@ def trees(seeds, upper):
         seeds.add(b"\1" + pack((seeds.work / "opaque.tar").read_bytes() * 2), "docker_tree")
 
 
+def streams(seeds):
+    """Compressed disks, whole, in a row, with something behind them, and cut."""
+    seeds.fresh()
+    (seeds.work / "a").write_bytes(b"".join(hashlib.sha256(bytes([n])).digest() for n in range(100)) + bytes(20000))
+    for words, end in ((["gzip", "-k", "a"], "gz"), (["bzip2", "-k", "a"], "bz2"), (["xz", "-k", "a"], "xz"),
+                       (["zstd", "-q", "a"], "zst")):
+        if not seeds.run(*words):
+            continue
+        data = (seeds.work / ("a." + end)).read_bytes()
+        for text in (data, data + data, data + bytes(8), data + b"rest", data[:-5], data[:-4] + b"zzzz"):
+            seeds.add(text, "compressed")
+            seeds.add(text, "inspect", prefix=b"\x80\0")
+
+
 def archive(seeds, files):
     shutil.rmtree(seeds.work / "files", ignore_errors=True)
     for name, data in files.items():
@@ -538,6 +552,7 @@ def make(platter, target):
     with tempfile.TemporaryDirectory() as work:
         seeds = Seeds(os.path.abspath(platter), os.path.abspath(target), work + "/work")
         for part in (images, qcow2_extras, differencing, iso_images, file_systems, contents, partitions, texts, archives, appliances, container_images,
+                     streams,
                      recipes):
             part(seeds)
         for data in RECOGNISED:

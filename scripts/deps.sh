@@ -14,7 +14,7 @@ test=(libgtest-dev libgmock-dev libbenchmark-dev liburing-dev qemu-utils libnbd-
   libclang-rt-14-dev llvm-14 cpio libarchive-tools bzip2 xz-utils zstd lz4 xfsprogs btrfs-progs squashfs-tools fdisk gdisk dosfstools
   qemu-system-x86 seabios mtools syslinux syslinux-common xorriso genisoimage udftools
   glance-common python3-glance python3-setuptools uwsgi-core uwsgi-plugin-python3 mariadb-server-core
-  mariadb-client-core python3-pymysql skopeo umoci keystone python3-openstackclient python3-glanceclient memcached
+  mariadb-client-core python3-pymysql skopeo umoci virt-v2v keystone python3-openstackclient python3-glanceclient memcached
   python3-memcache curl openssl)
 
 # The packages that are there, one a line.

@@ -1,6 +1,7 @@
 // Container: a file that wraps disks, an appliance for one. Its driver answers what FormatDriver answers of an image:
 // is it one, what is in it, what should whoever takes it from a stranger know. A wrapped disk is a Storage, which lies
-// in the container as it stands there: nothing is unpacked, and any format may be opened on it.
+// in the container as it stands there, or is decompressed while it is read: nothing is unpacked to anywhere, and any
+// format may be opened on it.
 #pragma once
 
 #include <cstdint>
@@ -64,8 +65,8 @@ class Container {
  public:
   virtual ~Container() = default;
   virtual const ContainerInfo& info() const noexcept = 0;
-  // The bytes of the disk's file. Requires: disk < info().disks.size(). kUnsupported for a disk without a file and for
-  // one whose bytes are wrapped once more, kCorrupt where the file is missing, kDenied by the gate of open, kIo. The
+  // The bytes of the disk's file. Requires: disk < info().disks.size(). kUnsupported for a disk without a file,
+  // kCorrupt where the file is missing, kDenied by the gate of open, kIo. The
   // storage keeps what it needs open.
   virtual Result<std::shared_ptr<Storage>> OpenDisk(std::size_t disk) = 0;
   // Reads the layers to their ends, and adds to info() what that shows. kIo, and nothing else: what is wrong with a
@@ -76,7 +77,9 @@ class Container {
 // A disk for an inspector. Its bytes may still be arriving.
 struct InspectedDisk {
   WrappedDisk disk;
-  std::shared_ptr<Storage> bytes;  // null where they cannot be looked at; a finding says why
+  // As they are stored: where disk.compression says so, they are still to be decompressed. Null where they cannot be
+  // looked at; a finding says why.
+  std::shared_ptr<Storage> bytes;
 };
 
 struct ContainerInspection {
@@ -103,6 +106,9 @@ struct ContainerDriver {
   // caller's findings.
   Result<> (*inspect)(const std::shared_ptr<Storage>&, const Limits&, bool whole, ContainerInspection&) = nullptr;
   std::span<const FindingRule> finding_rules = {};
+
+  // A kernel or a ramdisk that looks like this container is none: it is compressed as it is meant to be.
+  bool yields_to_content = false;
 
   // Where a container may be a folder: the file in it that Open takes.
   std::string_view folder_member = "";

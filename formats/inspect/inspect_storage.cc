@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "formats/container_table.h"
+#include "formats/containers/codec/decoder.h"
+#include "formats/containers/codec/unpacked_storage.h"
 #include "formats/content.h"
 #include "formats/core/checked.h"
 #include "formats/core/driver.h"
@@ -22,6 +24,7 @@ namespace {
 
 constexpr std::uint64_t kSector = 512;
 constexpr std::size_t kShownProblems = 8;
+constexpr std::size_t kPiece = std::size_t{256} << 10;
 
 // What a probe may see. Of a stream that goes on there is no end yet.
 struct Ends {
@@ -32,14 +35,15 @@ struct Ends {
   ProbeInput input() const noexcept { return {head, tail, size}; }
 };
 
-// Whether the bytes are the file's own, or those of a disk in a container, whose length is known from its start.
-enum class Place : std::uint8_t { kFile, kContainer };
+// Whether the bytes are the file's own, or those of a disk in a container, whose length is known from its start, or
+// what such a disk unpacks to.
+enum class Place : std::uint8_t { kFile, kContainer, kUnpacked };
 
 class Inspection final {
  public:
-  Inspection(const std::shared_ptr<Storage>& storage, const StreamWindow* stream, Depth depth, const Limits& limits,
-             Place place)
-      : storage_(storage), stream_(stream), depth_(depth), limits_(limits), place_(place) {}
+  Inspection(const std::shared_ptr<Storage>& storage, const StreamWindow* stream, UnpackedParts* parts, Depth depth,
+             const Limits& limits, Place place)
+      : storage_(storage), stream_(stream), parts_(parts), depth_(depth), limits_(limits), place_(place) {}
 
   Result<Report> Run() {
     report_.file_size = whole() || place_ == Place::kContainer ? storage_->size() : stream_->position();
@@ -72,7 +76,7 @@ class Inspection final {
     ends.size = storage_->size();
     ends.head.resize(std::min<std::uint64_t>(report_.file_size, ProbeInput::kHead));
     PLATTER_CHECK(storage_->ReadAt(0, ends.head));
-    if (!whole() && place_ == Place::kFile) return ends;
+    if (!whole() && place_ != Place::kContainer) return ends;
     ends.tail.resize(std::min<std::uint64_t>(report_.file_size, ProbeInput::kTail));
     const auto tail = storage_->ReadAt(report_.file_size - ends.tail.size(), ends.tail);
     if (tail.ok()) return ends;
@@ -95,7 +99,7 @@ class Inspection final {
 
   // Of what is no container itself.
   const ContainerDriver* ContainerBy(const ProbeInput& input) const {
-    if (place_ == Place::kContainer) return nullptr;
+    if (place_ != Place::kFile) return nullptr;
     for (const ContainerDriver* driver : AllContainers()) {
       if (driver->probe(input) == Likeness::kCertain) return driver;
     }
@@ -246,7 +250,17 @@ class Inspection final {
     AddFew(std::move(found.findings));
     if (found.layered) return TakeLayered(found);
     for (const InspectedDisk& disk : found.disks) PLATTER_CHECK(InspectDisk(driver, disk, found.disks.size() > 1));
+    if (driver.yields_to_content && (report_.content == "aki" || report_.content == "ari")) return TakeBare();
     if (whole() && report_.formats.empty()) AddSizeOfDisks();
+    return Done{};
+  }
+
+  // A kernel or a ramdisk, compressed as it is meant to be: what may follow it is its own affair.
+  Result<> TakeBare() {
+    report_.container = "bare";
+    report_.disks.clear();
+    std::erase_if(report_.findings, [](const Finding& finding) { return finding.code.starts_with("compressed."); });
+    if (whole()) report_.virtual_size = storage_->size();
     return Done{};
   }
 
@@ -267,23 +281,73 @@ class Inspection final {
     }
   }
 
+  // What the bytes of a disk are, as they stand.
+  Result<Report> LookAt(const ContainerDriver& driver, const std::shared_ptr<Storage>& bytes) {
+    const std::uint64_t before = stream_ == nullptr ? 0 : stream_->misses();
+    auto inspected = Inspection(bytes, stream_, nullptr, depth_, limits_, Place::kContainer).Run();
+    if (inspected.ok() || stream_ == nullptr || stream_->misses() == before) return inspected;
+    AddUnseen(driver.name);
+    return Report{};
+  }
+
+  // What they are once they are decompressed.
+  Result<Report> LookInto(const ContainerDriver& driver, const InspectedDisk& disk) {
+    const auto compression = codec::FindCompression(disk.disk.compression);
+    if (!compression) return Report{};  // a finding of the container's
+    if (stream_ != nullptr) return LookIntoStream(driver, disk.bytes, *compression);
+    if (depth_ == Depth::kStreaming) return LookWhilePassing(disk.bytes, *compression);
+    auto unpacked = codec::UnpackedStorage::Make(disk.bytes, *compression, codec::kOnTopOfUploads);
+    if (unpacked.ok()) return Inspection(unpacked.value(), nullptr, nullptr, depth_, limits_, Place::kContainer).Run();
+    if (unpacked.error().kind() == ErrorKind::kIo) return std::move(unpacked).error();
+    report_.findings.push_back(StreamFinding(unpacked.error()));
+    return Report{};
+  }
+
+  Result<Report> LookIntoStream(const ContainerDriver& driver, const std::shared_ptr<Storage>& bytes,
+                                codec::Compression compression) {
+    const auto* slice = dynamic_cast<const SliceStorage*>(bytes.get());
+    const bool in_place = bytes == storage_ || (slice != nullptr && slice->whole() == storage_);
+    const std::uint64_t begin = slice == nullptr ? 0 : slice->offset();
+    UnpackedStream* stream =
+        in_place && parts_ != nullptr ? parts_->Of(begin, begin + bytes->size(), compression) : nullptr;
+    if (stream != nullptr) return LookAtWindow(*stream);
+    AddUnseen(driver.name);
+    return Report{};
+  }
+
+  // Of a file, the same as of a stream.
+  Result<Report> LookWhilePassing(const std::shared_ptr<Storage>& bytes, codec::Compression compression) {
+    UnpackedStream stream(bytes->name(), compression);
+    std::vector<std::byte> piece;
+    for (std::uint64_t at = 0; at < bytes->size(); at += piece.size()) {
+      piece.resize(std::min<std::uint64_t>(kPiece, bytes->size() - at));
+      PLATTER_CHECK(bytes->ReadAt(at, piece));
+      stream.Append(piece);
+      while (stream.Advance()) PLATTER_TRY(LookAtWindow(stream, false));
+    }
+    stream.Finish();
+    while (stream.Advance()) PLATTER_TRY(LookAtWindow(stream, false));
+    return LookAtWindow(stream);
+  }
+
+  Result<Report> LookAtWindow(UnpackedStream& stream, bool last = true) {
+    StreamWindow& window = *stream.window();
+    auto report = Inspection(stream.window(), &window, nullptr, depth_, limits_, Place::kUnpacked).Run();
+    window.KeepWhatWasMissed();
+    if (last && stream.damage()) report_.findings.push_back(*stream.damage());
+    // How far a damaged stream goes is no size of a disk.
+    if (report.ok() && stream.damage()) report.value().virtual_size.reset();
+    return report.ok() ? std::move(report).value() : Report{};  // of a window nothing fails but what is still to come
+  }
+
   Result<> InspectDisk(const ContainerDriver& driver, const InspectedDisk& disk, bool one_of_several) {
     Report inner;
-    if (disk.bytes != nullptr) {
-      const std::uint64_t before = stream_ == nullptr ? 0 : stream_->misses();
-      auto inspected = Inspection(disk.bytes, stream_, depth_, limits_, Place::kContainer).Run();
-      if (inspected.ok()) {
-        inner = std::move(inspected).value();
-      } else if (stream_ == nullptr || stream_->misses() == before) {
-        return std::move(inspected).error();
-      } else {
-        AddUnseen(driver.name);
-      }
-    }
+    const bool compressed = !disk.disk.compression.empty();
+    if (disk.bytes != nullptr) inner = PLATTER_TRY(compressed ? LookInto(driver, disk) : LookAt(driver, disk.bytes));
     // A footer may still turn raw bytes into a fixed VHD.
     if (!whole() && inner.format == "raw") inner.findings.clear();
     CompareWithClaims(disk.disk, inner);
-    const auto* slice = dynamic_cast<const SliceStorage*>(disk.bytes.get());
+    const auto* slice = compressed ? nullptr : dynamic_cast<const SliceStorage*>(disk.bytes.get());
     for (Finding& finding : inner.findings) {
       if (slice != nullptr && finding.offset) *finding.offset += slice->offset();
       if (one_of_several) finding.message.insert(0, fmt::format("disk {}: ", disk.disk.id));
@@ -381,6 +445,7 @@ class Inspection final {
 
   const std::shared_ptr<Storage>& storage_;
   const StreamWindow* stream_;
+  UnpackedParts* parts_;
   Depth depth_;
   const Limits& limits_;
   Place place_;
@@ -390,9 +455,9 @@ class Inspection final {
 
 }  // namespace
 
-Result<Report> InspectStorage(const std::shared_ptr<Storage>& storage, const StreamWindow* stream, Depth depth,
-                              const Limits& limits) {
-  return Inspection(storage, stream, depth, limits, Place::kFile).Run();
+Result<Report> InspectStorage(const std::shared_ptr<Storage>& storage, const StreamWindow* stream, UnpackedParts* parts,
+                              Depth depth, const Limits& limits) {
+  return Inspection(storage, stream, parts, depth, limits, Place::kFile).Run();
 }
 
 }  // namespace platter::inspect

@@ -8,6 +8,7 @@
 #include "formats/core/storage.h"
 #include "formats/inspect/report.h"
 #include "formats/inspect/stream_window.h"
+#include "formats/inspect/unpacked_parts.h"
 
 namespace platter::inspect {
 
@@ -17,9 +18,10 @@ enum class Depth : std::uint8_t {
 };
 
 // Recognises `storage` and collects what its formats find, through the parsers that open uses; opens no other file.
-// `stream`: the same storage where it is a stream, null for a file; what its bytes were missing for is left out. The
-// verdict is not set. kIo of a file, and nothing else: what is wrong with the image is in the report.
-Result<Report> InspectStorage(const std::shared_ptr<Storage>& storage, const StreamWindow* stream, Depth depth,
-                              const Limits& limits);
+// `stream`: the same storage where it is a stream, null for a file; what its bytes were missing for is left out.
+// `parts`: what of the stream is decompressed while it passes by; null for a file. The verdict is not set. kIo of a
+// file, and nothing else: what is wrong with the image is in the report.
+Result<Report> InspectStorage(const std::shared_ptr<Storage>& storage, const StreamWindow* stream, UnpackedParts* parts,
+                              Depth depth, const Limits& limits);
 
 }  // namespace platter::inspect

@@ -13,6 +13,7 @@
 #include "formats/inspect/policy.h"
 #include "formats/inspect/report.h"
 #include "formats/inspect/stream_window.h"
+#include "formats/inspect/unpacked_parts.h"
 
 namespace platter::inspect {
 
@@ -22,7 +23,8 @@ struct Options {
   std::string name = "upload";  // of the file, in messages
 };
 
-// Feed it a stream front to back; at most 1 MiB of it is held. The report does not depend on the pieces in which the
+// Feed it a stream front to back; at most 1 MiB of it is held, and as much of what up to
+// two compressed disks in it unpack to. The report does not depend on the pieces in which the
 // bytes come. One thread at a time.
 class Inspector {
  public:
@@ -30,6 +32,8 @@ class Inspector {
 
   // The bytes that follow. Requires: Finish was not called.
   void Feed(std::span<const std::byte> bytes);
+  // Bytes that have been decompressed to be looked at.
+  std::uint64_t unpacked() const noexcept { return parts_.made(); }
   // What is known so far; kRefused as soon as nothing that follows can change that, and never kAccepted. Valid until
   // the next call.
   const Report& report() const noexcept { return report_; }
@@ -41,6 +45,7 @@ class Inspector {
 
   Options options_;
   std::shared_ptr<StreamWindow> window_;
+  UnpackedParts parts_;
   Report report_;
 };
 

@@ -90,6 +90,9 @@ const std::vector<Packing> kPackings = {
     {"VhdFixed", "vpc", "subformat=fixed,force_size=on", "http://technet.microsoft.com/en-us/library/bb676673.aspx",
      kGnuTar},
     {"UnknownUri", "vhdx", "", "http://example.org/some-disk", kGnuTar},
+    {"Gzip", "vmdk", "subformat=streamOptimized", kVmdk,
+     "gzip box-disk1; mv box-disk1.gz box-disk1; sed -i 's,<File ,<File ovf:compression=\"gzip\" ,' box.ovf; " +
+         kGnuTar},
     {"GnuFormat", "vmdk", "subformat=streamOptimized", kVmdk, "tar --format=gnu -cf box.ova ./box.ovf ./box-disk1"},
     {"PaxFormat", "vmdk", "subformat=streamOptimized", kVmdk, "tar --format=pax -cf box.ova box.ovf box-disk1"},
     {"V7Format", "vmdk", "subformat=streamOptimized", kVmdk, "tar --format=v7 -cf box.ova box.ovf box-disk1"},
@@ -190,7 +193,7 @@ const std::vector<Refused> kRefused = {
     {"NoDescriptorInside", "echo text > box.ovf; " + kGnuTar, "not well-formed"},
     {"OtherXmlInside", "echo '<a/>' > box.ovf; " + kGnuTar, "called a descriptor and is none"},
     {"NotTheFormatThatIsSaid", "sed -i 's,wiki/Byte,vmdk,' box.ovf; " + kGnuTar, "not in the format"},
-    {"Compressed", "sed -i 's,<File ,<File ovf:compression=\"gzip\" ,' box.ovf; " + kGnuTar, "is compressed"},
+    {"Compressed", "sed -i 's,<File ,<File ovf:compression=\"gzip\" ,' box.ovf; " + kGnuTar, "not a gzip stream"},
     {"Divided", "sed -i 's,<File ,<File ovf:chunkSize=\"512\" ,' box.ovf; " + kGnuTar, "divided into pieces"},
     {"CutShort", kGnuTar + "; truncate -s 1M box.ova", "past the archive's end"},
     {"BackingFileOfTheHost",
@@ -242,6 +245,18 @@ TEST(OvaMade, IsWhatOtherToolsRead) {
   }
   shop.Run({kTool, "inspect", "--expect-container", "ova", "--expect-disk", "vmdk", "--depth", "full", "out.ova"});
   shop.Run({kTool, "compare", "out.ova", "disk.raw"});
+}
+
+// virt-v2v, which imports appliances, reads the machine that was asked for.
+TEST(OvaMade, IsWhatVirtV2vReads) {
+  const Workshop shop;
+  shop.Run({kTool, "convert", "-O", "ova", "--name", "a, b", "--cpus=3", "--memory", "2G", "--os", "debian12",
+            "--network", "lan", "--firmware=efi", "disk.raw", "out.ova"});
+  const std::string source = shop.Run({"env", "HOME=" + shop.File(""), "TMPDIR=" + shop.File(""), "virt-v2v",
+                                       "--print-source", "-i", "ova", "out.ova"});
+  for (const char* line : {"source name: a, b", "nr vCPUs: 3", "memory: 2147483648", "firmware: uefi", "\"lan\""}) {
+    EXPECT_THAT(source, HasSubstr(line));
+  }
 }
 
 TEST(OvaMade, RefusesWhatItCannotSay) {

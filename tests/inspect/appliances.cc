@@ -149,4 +149,30 @@ std::vector<Appliance> HostileAppliances() {
   return all;
 }
 
+std::vector<Appliance> HostileStreams() {
+  const auto packed = [](const std::string& words) {
+    return [words] { return MadeBy({{"sh", "-c", "head -c 600000 /dev/urandom > a && " + words}}); };
+  };
+  const std::string qcow2 = "qemu-img create -q -f qcow2 -u -b /etc/passwd -F raw b 1M && ";
+  const std::string at_end =
+      "s=$(stat -c %s image); printf zzzz | dd of=image bs=1 conv=notrunc status=none seek=$((s-";
+  const std::string inside = "; printf zzzzzzzz | dd of=image bs=1 conv=notrunc status=none seek=300000";
+  const char* const declared = "expect_container=compressed";
+  return {
+      {"GzipCut", packed("gzip -c a | head -c 300000 > image"), "compressed.truncated", "", declared},
+      {"XzCut", packed("xz -0 -c a | head -c 300000 > image"), "compressed.truncated", "", declared},
+      {"GzipChecksum", packed("gzip -c a > image; " + at_end + "8))"), "compressed.checksum", "", declared},
+      {"ZstdChecksum", packed("zstd -q -c a > image; " + at_end + "4))"), "compressed.checksum", "", declared},
+      {"Bzip2Damaged", packed("bzip2 -c a > image" + inside), "compressed.data", "", declared},
+      {"XzDamaged", packed("xz -0 -c a > image" + inside), "compressed.data", "", declared},
+      {"GzipTrailing", packed("(gzip -c a; echo rest) > image"), "compressed.trailing_data", "", declared},
+      {"ZstdTrailing", packed("(zstd -q -c a; echo rest) > image"), "compressed.trailing_data", "", declared},
+      {"Bomb", packed("head -c 1200M /dev/zero | zstd -q > image"), "compressed.bomb", "", declared},
+      {"BackingFile", packed(qcow2 + "gzip -c b > image"), "qcow2.backing_file", "CVE-2015-5163", declared},
+      {"TooLarge", packed("gzip -c a > image"), "policy.virtual_size", "", "max_virtual_size=500k"},
+      {"RawThatIsAQcow2", packed("qemu-img create -q -f qcow2 b 1M && xz -c b > image"), "policy.format",
+       "CVE-2024-40767", "expect_disk=raw"},
+  };
+}
+
 }  // namespace platter::test

@@ -18,6 +18,8 @@ struct Appliance {
 };
 
 std::vector<Appliance> HostileAppliances();
+// Compressed disks.
+std::vector<Appliance> HostileStreams();
 
 // An OVA of a descriptor for `disk`, of `capacity` guest bytes in the format that `uri` names, and what `more` holds:
 // members, before the archive's end.

@@ -115,6 +115,8 @@ TEST(SoundOva, WithManyDisksIsUndecidedFromAStream) {
   EXPECT_NE(FindCode(report, "ova.unseen"), nullptr) << Text(report);
 }
 
+Bytes PackedBy(const std::string& words) { return MadeBy({{"sh", "-c", words}}); }
+
 const std::map<std::string, std::function<Bytes()>>& Contents() {
   static const std::map<std::string, std::function<Bytes()>> kContents = {
       {"qcow2",
@@ -137,6 +139,12 @@ const std::map<std::string, std::function<Bytes()>>& Contents() {
          return ToBytes(TarArchive({TarMember({.name = "box.ovf", .content = text}),
                                     TarMember({.name = "disk.gz", .content = "\x1f\x8b\x08"})}));
        }},
+      {"qcow2 in gzip", [] { return PackedBy("qemu-img convert -O qcow2 base.raw a && gzip -c a > image"); }},
+      {"VMDK in xz", [] { return PackedBy("qemu-img convert -O vmdk base.raw a && xz -0 -c a > image"); }},
+      {"disk in zstd", [] { return PackedBy("head -c 3000000 /dev/urandom | zstd -q > image"); }},
+      {"disk in bzip2", [] { return PackedBy("head -c 500000 /dev/urandom | bzip2 > image"); }},
+      {"tar in gzip", [] { return PackedBy("tar -czf image base.raw"); }},
+      {"zip", [] { return PackedBy("7zz a -tzip image.zip base.raw > /dev/null && mv image.zip image"); }},
       {"docker archive", [] { return ToBytes(TarOf(ImageText().Saved())); }},
       {"image layout in a tar", [] { return ToBytes(TarOf(ImageText().Layout())); }},
       {"OVF", [] { return ToBytes(OneDiskOvf("disk", "512")); }},

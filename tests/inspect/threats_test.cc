@@ -240,6 +240,7 @@ std::vector<Threat> ThreatsOf(std::vector<Appliance> appliances) {
 }
 
 std::vector<Threat> ContainerThreats() { return ThreatsOf(HostileAppliances()); }
+std::vector<Threat> CompressedThreats() { return ThreatsOf(HostileStreams()); }
 std::vector<Threat> DockerThreats() { return ThreatsOf(HostileDockerArchives()); }
 
 class Threats : public testing::TestWithParam<Threat> {};
@@ -284,6 +285,7 @@ TEST(SecurityPage, ListsTheThreats) {
   add("Other", OtherThreats());
   add("Container", ContainerThreats());
   add("Docker", DockerThreats());
+  add("Compressed", CompressedThreats());
   add("Layer", ThreatsOf(HostileLayers()));
   EXPECT_EQ(listed, tested);
 }
@@ -292,6 +294,7 @@ const auto kName = [](const auto& info) { return info.param.name; };
 INSTANTIATE_TEST_SUITE_P(Qcow2, Threats, testing::ValuesIn(Qcow2Threats()), kName);
 INSTANTIATE_TEST_SUITE_P(Vmdk, Threats, testing::ValuesIn(VmdkThreats()), kName);
 INSTANTIATE_TEST_SUITE_P(Other, Threats, testing::ValuesIn(OtherThreats()), kName);
+INSTANTIATE_TEST_SUITE_P(Compressed, Threats, testing::ValuesIn(CompressedThreats()), kName);
 INSTANTIATE_TEST_SUITE_P(Docker, Threats, testing::ValuesIn(DockerThreats()), kName);
 INSTANTIATE_TEST_SUITE_P(Container, Threats, testing::ValuesIn(ContainerThreats()), kName);
 

@@ -70,7 +70,8 @@ _platter() {
     create) options="-f -o -b -F -u -q --from -V --volume-id --joliet --rock --boot --efi-boot --help" ;;
     convert)
       options="-f -O -o -B -F -c -C -p -q -n -t -T -S -m -W -l -U -r --target-is-zero --bitmaps
-        --skip-broken-bitmaps --salvage --disk --digest --no-reflink --recompress --compression-level --image-opts --target-image-opts --help"
+        --skip-broken-bitmaps --salvage --disk --digest --no-reflink --recompress --compression-level --name --cpus
+        --memory --os --network --firmware --image-opts --target-image-opts --help"
       ;;
     compare) options="-f -F -T -s -p -q --digest --guest --block-size -U --force-share --image-opts --disk --help" ;;
     map) options="-f --start-offset --max-length --output -U --force-share --image-opts --disk --help" ;;

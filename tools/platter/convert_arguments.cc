@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "tools/platter/digest_list.h"
@@ -29,6 +30,12 @@ constexpr option kLongOptions[] = {
     {"no-reflink", no_argument, nullptr, kNoReflink},
     {"recompress", no_argument, nullptr, kRecompress},
     {"compression-level", required_argument, nullptr, kCompressionLevel},
+    {"name", required_argument, nullptr, kMachineName},
+    {"cpus", required_argument, nullptr, kMachineCpus},
+    {"memory", required_argument, nullptr, kMachineMemory},
+    {"os", required_argument, nullptr, kMachineOs},
+    {"network", required_argument, nullptr, kMachineNetwork},
+    {"firmware", required_argument, nullptr, kMachineFirmware},
 };
 
 // The flags: options without an argument.
@@ -105,6 +112,14 @@ bool ParseLevel(const Persona& persona, std::string_view text, ConvertArguments&
   return false;
 }
 
+// A long option that is one of -o's: the same name, and the value as it stands.
+bool TakeMachineValue(const Persona& persona, int code, std::string_view value, ConvertArguments& arguments) {
+  const auto* found = std::ranges::find(kLongOptions, code, &option::val);
+  std::string text = fmt::format("{}=", found->name);
+  for (const char letter : value) text.append(letter == ',' ? 2 : 1, letter);
+  return AddOptionList(persona, arguments.create_options, text);
+}
+
 // Cache modes are looked at after everything else, as qemu-img does.
 struct CacheWords {
   std::string source = "writeback";
@@ -135,6 +150,13 @@ bool TakeValue(const Persona& persona, int code, std::string_view value, Convert
     case kDisk:
       arguments.disk = value;
       return true;
+    case kMachineName:
+    case kMachineCpus:
+    case kMachineMemory:
+    case kMachineOs:
+    case kMachineNetwork:
+    case kMachineFirmware:
+      return TakeMachineValue(persona, code, value, arguments);
     case 't':
       caches.target = value;
       return true;

@@ -126,13 +126,15 @@ constexpr std::array kVerbs = {
             "[--target-image-opts] [--image-opts] [--target-is-zero] [--bitmaps [--skip-broken-bitmaps]] [-U] [-C] "
             "[-c] [-p] [-q] [-n] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-B backing_file [-F "
             "backing_fmt]] [-o options] [-l snapshot_param] [-S sparse_size] [-r rate_limit] [-m num_coroutines] "
-            "[-W] [--salvage] [--no-reflink] [--recompress] [--compression-level level] filename [filename2 [...]] "
+            "[-W] [--salvage] [--no-reflink] [--recompress] [--compression-level level] [--name name] [--cpus n] "
+            "[--memory size] [--os os] [--network network] [--firmware bios|efi] filename [filename2 [...]] "
             "output_filename",
         .options =
             "  -f FORMAT           the sources' format; recognised by content unless said\n"
             "  --disk DISK         which disk of an OVA or OVF: its number from 1 on, id or file name\n"
             "  -O FORMAT           the target's format; raw unless said\n"
             "  -o OPTIONS          options of the new image; -o help lists them\n"
+            "  --name, --cpus, --memory, --os, --network, --firmware VALUE   of a new OVA: the same as -o name=VALUE\n"
             "  -B FILE, -F FORMAT  the new image's backing file and its format: copy only what differs from it\n"
             "  -c                  compress\n"
             "  --compression-level N   1 (fastest, the default) to 9 for zlib, to 22 for zstd\n"

@@ -37,7 +37,7 @@ class Appliance : public Container {
     auto file = ovf::FileOfDisk(descriptor_, descriptor_.disks[disk]);
     if (!file.ok()) return std::move(file).error().In(storage_->name());
     const tar::Member* member = archive_.Find(file.value());
-    if (member != nullptr) return Open(storage_, *member);
+    if (member != nullptr) return ovf::Decompressed(PLATTER_TRY(Open(storage_, *member)), info_.disks[disk]);
     return Error(ErrorKind::kCorrupt, "the disk's file is not in the archive, or there are two of its name")
         .In(storage_->name())
         .At("OVF descriptor", "File/@href")

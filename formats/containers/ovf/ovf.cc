@@ -41,7 +41,8 @@ class Folder : public Container {
     auto file = FileOfDisk(descriptor_, descriptor_.disks[disk]);
     if (!file.ok()) return std::move(file).error().In(name_);
     // A colon in the name makes it no protocol.
-    return gate_.Open({Reference::Role::kExtentFile, "./" + file.value(), ""}, name_);
+    auto stored = PLATTER_TRY(gate_.Open({Reference::Role::kExtentFile, "./" + file.value(), ""}, name_));
+    return Decompressed(std::move(stored), info_.disks[disk]);
   }
 
  private:

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "formats/containers/codec/unpacked_storage.h"
+
 namespace platter::ovf {
 namespace {
 
@@ -91,8 +93,8 @@ Result<> CheckReadable(const Descriptor& descriptor, const Disk& disk) {
   if (!disk.parent.empty()) {
     return Unread("the disk is a layer above another disk, which is not read", "Disk/@parentRef", disk.parent);
   }
-  if (!file->compression.empty()) {
-    return Unread("the disk's file is compressed, which is not read; unpack it beside the descriptor",
+  if (!file->compression.empty() && !codec::FindCompression(file->compression)) {
+    return Unread("the disk's file is compressed in a way that is not read; unpack it beside the descriptor",
                   "File/@compression", file->compression);
   }
   if (file->chunk_size) {
@@ -100,6 +102,14 @@ Result<> CheckReadable(const Descriptor& descriptor, const Disk& disk) {
                   std::to_string(*file->chunk_size));
   }
   return Done{};
+}
+
+Result<std::shared_ptr<Storage>> Decompressed(std::shared_ptr<Storage> stored, const WrappedDisk& disk) {
+  if (disk.compression.empty()) return stored;
+  const auto compression = codec::FindCompression(disk.compression);
+  if (!compression) return Error(ErrorKind::kUnsupported, "an unknown compression").In(stored->name());
+  return std::shared_ptr<Storage>(
+      PLATTER_TRY(codec::UnpackedStorage::Make(std::move(stored), *compression, codec::kOnTop)));
 }
 
 Result<std::string> FileOfDisk(const Descriptor& descriptor, const Disk& disk) {
@@ -122,9 +132,9 @@ void JudgeDescriptor(const Descriptor& descriptor, std::vector<Finding>& finding
   for (const File& file : descriptor.files) {
     const auto name = FileNameOf(file.href);
     if (!name.ok()) findings.push_back(FindingOf("ovf", kFindingRules, name.error()));
-    if (!file.compression.empty()) {
+    if (!file.compression.empty() && !codec::FindCompression(file.compression)) {
       AddFinding(findings, "ovf.compressed", Concern::kUnseen,
-                 "a file is compressed, and what is inside is not looked at", file.href);
+                 "a file is compressed in a way that is not read, and what is inside is not looked at", file.href);
     }
     if (file.chunk_size) {
       AddFinding(findings, "ovf.divided", Concern::kUnseen, "a file is divided into pieces, which are not looked at",

@@ -19,11 +19,14 @@ std::vector<WrappedDisk> WrappedDisks(const Descriptor& descriptor);
 // What info says of the appliance: "ovf-version", "systems", "networks", "products", "licenses".
 Detail DetailOf(const Descriptor& descriptor);
 
-// Why the disk's bytes are not there as they are; Done where they are. kUnsupported for a disk that starts empty, for a
-// layer above another disk, for compressed and for divided files.
+// Why the disk's bytes cannot be read; Done where they can. kUnsupported for a disk that starts empty, for a layer
+// above another disk, for divided files and those in an unknown compression.
 Result<> CheckReadable(const Descriptor& descriptor, const Disk& disk);
 // The name of the file that holds it. As CheckReadable and FileNameOf.
 Result<std::string> FileOfDisk(const Descriptor& descriptor, const Disk& disk);
+
+// The bytes of the disk's file, where they are compressed what they unpack to. As codec::UnpackedStorage::Make.
+Result<std::shared_ptr<Storage>> Decompressed(std::shared_ptr<Storage> stored, const WrappedDisk& disk);
 
 // What is unsafe or unusual in the descriptor alone: codes ovf.*.
 void JudgeDescriptor(const Descriptor& descriptor, std::vector<Finding>& findings);

@@ -1,0 +1,93 @@
+#include "formats/containers/codec/decoder.h"
+
+#include <algorithm>
+
+#include "formats/containers/codec/member_decoder.h"
+
+namespace platter::codec {
+namespace {
+
+struct Codec {
+  Compression compression;
+  std::string_view name;
+  std::string_view mark;  // first bytes
+  std::unique_ptr<Decoder> (*make)();
+};
+constexpr std::array kCodecs = {
+    Codec{Compression::kGzip, "gzip", "\x1F\x8B\x08", MakeGzipDecoder},  // RFC 1952, 2.3.1
+    Codec{Compression::kBzip2, "bzip2", "BZh", MakeBzip2Decoder},
+    Codec{Compression::kXz,
+          "xz",
+          {"\xFD"
+           "7zXZ\0",
+           6},
+          MakeXzDecoder},                                                    // xz file format, 2.1.1.1
+    Codec{Compression::kZstd, "zstd", "\x28\xB5\x2F\xFD", MakeZstdDecoder},  // RFC 8878, 3.1.1
+};
+
+const Codec& CodecOf(Compression compression) noexcept { return kCodecs[static_cast<std::size_t>(compression)]; }
+
+}  // namespace
+
+std::string_view CompressionName(Compression compression) noexcept { return CodecOf(compression).name; }
+
+std::optional<Compression> FindCompression(std::span<const std::byte> head) noexcept {
+  const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
+  for (const Codec& codec : kCodecs) {
+    if (text.starts_with(codec.mark)) return codec.compression;
+  }
+  return std::nullopt;
+}
+
+std::optional<Compression> FindCompression(std::string_view name) noexcept {
+  const auto found = std::ranges::find(kCodecs, name, &Codec::name);
+  return found == kCodecs.end() ? std::nullopt : std::optional(found->compression);
+}
+
+std::unique_ptr<Decoder> MakeDecoder(Compression compression) { return CodecOf(compression).make(); }
+
+Error StreamError(ErrorKind kind, std::string what, std::string field, std::string_view found) {
+  Error error = Error(kind, std::move(what)).At("compressed stream", std::move(field));
+  if (found.empty()) return error;
+  return std::move(error).Found(std::string(found));
+}
+
+Result<Step> MemberDecoder::PassPadding(std::span<const std::byte> in) {
+  const auto zeros = std::ranges::find_if(in, [](std::byte byte) { return byte != std::byte{0}; }) - in.begin();
+  padding_ += static_cast<std::uint64_t>(zeros);
+  return Step{static_cast<std::size_t>(zeros), 0};
+}
+
+Result<Step> MemberDecoder::Decode(std::span<const std::byte> in, std::span<std::byte> out) {
+  if (state_ == State::kBetween) {
+    if (in.empty()) return Step{};
+    if (!first_ && padding_unit_ != 0 && in.front() == std::byte{0}) return PassPadding(in);
+    const bool aligned = padding_unit_ == 0 || padding_ % padding_unit_ == 0;
+    if (!first_ && (!aligned || !CanStart(in.front()))) {
+      return StreamError(ErrorKind::kCorrupt, "behind the compressed stream there is something else", "trailing data");
+    }
+    PLATTER_CHECK(Start());
+    state_ = State::kInside;
+    produced_ = false;
+    padding_ = 0;
+  }
+  auto part = DecodeMember(in, out);
+  if (!part.ok()) {
+    if (first_ || produced_ || part.error().kind() != ErrorKind::kCorrupt) return std::move(part).error();
+    return StreamError(ErrorKind::kCorrupt, "behind the compressed stream there is something else", "trailing data",
+                       part.error().what());
+  }
+  produced_ = produced_ || part.value().step.made != 0;
+  if (part.value().ended) {
+    state_ = State::kBetween;
+    first_ = false;
+  }
+  return part.value().step;
+}
+
+Result<> MemberDecoder::End() {
+  if (state_ == State::kBetween && !first_ && (padding_unit_ <= 1 || padding_ % padding_unit_ == 0)) return Done{};
+  return StreamError(ErrorKind::kCorrupt, "the compressed stream is cut short", "end");
+}
+
+}  // namespace platter::codec

@@ -1,0 +1,59 @@
+// zstd: RFC 8878, by its library.
+#include <zstd.h>
+
+#include <bit>
+
+#include "formats/containers/codec/member_decoder.h"
+
+namespace platter::codec {
+namespace {
+
+class ZstdDecoder final : public MemberDecoder {
+ public:
+  ZstdDecoder() : MemberDecoder(0), state_(ZSTD_createDStream()) {}
+
+  std::unique_ptr<Decoder> Clone() const override { return nullptr; }
+
+ protected:
+  // Frames, and frames to be skipped: section 3.1.2.
+  bool CanStart(std::byte first) const noexcept override {
+    return first == std::byte{0x28} || (first & std::byte{0xF0}) == std::byte{0x50};
+  }
+
+  Result<> Start() override {
+    if (state_ == nullptr) return Error(ErrorKind::kLimit, "no memory to read a zstd stream");
+    ZSTD_DCtx_reset(state_.get(), ZSTD_reset_session_only);
+    ZSTD_DCtx_setParameter(state_.get(), ZSTD_d_windowLogMax, std::countr_zero(kMostWindow));
+    return Done{};
+  }
+
+  Result<Part> DecodeMember(std::span<const std::byte> in, std::span<std::byte> out) override {
+    ZSTD_inBuffer source{in.data(), in.size(), 0};
+    ZSTD_outBuffer target{out.data(), out.size(), 0};
+    const std::size_t code = ZSTD_decompressStream(state_.get(), &target, &source);
+    if (ZSTD_isError(code) == 0) return Part{{source.pos, target.pos}, code == 0};
+    const std::string_view text = ZSTD_getErrorName(code);
+    // Its codes are not stable, but for a few; their texts are.
+    if (text == "Frame requires too much memory for decoding") {
+      return Error(ErrorKind::kLimit, "the zstd stream asks for too large a window")
+          .At("compressed stream", "window")
+          .Allowed("at most 128 MiB");
+    }
+    if (text == "Restored data doesn't match checksum") {
+      return StreamError(ErrorKind::kCorrupt, "the zstd stream's checksum does not fit", "checksum");
+    }
+    return StreamError(ErrorKind::kCorrupt, "the zstd stream is damaged", "data", text);
+  }
+
+ private:
+  struct Free {
+    void operator()(ZSTD_DStream* state) const { ZSTD_freeDStream(state); }
+  };
+  std::unique_ptr<ZSTD_DStream, Free> state_;
+};
+
+}  // namespace
+
+std::unique_ptr<Decoder> MakeZstdDecoder() { return std::make_unique<ZstdDecoder>(); }
+
+}  // namespace platter::codec

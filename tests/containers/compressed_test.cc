@@ -1,0 +1,224 @@
+// Disks in gzip, bzip2, xz and zstd, compressed by those tools and by 7zip, read by the tool; and streams as a forger
+// makes them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "formats/containers/codec/unpacked_storage.h"
+#include "formats/core/file_storage.h"
+#include "formats/core/memory_storage.h"
+#include "tests/support/command.h"
+#include "tests/support/content.h"
+#include "tests/support/guest.h"
+#include "tests/support/temp_dir.h"
+
+namespace platter::test {
+namespace {
+
+using codec::Compression;
+using codec::UnpackedStorage;
+using testing::HasSubstr;
+
+const std::string kTool = PLATTER_TOOL;
+constexpr std::uint64_t kDiskSize = std::uint64_t{6} << 20;
+constexpr std::uint64_t kLargeDisk = std::uint64_t{24} << 20;  // more than is held
+
+// A folder with disk.raw.
+class Press {
+ public:
+  explicit Press(std::uint64_t size = kDiskSize) {
+    GuestDisk disk;
+    disk.size = size;
+    disk.ranges = {{0, size / 4, GuestRange::Kind::kNoise, 7},
+                   {size / 4, size / 2, GuestRange::Kind::kHole},
+                   {size / 4 * 3, size / 4, GuestRange::Kind::kNoise, 9}};
+    WriteRawFile(disk, File("disk.raw"));
+  }
+
+  std::string File(std::string_view name) const { return dir_.File(name); }
+  CommandResult Try(const std::vector<std::string>& argv) const {
+    CommandOptions options;
+    options.folder = dir_.path().string();
+    return RunCommand(argv, options);
+  }
+  std::string Run(const std::vector<std::string>& argv) const {
+    CommandOptions options;
+    options.folder = dir_.path().string();
+    return MustRun(argv, options);
+  }
+  std::string Shell(const std::string& words) const { return Run({"sh", "-c", words}); }
+
+ private:
+  TempDir dir_;
+};
+
+struct Packing {
+  std::string name;
+  std::string compression;
+  std::string pack;  // shell words: "image" into "image.z"
+};
+void PrintTo(const Packing& packing, std::ostream* out) { *out << packing.name; }
+
+const std::vector<Packing> kPackings = {
+    {"Gzip", "gzip", "gzip -c image > image.z"},
+    {"GzipFast", "gzip", "gzip -1 -c image > image.z"},
+    {"GzipOfSevenZip", "gzip", "7zz a -tgzip -si image.z < image > /dev/null"},
+    {"GzipMembers", "gzip", "split -b 2M image p. && for p in p.*; do gzip -c $p; done > image.z"},
+    {"GzipWithPadding", "gzip", "(gzip -c image; head -c 1000 /dev/zero) > image.z"},
+    {"Bzip2", "bzip2", "bzip2 -1 -c image > image.z"},
+    {"Bzip2Streams", "bzip2", "split -b 2M image p. && for p in p.*; do bzip2 -c $p; done > image.z"},
+    {"Xz", "xz", "xz -1 -c image > image.z"},
+    {"XzBlocks", "xz", "xz -1 --block-size=1MiB --check=sha256 -c image > image.z"},
+    {"XzStreams", "xz",
+     "(head -c 2000000 image | xz -0; head -c 8 /dev/zero; tail -c +2000001 image | xz -1) > image.z"},
+    {"Zstd", "zstd", "zstd -q -c image > image.z"},
+    {"ZstdLong", "zstd", "zstd -q --long=27 --no-check -c image > image.z"},
+    {"ZstdFrames", "zstd", "split -b 2M image p. && for p in p.*; do zstd -q -c $p; done > image.z"},
+};
+
+class Compressed : public testing::TestWithParam<Packing> {};
+
+TEST_P(Compressed, HoldsTheDiskThatWasPutIn) {
+  const Press press;
+  for (const std::string format : {"raw", "qcow2", "vmdk -o subformat=streamOptimized"}) {
+    press.Shell("qemu-img convert -O " + format + " disk.raw image && rm -f image.z p.* && " + GetParam().pack);
+    press.Run({kTool, "convert", "-O", "qcow2", "image.z", "out.qcow2"});
+    press.Run({"qemu-img", "compare", "-f", "qcow2", "-F", "raw", "out.qcow2", "disk.raw"});
+    const std::string info = press.Run({kTool, "info", "--output=json", "image.z"});
+    EXPECT_THAT(info, HasSubstr("\"container\": \"compressed\""));
+    EXPECT_THAT(info, HasSubstr("\"compression\": \"" + GetParam().compression + "\""));
+    EXPECT_THAT(info, HasSubstr("\"virtual-size\": " + std::to_string(kDiskSize)));
+    for (const std::string input : {"- < image.z", "image.z", "--depth full image.z"}) {
+      EXPECT_THAT(press.Shell(kTool + " inspect --output json --expect-container compressed " + input),
+                  HasSubstr("\"virtual_size\": " + std::to_string(kDiskSize)))
+          << input;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Packings, Compressed, testing::ValuesIn(kPackings),
+                         [](const auto& row) { return row.param.name; });
+
+// At any place, on several threads, as the tool unpacks it.
+TEST(UnpackedStorage, ReadsAnywhereOnManyThreads) {
+  const Press press(kLargeDisk);
+  press.Shell("gzip -1 -k disk.raw; split -b 3M disk.raw p.; for p in p.*; do xz -0 -c $p; done > disk.raw.xz");
+  const auto plain = FileStorage::Open(press.File("disk.raw"), {}).value();
+  const std::vector<std::pair<std::string, Compression>> kFiles = {{"disk.raw.gz", Compression::kGzip},
+                                                                   {"disk.raw.xz", Compression::kXz}};
+  for (const auto& [file, compression] : kFiles) {
+    const auto made =
+        UnpackedStorage::Make(FileStorage::Open(press.File(file), {}).value(), compression, codec::kOnTop);
+    ASSERT_TRUE(made.ok()) << made.error().Describe();
+    Storage& unpacked = *made.value();
+    ASSERT_EQ(unpacked.size(), kLargeDisk);
+    const auto read = [&](std::uint64_t seed) {
+      std::vector<std::byte> a(70001);
+      std::vector<std::byte> b(a.size());
+      for (int turn = 0; turn < 12; ++turn) {
+        seed = seed * 6364136223846793005U + 1442695040888963407U;
+        const std::uint64_t at = (seed >> 20) % (kLargeDisk - a.size());
+        ASSERT_TRUE(plain->ReadAt(at, a).ok());
+        const auto done = unpacked.ReadAt(at, b);
+        ASSERT_TRUE(done.ok()) << done.error().Describe();
+        ASSERT_EQ(a, b) << file << " at " << at;
+      }
+    };
+    std::thread other(read, 1);
+    read(2);
+    other.join();
+  }
+}
+
+struct Broken {
+  std::string name;
+  std::string make;  // shell words: "image" from disk.raw
+  std::string error;
+};
+void PrintTo(const Broken& broken, std::ostream* out) { *out << broken.name; }
+
+const std::vector<Broken> kBroken = {
+    {"GzipCut", "gzip -1 -c disk.raw | head -c 100000 > image", "cut short"},
+    {"GzipChecksum",
+     "gzip -1 -c disk.raw > image; s=$(stat -c %s image); "
+     "printf zzzz | dd of=image bs=1 seek=$((s-8)) conv=notrunc status=none",
+     "checksum or a length"},
+    {"GzipTrailing", "(gzip -1 -c disk.raw; echo rest) > image", "something else"},
+    {"GzipLooksLikeAMember", "(gzip -1 -c disk.raw; printf '\\037\\213rest of something that is no member') > image",
+     "something else"},
+    {"GzipDamaged",
+     "gzip -1 -c disk.raw > image; printf '\\377\\377\\377\\377\\377\\377' | dd of=image bs=1 seek=30 "
+     "conv=notrunc status=none",
+     "gzip"},
+    {"Bzip2Cut", "bzip2 -1 -c disk.raw | head -c 100000 > image", "cut short"},
+    {"Bzip2Trailing", "(head -c 1M disk.raw | bzip2 -1; echo rest) > image", "something else"},
+    {"XzCut", "xz -0 -c disk.raw | head -c 100000 > image", "cut short"},
+    {"XzTrailing", "(xz -0 -c disk.raw; echo rest) > image", "something else"},
+    {"XzPadding", "(xz -0 -c disk.raw; head -c 3 /dev/zero) > image", "cut short"},
+    {"ZstdCut", "zstd -q -c disk.raw | head -c 100000 > image", "cut short"},
+    {"ZstdChecksum",
+     "zstd -q -c disk.raw > image; s=$(stat -c %s image); "
+     "printf zzzz | dd of=image bs=1 seek=$((s-4)) conv=notrunc status=none",
+     "checksum"},
+    {"ZstdTrailing", "(zstd -q -c disk.raw; echo rest) > image", "something else"},
+    {"Nested", "gzip -1 -c disk.raw | gzip > image", "a container again"},
+};
+
+class BrokenStream : public testing::TestWithParam<Broken> {};
+
+TEST_P(BrokenStream, IsRefusedByName) {
+  const Press press;
+  press.Shell(GetParam().make);
+  const CommandResult result = press.Try({kTool, "convert", "-O", "qcow2", "image", "out.qcow2"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr(GetParam().error));
+}
+
+INSTANTIATE_TEST_SUITE_P(Hostile, BrokenStream, testing::ValuesIn(kBroken),
+                         [](const auto& row) { return row.param.name; });
+
+TEST(Compressed, KernelsAndRamdisksStayWhatTheyAre) {
+  const Press press;
+  press.Shell("echo disk.raw | cpio -o -H newc 2>/dev/null | gzip > ramdisk");
+  EXPECT_THAT(press.Run({kTool, "info", "ramdisk"}), HasSubstr("file format: raw"));
+  press.Run({kTool, "convert", "ramdisk", "copy"});
+  press.Run({"cmp", "-n", "1000000", "ramdisk", "copy"});
+}
+
+TEST(Compressed, IsARawFileWhereThatIsAskedFor) {
+  const Press press;
+  press.Run({"gzip", "-1", "disk.raw"});
+  press.Run({kTool, "convert", "-f", "raw", "disk.raw.gz", "copy"});
+  press.Shell("cmp -n $(stat -c %s disk.raw.gz) disk.raw.gz copy");
+  press.Shell("ln -s " + kTool + " qemu-img");
+  EXPECT_EQ(press.Run({"./qemu-img", "info", "disk.raw.gz"}), press.Run({"qemu-img", "info", "disk.raw.gz"}));
+}
+
+// A reader that goes back and forth in a stream without marks is stopped, and not left to work for hours.
+TEST(UnpackedStorage, StopsAReaderWhoGoesBackTooOften) {
+  const Press press(kLargeDisk);
+  press.Shell("xz -0 -k disk.raw");
+  const auto unpacked =
+      UnpackedStorage::Make(FileStorage::Open(press.File("disk.raw.xz"), {}).value(), Compression::kXz, codec::kOnTop);
+  ASSERT_TRUE(unpacked.ok());
+  std::vector<std::byte> piece(1);
+  Result<> done = Done{};
+  int turns = 0;
+  for (; done.ok() && turns < 1000; ++turns) {
+    // Places that are further from each other than what is held.
+    for (const std::uint64_t at : {kLargeDisk - 1, kLargeDisk / 2, std::uint64_t{0}, kLargeDisk / 4}) {
+      done = unpacked.value()->ReadAt((at + static_cast<std::uint64_t>(turns) * 262144 * 7) % kLargeDisk, piece);
+      if (!done.ok()) break;
+    }
+  }
+  ASSERT_FALSE(done.ok());
+  EXPECT_EQ(done.error().kind(), ErrorKind::kUnsupported);
+  EXPECT_LT(turns, 1000);
+}
+
+}  // namespace
+}  // namespace platter::test
