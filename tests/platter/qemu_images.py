@@ -16,7 +16,7 @@ def run(*words):
 def run_measured(*words):
     """As run, for what measures how fast the machine derives keys: qemu-img says so when on a busy machine the clock of
     its thread has not moved meanwhile."""
-    for _ in range(10):
+    for _ in range(30):
         done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
         if "Unable to get accurate CPU usage" not in done.stderr:
             break
