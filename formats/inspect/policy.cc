@@ -148,24 +148,6 @@ struct Judgement {
   void Object(std::string code, Concern concern, std::string message, std::string value) const {
     report.Add(std::move(code), concern, std::move(message), std::move(value));
   }
-
-  bool Tolerates(Concern concern) const {
-    switch (concern) {
-      case Concern::kNone:
-      case Concern::kUnseen:
-        return true;
-      case Concern::kReference:
-        return policy.allow_references;
-      case Concern::kAmbiguous:
-        return policy.allow_ambiguous;
-      case Concern::kTruncated:
-        return policy.allow_truncated;
-      case Concern::kEncrypted:
-        return policy.allow_encrypted;
-      default:
-        return false;
-    }
-  }
 };
 
 struct PolicyLines {
@@ -232,6 +214,24 @@ Result<> ReadPolicy(const std::string& text, Policy& policy) {
       .Allowed("[policy], key = value, or a comment");
 }
 
+bool Tolerates(const Policy& policy, Concern concern) noexcept {
+  switch (concern) {
+    case Concern::kNone:
+    case Concern::kUnseen:
+      return true;
+    case Concern::kReference:
+      return policy.allow_references;
+    case Concern::kAmbiguous:
+      return policy.allow_ambiguous;
+    case Concern::kTruncated:
+      return policy.allow_truncated;
+    case Concern::kEncrypted:
+      return policy.allow_encrypted;
+    default:
+      return false;
+  }
+}
+
 void Judge(Report& report, const Policy& policy, bool whole) {
   const Judgement judgement{report, policy};
   const bool container = FindContainer(report.container) != nullptr;
@@ -243,8 +243,8 @@ void Judge(Report& report, const Policy& policy, bool whole) {
     judgement.Allowed();
     judgement.Sizes(whole);
   }
-  const bool refused = std::ranges::any_of(
-      report.findings, [&](const Finding& finding) { return !judgement.Tolerates(finding.concern); });
+  const bool refused =
+      std::ranges::any_of(report.findings, [&](const Finding& finding) { return !Tolerates(policy, finding.concern); });
   const bool undecided = !whole || report.format.empty() || Has(report, Concern::kUnseen);
   report.verdict = refused ? Verdict::kRefused : undecided ? Verdict::kUndecided : Verdict::kAccepted;
 }

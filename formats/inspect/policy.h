@@ -37,6 +37,9 @@ Result<> ReadPolicy(const std::string& text, Policy& policy);
 // The format that `name` means: "vpc" is vhd, "parallels" ploop; "" for a name that nobody knows.
 std::string CanonicalFormat(std::string_view name);
 
+// Whether findings of that concern are no reason to refuse.
+bool Tolerates(const Policy& policy, Concern concern) noexcept;
+
 // Adds what the policy objects to (codes policy.*), and sets the verdict. `whole`: the file has been seen to its end;
 // otherwise the verdict is kRefused where nothing that follows can change it, and kUndecided.
 void Judge(Report& report, const Policy& policy, bool whole);

@@ -30,7 +30,7 @@ struct IngestRules {
   std::string hash_algorithm = "sha512";                   // [DEFAULT] hashing_algorithm
 };
 
-// What all uploads share. Thread-safe; outlives them.
+// What all uploads share. Thread-safe; outlives them. One thread of `digests` for each core keeps all of them busy.
 struct IngestContext {
   Catalog& catalog;
   StoreSet& stores;
@@ -44,9 +44,19 @@ struct Refusal {
   std::vector<Finding> findings;  // all of them
 };
 
-// One image's bytes on their way in. Fed by one thread at a time; holds at most 8 MiB. Every way out of it leaves the
-// record where the state machine says and nothing in the store that no active record names: destroyed before Finish it
-// is a broken connection.
+// Where an upload goes.
+struct UploadTargets {
+  std::vector<std::string> stores;  // by name; empty: the default one
+  bool all_must_succeed = true;     // false: one is enough, and the others are left out
+};
+
+// One image's bytes on their way in. Fed by one thread at a time; holds at most 8 MiB while they arrive. Every way out
+// of it leaves the record where the state machine says and nothing in the store that no active record names: destroyed
+// before Finish it is a broken connection.
+//
+// What decides is the inspection of the stored file at full depth, under the policy and what the record declares. What
+// even that leaves undecided (a wrapping that is not looked into, a table too large to hold) is refused, with the code
+// of the finding that says what was not seen. A policy allows what Tolerates() says, and nothing else.
 class Upload {
  public:
   enum class Way : std::uint8_t {
@@ -59,6 +69,10 @@ class Upload {
   // kInvalid (disk_format or container_format is missing; an unknown store), kLimit (too large), kIo.
   static Result<std::unique_ptr<Upload>> Begin(const IngestContext& context, std::string_view image_id, Way way,
                                                std::string_view store, std::optional<std::uint64_t> declared_size);
+  // The same into several stores at once.
+  static Result<std::unique_ptr<Upload>> Begin(const IngestContext& context, std::string_view image_id, Way way,
+                                               const UploadTargets& targets,
+                                               std::optional<std::uint64_t> declared_size);
   virtual ~Upload() = default;
 
   // The bytes that follow. An error ends the upload; the record is then back in queued. kDenied: what was found is not
@@ -70,6 +84,8 @@ class Upload {
   virtual Result<ImageRecord> Finish() = 0;
   // After an error of kind kDenied.
   virtual const Refusal& refusal() const noexcept = 0;
+  // The stores that failed where one was enough.
+  virtual const std::vector<std::string>& failed_stores() const noexcept = 0;
 };
 
 }  // namespace platter::registry

@@ -20,7 +20,8 @@
 
 namespace platter::registry {
 
-// A new object while its bytes arrive, by one thread at a time. Destroyed without Commit it leaves nothing behind.
+// A new object while its bytes arrive, by one thread at a time. Destroyed before Settle it leaves nothing behind, and
+// what a killed process leaves is found by Store::List. For as long as it lives, List says that the image is worked on.
 class StoreWriter {
  public:
   virtual ~StoreWriter() = default;
@@ -30,8 +31,22 @@ class StoreWriter {
   virtual Result<> WriteZeros(std::uint64_t count) = 0;
   // What was written so far, to be read while and after it is written, until Commit or the end. Null: the store cannot.
   virtual std::shared_ptr<Storage> Written() { return nullptr; }
-  // Makes it durable under its final name; its URL. To be called once, last. kIo, kExists.
+  // Makes it durable under its final name; its URL, which no other object ever had or has. To be called once, after the
+  // last byte. kIo. Between Commit and Settle the catalog is told.
   virtual Result<std::string> Commit() = 0;
+  // The catalog names the object: it stays. Requires: Commit. kIo: it stays all the same, and List reports it.
+  virtual Result<> Settle() = 0;
+  // Nobody knows whether the catalog names the object (the database went away): it stays as a killed process would
+  // leave it, for a sweep to decide. Requires: Commit.
+  virtual void Leave() noexcept = 0;
+};
+
+// An object about to be deleted. Destroyed before Finish it lets the object be.
+class StoreRemoval {
+ public:
+  virtual ~StoreRemoval() = default;
+  // The catalog does not name the object any more: it goes. kIo; a sweep then tries again.
+  virtual Result<> Finish() = 0;
 };
 
 // The bytes of an object, a range at a time.
@@ -68,23 +83,30 @@ class Store {
   virtual Result<std::unique_ptr<StoreReader>> Get(std::string_view url) = 0;
   // The object as positional bytes, for the inspector. As Get.
   virtual Result<std::shared_ptr<Storage>> Open(std::string_view url) = 0;
-  // Gone once it succeeds; kNotFound where it was not there.
-  virtual Result<> Delete(std::string_view url) = 0;
+  // Gone once it succeeds; kNotFound where it was not there, kUnsupported for a read-only store.
+  Result<> Delete(std::string_view url);
+  // The first half of Delete, before the catalog is changed: whatever ends the process after that change, a sweep knows
+  // what to remove. As Delete; kConflict where somebody else works on the object.
+  virtual Result<std::unique_ptr<StoreRemoval>> PrepareDelete(std::string_view url) = 0;
   // Bytes. As Get.
   virtual Result<std::uint64_t> SizeOf(std::string_view url) = 0;
   // Empty where nobody knows.
   virtual std::optional<Capacity> capacity() { return std::nullopt; }
 
-  // Every object that the store holds, and every leftover of a write that no process works on any more (`unfinished`):
-  // for sweeps. Nothing for a store whose objects are not its own (http).
+  // Something that the store holds.
   struct Listed {
-    std::string url;
-    std::string image_id;  // that the object was put for, as far as its name says
-    bool unfinished = false;
+    std::string url;          // of the object; "" for one that was never committed
+    std::string image_id;     // that the object was put for
+    bool unfinished = false;  // a StoreWriter or StoreRemoval that was neither settled nor destroyed
+    bool busy = false;        // it lives, in this process or in another one
+    std::string mark;         // the store's own name of what is unfinished
   };
-  virtual Result<> List(const std::function<Result<>(const Listed&)>& visit) = 0;
-  // Removes a leftover that List reported.
-  virtual Result<> Discard(const Listed& leftover) = 0;
+  enum class Scope : std::uint8_t { kUnfinished, kAll };
+  // All that is unfinished, and with kAll the finished objects, too, as far as this store has put them. For sweeps.
+  // Nothing for a store whose objects are not its own (http).
+  virtual Result<> List(Scope scope, const std::function<Result<>(const Listed&)>& visit) = 0;
+  // Ends what is unfinished and not busy: the object stays, or goes with it. kConflict where somebody works on it.
+  virtual Result<> Resolve(const Listed& unfinished, bool keep_object) = 0;
   // What an administrator may see of its configuration: "data_dir" -> "/var/lib/glance/images".
   virtual std::vector<std::pair<std::string, std::string>> properties() const { return {}; }
 };

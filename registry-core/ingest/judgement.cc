@@ -1,0 +1,44 @@
+#include "registry-core/ingest/judgement.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace platter::registry {
+inspect::Policy PolicyFor(const IngestRules& rules, const ImageRecord& image) {
+  inspect::Policy policy = rules.policy;
+  const std::string& disk = image.disk_format.value_or("");
+  const std::string canonical = inspect::CanonicalFormat(disk);
+  policy.expected_disk = canonical.empty() ? disk : canonical;
+  policy.expected_container = image.container_format.value_or("");
+  return policy;
+}
+
+inspect::Report Rejudged(inspect::Report report, const IngestRules& rules, const inspect::Policy& policy, bool whole) {
+  if (rules.require_format_match || report.verdict != inspect::Verdict::kRefused) return report;
+  inspect::Policy lenient = policy;
+  lenient.expected_disk.clear();
+  lenient.expected_container = report.container;
+  // What the policy objected to comes again, but for the mismatch.
+  std::erase_if(report.findings, [](const Finding& finding) { return finding.code.starts_with("policy."); });
+  inspect::Judge(report, lenient, whole);
+  return report;
+}
+
+Error RefusalOf(inspect::Report report, const inspect::Policy& policy, Refusal& refusal) {
+  refusal.findings = std::move(report.findings);
+  const auto decided = std::ranges::find_if(refusal.findings, [&](const Finding& finding) {
+    return report.verdict == inspect::Verdict::kUndecided ? finding.concern == Concern::kUnseen
+                                                          : !inspect::Tolerates(policy, finding.concern);
+  });
+  if (decided == refusal.findings.end()) {
+    refusal.code = "ingest.undecided";
+    return Error(ErrorKind::kDenied, "the image is refused: nobody can tell what it is (ingest.undecided)");
+  }
+  refusal.code = decided->code;
+  Error error(ErrorKind::kDenied, fmt::format("the image is refused: {} ({})", decided->message, decided->code));
+  return decided->value.empty() ? std::move(error) : std::move(error).Found(decided->value);
+}
+
+}  // namespace platter::registry

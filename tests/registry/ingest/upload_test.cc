@@ -1,0 +1,207 @@
+#include "registry-core/ingest/upload.h"
+
+#include <gtest/gtest.h>
+
+#include "convert/hash/digest.h"
+#include "tests/registry/ingest/registry.h"
+#include "tests/support/content.h"
+#include "tests/support/temp_dir.h"
+
+namespace platter::registry {
+namespace {
+
+std::string HexOf(DigestAlgorithm algorithm, const Bytes& bytes) {
+  return Digest::Make(algorithm).value().Of(bytes).value().Hex();
+}
+
+Bytes StoredBytes(const ImageRecord& image) { return test::FileBytes(image.locations.at(0).url.substr(7)); }
+
+class UploadTest : public testing::Test {
+ protected:
+  const test::TempDir folder_;
+};
+
+TEST_F(UploadTest, ARecordBecomesActiveWithAllThatIsKnown) {
+  Registry registry(folder_.File("r"));
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{65536}, std::size_t{5} << 20}) {
+    for (const std::size_t piece : {std::size_t{777}, std::size_t{1} << 20}) {
+      const Bytes bytes = Noise(size, size + 1);
+      const ImageRecord image = registry.Queued("raw");
+      const auto active = registry.Uploaded(image, bytes, nullptr, piece);
+      ASSERT_TRUE(active.ok()) << active.error().Describe();
+      const ImageRecord found = registry.catalog->Find(image.id).value();
+      EXPECT_EQ(found.status, Status::kActive);
+      EXPECT_EQ(found.size, size);
+      EXPECT_EQ(found.virtual_size, (size + 511) / 512 * 512);  // a guest sees whole sectors
+      EXPECT_EQ(found.checksum, HexOf(DigestAlgorithm::kMd5, bytes));
+      EXPECT_EQ(found.hash_algorithm, "sha512");
+      EXPECT_EQ(found.hash_value, HexOf(DigestAlgorithm::kSha512, bytes));
+      ASSERT_EQ(found.locations.size(), 1U);
+      EXPECT_EQ(found.locations[0].store, "file");
+      EXPECT_TRUE(test::SameBytes(StoredBytes(found), bytes));
+      EXPECT_EQ(found.version, active.value().version);
+    }
+  }
+  EXPECT_EQ(registry.Files(), 8U);
+}
+
+TEST_F(UploadTest, AnotherHashAndSeveralStores) {
+  IngestRules rules;
+  rules.hash_algorithm = "sha256";
+  Registry registry(folder_.File("r"), rules);
+  const Bytes bytes = Noise(100000);
+  const ImageRecord image = registry.Queued("raw");
+  auto upload =
+      Upload::Begin(registry.context, image.id, Upload::Way::kDirect, UploadTargets{{"other", "file"}}, std::nullopt);
+  ASSERT_TRUE(upload.ok()) << upload.error().Describe();
+  ASSERT_TRUE(upload.value()->Feed(bytes).ok());
+  const auto active = upload.value()->Finish();
+  ASSERT_TRUE(active.ok()) << active.error().Describe();
+  EXPECT_EQ(active.value().hash_value, HexOf(DigestAlgorithm::kSha256, bytes));
+  ASSERT_EQ(active.value().locations.size(), 2U);
+  EXPECT_EQ(active.value().locations[0].store, "other");
+  EXPECT_EQ(active.value().locations[1].store, "file");
+  EXPECT_EQ(registry.Files(), 2U);
+}
+
+TEST_F(UploadTest, WhatCannotBegin) {
+  Registry registry(folder_.File("r"));
+  const auto kind = [&](const std::string& id, const std::string& store = "",
+                        std::optional<std::uint64_t> size = std::nullopt) {
+    return Upload::Begin(registry.context, id, Upload::Way::kDirect, store, size).error().kind();
+  };
+  EXPECT_EQ(kind(NewIdentifier()), ErrorKind::kNotFound);
+  ImageRecord bare = registry.Queued("raw");
+  EXPECT_EQ(kind(bare.id, "nowhere"), ErrorKind::kInvalid);
+  EXPECT_EQ(kind(bare.id, "", (std::uint64_t{1} << 40) + 1), ErrorKind::kLimit);
+  bare.container_format.reset();
+  bare = registry.catalog->Update(bare).value();
+  EXPECT_EQ(kind(bare.id), ErrorKind::kInvalid);
+  const ImageRecord active = registry.Queued("raw");
+  ASSERT_TRUE(registry.Uploaded(active, Noise(10)).ok());
+  EXPECT_EQ(kind(active.id), ErrorKind::kConflict);
+  const ImageRecord twice = registry.Queued("raw");
+  const auto first = Upload::Begin(registry.context, twice.id, Upload::Way::kDirect, "", std::nullopt);
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(registry.StatusOf(twice.id), Status::kSaving);
+  EXPECT_EQ(kind(twice.id), ErrorKind::kConflict);
+  EXPECT_EQ(registry.Files(), 2U);
+}
+
+TEST_F(UploadTest, ABrokenConnectionLeavesNothing) {
+  Registry registry(folder_.File("r"));
+  const Bytes bytes = Noise(3 << 20);
+  const ImageRecord image = registry.Queued("raw");
+  test::Random random(7);
+  for (int round = 0; round < 30; ++round) {
+    {
+      auto upload = Upload::Begin(registry.context, image.id, Upload::Way::kDirect, "",
+                                  round % 2 == 0 ? std::optional(bytes.size()) : std::nullopt);
+      ASSERT_TRUE(upload.ok()) << upload.error().Describe();
+      const std::size_t length = random.Below(bytes.size());
+      for (std::size_t at = 0; at < length; at += 100000) {
+        ASSERT_TRUE(
+            upload.value()->Feed(std::span(bytes).subspan(at, std::min<std::size_t>(100000, length - at))).ok());
+      }
+      EXPECT_EQ(registry.Files(), 1U);
+    }
+    const ImageRecord found = registry.catalog->Find(image.id).value();
+    EXPECT_EQ(found.status, Status::kQueued);
+    EXPECT_FALSE(found.size || found.virtual_size || found.checksum);
+    EXPECT_EQ(registry.Files(), 0U);
+  }
+  EXPECT_TRUE(registry.Uploaded(image, bytes).ok());
+}
+
+TEST_F(UploadTest, MoreAndFewerBytesThanAnnounced) {
+  Registry registry(folder_.File("r"));
+  const ImageRecord image = registry.Queued("raw");
+  for (const std::size_t fed : {std::size_t{99}, std::size_t{101}}) {
+    auto upload = Upload::Begin(registry.context, image.id, Upload::Way::kDirect, "", 100).value();
+    auto done = upload->Feed(Noise(fed));
+    if (done.ok()) {
+      auto finished = upload->Finish();
+      ASSERT_FALSE(finished.ok());
+      EXPECT_EQ(finished.error().kind(), ErrorKind::kInvalid);
+    } else {
+      EXPECT_EQ(done.error().kind(), ErrorKind::kInvalid);
+    }
+    EXPECT_EQ(registry.StatusOf(image.id), Status::kQueued);  // at once, not when the object goes
+    EXPECT_EQ(registry.Files(), 0U);
+    EXPECT_FALSE(upload->Feed(Noise(1)).ok());
+    EXPECT_FALSE(upload->Finish().ok());
+  }
+}
+
+TEST_F(UploadTest, SizesOverTheCapAndTheQuota) {
+  IngestRules rules;
+  rules.max_image_bytes = 1000;
+  rules.quota_bytes = 1500;
+  Registry registry(folder_.File("r"), rules);
+  const auto fed = [&](const ImageRecord& image, std::size_t size) {
+    auto upload = Upload::Begin(registry.context, image.id, Upload::Way::kDirect, "", std::nullopt).value();
+    auto done = upload->Feed(Noise(size));
+    return done.ok() ? std::optional<ErrorKind>() : done.error().kind();
+  };
+  EXPECT_EQ(fed(registry.Queued("raw"), 1001), ErrorKind::kLimit);
+  EXPECT_EQ(fed(registry.Queued("raw"), 1000), std::nullopt);
+  ASSERT_TRUE(registry.Uploaded(registry.Queued("raw"), Noise(900)).ok());
+  EXPECT_EQ(fed(registry.Queued("raw"), 601), ErrorKind::kLimit);
+  EXPECT_EQ(fed(registry.Queued("raw"), 600), std::nullopt);
+  EXPECT_EQ(fed(registry.Queued("raw", "bare", "others"), 601), std::nullopt);
+  EXPECT_EQ(registry.Uploaded(registry.Queued("raw"), Noise(601)).error().kind(), ErrorKind::kLimit);
+  // Two that fit alone, and not together.
+  const ImageRecord one = registry.Queued("raw");
+  const ImageRecord two = registry.Queued("raw");
+  auto first = Upload::Begin(registry.context, one.id, Upload::Way::kDirect, "", std::nullopt).value();
+  auto second = Upload::Begin(registry.context, two.id, Upload::Way::kDirect, "", std::nullopt).value();
+  ASSERT_TRUE(first->Feed(Noise(500)).ok());
+  ASSERT_TRUE(second->Feed(Noise(500)).ok());
+  EXPECT_TRUE(first->Finish().ok());
+  EXPECT_EQ(second->Finish().error().kind(), ErrorKind::kLimit);
+  EXPECT_EQ(registry.StatusOf(two.id), Status::kQueued);
+  EXPECT_EQ(registry.Files(), 2U);
+}
+
+TEST_F(UploadTest, AnImageThatIsDeletedMeanwhile) {
+  Registry registry(folder_.File("r"));
+  const ImageRecord image = registry.Queued("raw");
+  auto upload = Upload::Begin(registry.context, image.id, Upload::Way::kDirect, "", std::nullopt).value();
+  ASSERT_TRUE(upload->Feed(Noise(1000)).ok());
+  const auto change = [](ImageRecord& record) -> Result<> {
+    record.status = Status::kDeleted;
+    record.deleted = Now();
+    return Done{};
+  };
+  ASSERT_TRUE(registry.catalog->Change(image.id, change).ok());
+  auto finished = upload->Finish();
+  ASSERT_FALSE(finished.ok());
+  EXPECT_EQ(finished.error().kind(), ErrorKind::kCancelled);
+  EXPECT_EQ(registry.StatusOf(image.id), Status::kDeleted);
+  EXPECT_EQ(registry.Files(), 0U);
+
+  const ImageRecord fed = registry.Queued("raw");
+  upload = Upload::Begin(registry.context, fed.id, Upload::Way::kDirect, "", std::nullopt).value();
+  ASSERT_TRUE(registry.catalog->Change(fed.id, change).ok());
+  const Bytes piece(1 << 10);
+  Result<> result = Done{};
+  while (result.ok()) result = upload->Feed(piece);
+  EXPECT_EQ(result.error().kind(), ErrorKind::kCancelled);
+  EXPECT_EQ(registry.Files(), 0U);
+}
+
+TEST_F(UploadTest, PropertiesThatChangeMeanwhileStay) {
+  Registry registry(folder_.File("r"));
+  const ImageRecord image = registry.Queued("raw");
+  auto upload = Upload::Begin(registry.context, image.id, Upload::Way::kDirect, "", std::nullopt).value();
+  const auto rename = [](ImageRecord& record) -> Result<> {
+    record.name = "renamed";
+    return Done{};
+  };
+  ASSERT_TRUE(registry.catalog->Change(image.id, rename).ok());
+  ASSERT_TRUE(upload->Feed(Noise(10)).ok());
+  EXPECT_EQ(upload->Finish().value().name, "renamed");
+}
+
+}  // namespace
+}  // namespace platter::registry
