@@ -110,9 +110,10 @@ TEST(UnpackedStorage, ReadsAnywhereOnManyThreads) {
   const auto plain = FileStorage::Open(press.File("disk.raw"), {}).value();
   const std::vector<std::pair<std::string, Compression>> kFiles = {{"disk.raw.gz", Compression::kGzip},
                                                                    {"disk.raw.xz", Compression::kXz}};
-  for (const auto& [file, compression] : kFiles) {
+  for (const auto& row : kFiles) {
+    const std::string& file = row.first;
     const auto made =
-        UnpackedStorage::Make(FileStorage::Open(press.File(file), {}).value(), compression, codec::kOnTop);
+        UnpackedStorage::Make(FileStorage::Open(press.File(file), {}).value(), row.second, codec::kOnTop);
     ASSERT_TRUE(made.ok()) << made.error().Describe();
     Storage& unpacked = *made.value();
     ASSERT_EQ(unpacked.size(), kLargeDisk);
