@@ -112,8 +112,7 @@ TEST(UnpackedStorage, ReadsAnywhereOnManyThreads) {
                                                                    {"disk.raw.xz", Compression::kXz}};
   for (const auto& row : kFiles) {
     const std::string& file = row.first;
-    const auto made =
-        UnpackedStorage::Make(FileStorage::Open(press.File(file), {}).value(), row.second, codec::kOnTop);
+    const auto made = UnpackedStorage::Make(FileStorage::Open(press.File(file), {}).value(), row.second, codec::kOnTop);
     ASSERT_TRUE(made.ok()) << made.error().Describe();
     Storage& unpacked = *made.value();
     ASSERT_EQ(unpacked.size(), kLargeDisk);
