@@ -92,8 +92,9 @@ void MakeAndRead(const ext::Tree& tree) {
   std::uint64_t content = 0;
   for (std::uint32_t inode = 0; inode < tree.inode_bound(); ++inode) {
     if (!tree.has_inode(inode)) continue;
-    content += std::min(tree.inode_at(inode).size, kMostContent);
-    if (content > kMostContent) return;
+    const std::uint64_t size = tree.inode_at(inode).size;
+    if (size > kMostContent - content) return;
+    content += size;
   }
   auto volume = ext::MakeVolume(tree, {}, std::make_shared<PatternSource>());
   if (!volume.ok()) return Told(volume.error());
