@@ -124,7 +124,7 @@ void TestOneInput(std::span<const std::uint8_t> input) {
     docker::LayeredTree pieces(kRoom);
     const std::size_t layers = 1 + choice % 3;
     // Cut at whole blocks.
-    const std::size_t length = (bytes.size() / layers + 511) / 512 * 512;
+    const std::size_t length = (bytes.size() / layers + 512) / 512 * 512;
     Result<> done = Done{};
     Result<> again = Done{};
     for (std::size_t at = 0; at < bytes.size() && done.ok(); at += length) {
