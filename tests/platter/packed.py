@@ -18,7 +18,8 @@ KINDS = [
     ("zstd", ["-c", "-O", "qcow2", "-o", "compression_type=zstd"], ["-c", "-O", "qcow2", "-o", "compression_type=zstd"]),
     ("stream", ["-O", "vmdk", "-o", "subformat=streamOptimized"], ["-O", "vmdk", "-o", "subformat=streamOptimized"]),
 ]
-LEVELS = [(["-c", "-O", "qcow2"], [1, 2, 3, 4, 6, 9], [0, 10, -1]),
+# A file ends with a whole cluster: small ones show what larger ones hide of the little between zlib's levels.
+LEVELS = [(["-c", "-O", "qcow2", "-o", "cluster_size=4k"], [1, 2, 3, 4, 6, 9], [0, 10, -1]),
           (["-c", "-O", "qcow2", "-o", "compression_type=zstd"], [1, 3, 19, 22], [0, 23]),
           (["-O", "vmdk", "-o", "subformat=streamOptimized"], [1, 2, 3, 5, 9], [0, 10]),
           (["-O", "ova"], [1, 9], [10])]
