@@ -1,0 +1,62 @@
+#include "registry-core/ingest/removal.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+namespace platter::registry {
+namespace {
+
+struct Prepared {
+  std::string url;
+  std::unique_ptr<StoreRemoval> removal;
+};
+
+Result<std::vector<Prepared>> Prepare(const StoreSet& stores, const ImageRecord& image) {
+  std::vector<Prepared> prepared;
+  for (const Location& location : image.locations) {
+    Store* store = stores.FindFor(location.url);
+    if (store == nullptr || store->read_only()) continue;
+    auto removal = store->PrepareDelete(location.url);
+    if (removal.ok()) {
+      prepared.push_back({location.url, std::move(removal).value()});
+    } else if (removal.error().kind() != ErrorKind::kNotFound) {
+      return std::move(removal).error();
+    }
+  }
+  return prepared;
+}
+
+bool SameUrls(const std::vector<Location>& a, const std::vector<Location>& b) {
+  return std::ranges::equal(a, b, {}, &Location::url, &Location::url);
+}
+
+}  // namespace
+
+Result<Removed> RemoveImage(Catalog& catalog, const StoreSet& stores, const StagingArea* staging,
+                            std::string_view image_id) {
+  const ImageRecord seen = PLATTER_TRY(catalog.Find(image_id));
+  if (seen.is_protected) return Error(ErrorKind::kDenied, "the image is protected and cannot be deleted");
+  std::vector<Prepared> prepared = PLATTER_TRY(Prepare(stores, seen));
+  ImageRecord gone = PLATTER_TRY(catalog.Change(image_id, [&](ImageRecord& image) -> Result<> {
+    if (image.is_protected) return Error(ErrorKind::kDenied, "the image is protected and cannot be deleted");
+    if (!SameUrls(image.locations, seen.locations)) {
+      return Error(ErrorKind::kConflict, "the image's locations changed while it was deleted");
+    }
+    image.status = Status::kDeleted;
+    image.locations.clear();
+    image.deleted = image.updated = Now();
+    return Done{};
+  }));
+  Removed removed{std::move(gone), {}};
+  for (Prepared& each : prepared) {
+    if (!each.removal->Finish().ok()) removed.left.push_back(each.url);
+  }
+  // What an import still works on is its own to remove, and a sweep's.
+  if (staging != nullptr && (seen.status == Status::kUploading || seen.status == Status::kImporting)) {
+    (void)staging->Remove(image_id);
+  }
+  return removed;
+}
+
+}  // namespace platter::registry

@@ -1,0 +1,27 @@
+// Deleting an image: its record, then its bytes.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "formats/core/result.h"
+#include "registry-core/catalog/catalog.h"
+#include "registry-core/ingest/staging.h"
+#include "registry-core/stores/store.h"
+
+namespace platter::registry {
+
+struct Removed {
+  ImageRecord image;              // as it is now
+  std::vector<std::string> left;  // URLs of objects that could not be removed now: a sweep tries again
+};
+
+// Moves the record to deleted, and removes what the stores and the staging area (null: there is none) hold of it. An
+// upload or import that is under way ends with kCancelled, and cleans up after itself. Locations that no store here
+// owns, or that a read-only one does, are let be. kNotFound; kDenied for a protected image; kConflict; kIo, and the
+// image is then as it was.
+Result<Removed> RemoveImage(Catalog& catalog, const StoreSet& stores, const StagingArea* staging,
+                            std::string_view image_id);
+
+}  // namespace platter::registry
