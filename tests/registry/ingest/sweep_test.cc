@@ -159,6 +159,7 @@ class KillTest : public SweepTest, public testing::WithParamInterface<int> {
  protected:
   static pid_t Start(const std::vector<std::string>& words) {
     std::vector<char*> raw;
+    raw.reserve(words.size() + 1);
     for (const std::string& word : words) raw.push_back(const_cast<char*>(word.c_str()));
     raw.push_back(nullptr);
     pid_t child = -1;

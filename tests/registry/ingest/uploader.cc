@@ -41,8 +41,10 @@ void Work(Registry& registry, std::uint64_t seed) {
 int main(int count, char** words) {
   if (count != 4) return 2;
   platter::registry::Registry registry(words[1]);
+  const int count_of_threads = std::atoi(words[3]);
   std::vector<std::thread> threads;
-  for (int at = 0; at < std::atoi(words[3]); ++at) {
+  threads.reserve(static_cast<std::size_t>(count_of_threads));
+  for (int at = 0; at < count_of_threads; ++at) {
     threads.emplace_back([&registry, seed = std::strtoull(words[2], nullptr, 10) + static_cast<std::uint64_t>(at)] {
       platter::registry::Work(registry, seed);
     });
