@@ -154,6 +154,23 @@ filesystem_store_datadir = /var/lib/glance/images/
   EXPECT_EQ(out.remarks.size(), 4);  // and auth_type
 }
 
+TEST(Config, StoresMayBeNamedByReference) {
+  const auto settings = From(R"([DEFAULT]
+log_file = fast
+enabled_backends = $log_file:file, a$$b:http
+[glance_store]
+default_backend = fast
+[fast]
+filesystem_store_datadir = /a
+store_description = Quick
+)");
+  ASSERT_TRUE(settings.ok()) << settings.error().Describe();
+  ASSERT_EQ(settings.value().stores.size(), 2);
+  EXPECT_EQ(settings.value().stores[0].name, "fast");
+  EXPECT_EQ(settings.value().stores[0].description, "Quick");
+  EXPECT_EQ(settings.value().stores[1].name, "a$b");
+}
+
 TEST(Config, SeveralStoresHaveTheirSections) {
   const auto settings = From(R"([DEFAULT]
 enabled_backends = fast:file, web:http

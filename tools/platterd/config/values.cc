@@ -72,7 +72,9 @@ Result<Values> Values::Make(const std::vector<Setting>& given, std::vector<std::
   Values values;
   for (const Setting& setting : given) values.set_[{setting.section, setting.name}].push_back(setting);
   if (const auto found = values.set_.find({"DEFAULT", "enabled_backends"}); found != values.set_.end()) {
-    for (const std::string& store : SplitList(found->second.back().value)) {
+    // By the names that they have once references are resolved, as everybody else sees them.
+    const Setting& setting = found->second.back();
+    for (const std::string& store : SplitList(PLATTER_TRY(values.Substituted(setting, setting.value, 0)))) {
       values.stores_.push_back(store.substr(0, store.find(':')));
     }
   }
