@@ -3,8 +3,7 @@
 usage: tour.py PLATTER FOLDER
 
 Numbers and digests may differ, since Debian's boot images change with their package; line breaks may, since the README's
-lines are short. Lines about a site's own folder below /srv are examples: tests/platter/audits.py tests what they show.
-Those that make a machine of a container image (web.*) are tested, with their ramdisk, by tests/docker/start_test.cc.
+lines are short. Those that make a machine of a container image (web.*) are tested, with their ramdisk, by tests/docker/start_test.cc.
 """
 
 import os
@@ -16,7 +15,7 @@ import sys
 
 README = pathlib.Path(__file__).parents[2] / "README.md"
 PROMPT = "    $ "
-EXAMPLES = ("/srv/", "web.")
+EXAMPLES = ("web.",)
 
 
 def command_lines():

@@ -5,7 +5,6 @@
 #include <array>
 
 #include "convert/amazon/boot_disk.h"
-#include "convert/copy/copy.h"
 #include "formats/amazon/file_system.h"
 #include "formats/amazon/kernel.h"
 #include "formats/amazon/ramdisk.h"
@@ -16,7 +15,6 @@
 #include "tools/platter/boot_partition.h"
 #include "tools/platter/convert_target.h"
 #include "tools/platter/human_size.h"
-#include "tools/platter/interrupt.h"
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/option_list.h"
@@ -155,19 +153,11 @@ class Join {
     const Chain chain({std::move(image).value()});
     auto target = ConvertTarget::Create(persona_, arguments_.target, sources_, chain.virtual_size());
     if (!target) return 1;
-    const auto copy = [&]() -> Result<> {
-      CopyOptions options;
-      options.cancel = &CatchInterrupts();
-      const Chain* source = &chain;
-      PLATTER_CHECK(Copy(std::span(&source, 1), target->writer(), options));
-      return target->writer().Finish();
-    };
-    const auto copied = copy();
-    if (!copied.ok()) {
-      Complain(persona_, ReasonOf(copied.error()));
+    const auto filled = target->Fill(chain);
+    if (!filled.ok()) {
+      Complain(persona_, ReasonOf(filled.error()));
       return 1;
     }
-    target->Keep();
     if (!arguments_.target.quiet) {
       fmt::print("{}: bootable {} disk, {}\n", arguments_.target.target, persona_.FormatName(target->driver()),
                  HumanSize(chain.virtual_size()));

@@ -229,8 +229,9 @@ class Report {
     add(count(kUnreadable), "unreadable");
     add(count(kChanged), "changed while read");
     add(plan.unlisted.size(), "in no list");
-    fmt::print("{}{} files in {} lists: {} as recorded ({}){}\n", interrupted ? "interrupted: " : "", plan.files.size(),
-               plan.lists, count(kOk), HumanSize(bytes_), said);
+    fmt::print("{}{} {} in {} {}: {} as recorded ({}){}\n", interrupted ? "interrupted: " : "", plan.files.size(),
+               plan.files.size() == 1 ? "file" : "files", plan.lists, plan.lists == 1 ? "list" : "lists", count(kOk),
+               HumanSize(bytes_), said);
   }
 
   void PrintJson(const AuditPlan& plan, bool interrupted) {

@@ -6,10 +6,13 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
+#include <utility>
 
 #include "formats/container_table.h"
 #include "formats/core/reference.h"
 #include "formats/format_table.h"
+#include "tools/platter/interrupt.h"
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/option_list.h"
@@ -287,6 +290,15 @@ std::optional<ConvertTarget> ConvertTarget::OpenExisting(const Persona& persona,
     return std::nullopt;
   }
   return target;
+}
+
+Result<> ConvertTarget::Fill(const Chain& chain, CopyOptions options) {
+  options.cancel = &CatchInterrupts();
+  const Chain* source = &chain;
+  PLATTER_CHECK(Copy(std::span(&source, 1), *writer_, options));
+  PLATTER_CHECK(writer_->Finish());
+  Keep();
+  return Done{};
 }
 
 }  // namespace platter::cli

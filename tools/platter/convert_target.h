@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "convert/copy/copy.h"
 #include "formats/containers/container.h"
 #include "formats/core/chain.h"
 #include "formats/core/writer.h"
@@ -34,6 +35,8 @@ class ConvertTarget {
   bool streams() const noexcept { return files_.streams(); }
   // As NewImageFiles::any.
   const Storage* any_file() const noexcept { return files_.any(); }
+  // All of a new target: copies the chain, which an interrupt ends, finishes the image and keeps its files. As Copy.
+  Result<> Fill(const Chain& chain, CopyOptions options = {});
   // The conversion succeeded: the files stay.
   void Keep() noexcept { files_.Keep(); }
 

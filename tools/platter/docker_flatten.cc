@@ -11,7 +11,6 @@
 #include "tools/platter/convert_target.h"
 #include "tools/platter/docker_verb.h"
 #include "tools/platter/human_size.h"
-#include "tools/platter/interrupt.h"
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/option_list.h"
@@ -124,21 +123,14 @@ class FlattenRun {
     if (!target) return 1;
     const bool to_output = IsStandardOutput(arguments_.target.target);
     Progress progress(arguments_.target.progress, false, chain.virtual_size(), to_output ? stderr : stdout);
-    const auto copy = [&]() -> Result<> {
-      CopyOptions options;
-      options.cancel = &CatchInterrupts();
-      options.progress = [&progress](std::uint64_t done, std::uint64_t /*total*/) { progress.Update(done); };
-      const Chain* source = &chain;
-      PLATTER_CHECK(Copy(std::span(&source, 1), target->writer(), options));
-      return target->writer().Finish();
-    };
-    const auto copied = copy();
-    progress.Finish(copied.ok());
-    if (!copied.ok()) {
-      Complain(persona_, ReasonOf(copied.error()));
+    CopyOptions options;
+    options.progress = [&progress](std::uint64_t done, std::uint64_t /*total*/) { progress.Update(done); };
+    const auto filled = target->Fill(chain, std::move(options));
+    progress.Finish(filled.ok());
+    if (!filled.ok()) {
+      Complain(persona_, ReasonOf(filled.error()));
       return 1;
     }
-    target->Keep();
     if (!arguments_.target.quiet && !to_output) {
       fmt::print("{}: {} of {}, {} in {} files, as a {} disk of {}\n", arguments_.target.target, PrintableName(name_),
                  PrintableName(arguments_.archive), HumanSize(flattened_.bytes), flattened_.files,
