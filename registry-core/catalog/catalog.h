@@ -28,10 +28,10 @@ struct DatabaseUrl {
   std::string path;  // of the file, SQLite only
   std::string user, password, host, database;
   std::optional<std::uint16_t> port;
-  std::string socket;                                        // "" for none: ?unix_socket=
+  std::string socket;  // "" for none: ?unix_socket= of MariaDB; ?host= of PostgreSQL, which may name a host, too
   std::vector<std::pair<std::string, std::string>> options;  // what else stands behind the "?"
 
-  // kInvalid naming what is wrong; the password is in no message.
+  // kInvalid naming what is wrong, an option that is not known included; the password is in no message.
   static Result<DatabaseUrl> Parse(std::string_view text);
   // For people: without the password.
   std::string Describe() const;
@@ -95,7 +95,7 @@ struct Usage {
 struct CatalogOptions {
   unsigned connections = 8;  // at most, each made when it is needed first
   unsigned connect_seconds = 10;
-  unsigned wait_seconds = 30;  // for a connection, when all are in use; then kIo
+  unsigned wait_seconds = 30;  // for a connection when all are in use, for SQLite's file when it is locked; then kIo
 };
 
 class Catalog {

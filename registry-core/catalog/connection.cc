@@ -6,7 +6,7 @@
 #include <soci/soci.h>
 #include <soci/sqlite3/soci-sqlite3.h>
 
-#include <deque>
+#include <algorithm>
 
 namespace platter::registry {
 namespace {
@@ -21,24 +21,52 @@ std::string Quoted(std::string_view value) {
   return quoted + "'";
 }
 
+// A server that has gone without a word, cable and all, is noticed after so long.
+constexpr unsigned kSilenceSeconds = 60;
+
 std::string ServerParameters(const DatabaseUrl& url, unsigned connect_seconds) {
   const bool mariadb = url.engine == Engine::kMariaDb;
-  std::string text = fmt::format("dbname={} connect_timeout={}", Quoted(url.database), connect_seconds);
-  const std::string& host = !mariadb && !url.socket.empty() ? url.socket : url.host;
-  if (!host.empty()) text += " host=" + Quoted(host);
-  if (url.port) text += fmt::format(" port={}", *url.port);
-  if (!url.user.empty()) text += " user=" + Quoted(url.user);
-  if (!url.password.empty()) text += " password=" + Quoted(url.password);
-  if (mariadb && !url.socket.empty()) text += " unix_socket=" + Quoted(url.socket);
-  text += mariadb ? " charset=utf8mb4" : " client_encoding=UTF8 application_name=platterd";
+  std::vector<std::pair<std::string_view, std::string>> parameters;
+  const auto add = [&parameters](std::string_view name, std::string value) {
+    if (!value.empty() &&
+        std::ranges::find(parameters, name, &decltype(parameters)::value_type::first) == parameters.end())
+      parameters.emplace_back(name, std::move(value));
+  };
+  for (const auto& [name, value] : url.options) {
+    if (name != "charset" && name != "client_encoding") add(name, value);
+  }
+  add("dbname", url.database);
+  add("user", url.user);
+  add("password", url.password);
+  add("connect_timeout", std::to_string(connect_seconds));
+  if (url.port) add("port", std::to_string(*url.port));
+  if (mariadb) {
+    add("host", url.host);
+    add("unix_socket", url.socket);
+    add("charset", "utf8mb4");
+    add("read_timeout", std::to_string(kSilenceSeconds));
+    add("write_timeout", std::to_string(kSilenceSeconds));
+  } else {
+    add("host", url.socket.empty() ? url.host : url.socket);
+    add("client_encoding", "UTF8");
+    add("application_name", "platterd");
+    add("keepalives_idle", std::to_string(kSilenceSeconds / 2));
+    add("keepalives_interval", "10");
+    add("keepalives_count", "3");
+    add("tcp_user_timeout", std::to_string(kSilenceSeconds * 1000));
+  }
+  std::string text;
+  for (const auto& [name, value] : parameters)
+    text += fmt::format("{}{}={}", text.empty() ? "" : " ", name, Quoted(value));
   return text;
 }
 
-std::unique_ptr<soci::session> Connect(const DatabaseUrl& url, unsigned connect_seconds) {
+std::unique_ptr<soci::session> Connect(const DatabaseUrl& url, unsigned connect_seconds, unsigned wait_seconds) {
   switch (url.engine) {
     case Engine::kSqlite: {
       // FULL: a commit is on the disk when it returns, so that an image once active survives a power cut.
-      auto session = std::make_unique<soci::session>(soci::sqlite3, fmt::format("db=\"{}\" timeout=30", url.path));
+      auto session =
+          std::make_unique<soci::session>(soci::sqlite3, fmt::format("db=\"{}\" timeout={}", url.path, wait_seconds));
       *session << "PRAGMA journal_mode=WAL";
       *session << "PRAGMA synchronous=FULL";
       *session << "PRAGMA foreign_keys=ON";
@@ -46,11 +74,18 @@ std::unique_ptr<soci::session> Connect(const DatabaseUrl& url, unsigned connect_
     }
     case Engine::kMariaDb: {
       auto session = std::make_unique<soci::session>(soci::mysql, ServerParameters(url, connect_seconds));
-      *session << "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'";
+      *session << "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout=10";
+      *session << "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
       return session;
     }
-    case Engine::kPostgreSql:
-      return std::make_unique<soci::session>(soci::postgresql, ServerParameters(url, connect_seconds));
+    case Engine::kPostgreSql: {
+      auto session = std::make_unique<soci::session>(soci::postgresql, ServerParameters(url, connect_seconds));
+      // A listing's plan depends on what is looked for: one plan for all values would be a scan for some of them.
+      *session << "SET plan_cache_mode = force_custom_plan";
+      *session << "SET lock_timeout = '10s'";
+      *session << "SET client_min_messages = error";  // what is less, its library would print
+      return session;
+    }
   }
   return nullptr;
 }
@@ -86,21 +121,66 @@ Sql& Sql::BindList(const std::vector<std::string>& values) {
 
 std::string_view ForUpdate(Engine engine) noexcept { return engine == Engine::kSqlite ? "" : " FOR UPDATE"; }
 
+// SOCI keeps references to where values come from and go to.
+struct Connection::Statement {
+  Statement(soci::session& session, const Sql& sql, std::size_t columns)
+      : text(sql.text()),
+        given(sql.values().size()),
+        given_marks(sql.values().size(), soci::i_ok),
+        found(columns),
+        found_marks(columns, soci::i_null),
+        statement(session) {
+    for (std::size_t at = 0; at < columns; ++at) statement.exchange(soci::into(found[at], found_marks[at]));
+    for (std::size_t at = 0; at < given.size(); ++at) statement.exchange(soci::use(given[at], given_marks[at]));
+    statement.alloc();
+    statement.prepare(text, soci::details::st_repeatable_query);
+    statement.define_and_bind();
+  }
+
+  void Give(const std::vector<Value>& values) {
+    for (std::size_t at = 0; at < given.size(); ++at) {
+      given[at] = values[at].value_or("");
+      given_marks[at] = values[at] ? soci::i_ok : soci::i_null;
+    }
+  }
+  Row Found() const {
+    Row row(found.size());
+    for (std::size_t at = 0; at < found.size(); ++at) {
+      if (found_marks[at] != soci::i_null) row[at] = found[at];
+    }
+    return row;
+  }
+
+  const std::string text;
+  std::vector<std::string> given;
+  std::vector<soci::indicator> given_marks;
+  std::vector<std::string> found;
+  std::vector<soci::indicator> found_marks;
+  soci::statement statement;
+};
+
 Connection::Connection(Engine engine, std::unique_ptr<soci::session> session)
     : engine_(engine), session_(std::move(session)) {}
 Connection::~Connection() = default;
 
-Result<std::unique_ptr<Connection>> Connection::Open(const DatabaseUrl& url, unsigned connect_seconds) {
+Result<std::unique_ptr<Connection>> Connection::Open(const DatabaseUrl& url, unsigned connect_seconds,
+                                                     unsigned wait_seconds) {
   if (url.engine == Engine::kSqlite && url.path.find('"') != std::string::npos)
     return Error(ErrorKind::kInvalid, "the path of an SQLite database cannot hold a '\"'");
   try {
-    return std::unique_ptr<Connection>(new Connection(url.engine, Connect(url, connect_seconds)));
+    return std::unique_ptr<Connection>(new Connection(url.engine, Connect(url, connect_seconds, wait_seconds)));
   } catch (const soci::soci_error& error) {
     return Error(ErrorKind::kIo,
                  fmt::format("cannot open the database ({}): {}", url.Describe(), error.get_error_message()));
   } catch (const std::exception& error) {
     return Error(ErrorKind::kIo, fmt::format("cannot open the database ({}): {}", url.Describe(), error.what()));
   }
+}
+
+// A statement that was left in the middle of its rows would keep SQLite's file locked. PostgreSQL takes no wish to drop
+// one in a transaction that has failed, and keeps them in order by itself.
+void Connection::Forget() noexcept {
+  if (engine_ != Engine::kPostgreSql) statements_.clear();
 }
 
 template <class Work>
@@ -110,8 +190,10 @@ auto Connection::Guarded(const Work& work) -> decltype(work()) {
     return work();
   } catch (const soci::soci_error& error) {
     passing_ = IsPassing(error);
+    Forget();
     return Error(ErrorKind::kIo, Reason(error));
   } catch (const std::exception& error) {
+    Forget();
     return Error(ErrorKind::kIo, fmt::format("the database failed: {}", error.what()));
   }
 }
@@ -126,43 +208,29 @@ Result<> CheckValues(const Sql& sql) {
   return Done{};
 }
 
-// What a statement reads its parameters from: SOCI keeps references.
-struct Parameters {
-  explicit Parameters(const Sql& sql) {
-    for (const Value& value : sql.values()) {
-      texts.push_back(value.value_or(""));
-      indicators.push_back(value ? soci::i_ok : soci::i_null);
-    }
-  }
-  void Use(soci::statement& statement) {
-    for (std::size_t at = 0; at < texts.size(); ++at) statement.exchange(soci::use(texts[at], indicators[at]));
-  }
-  std::deque<std::string> texts;
-  std::deque<soci::indicator> indicators;
-};
-
 }  // namespace
+
+Connection::Statement& Connection::Prepared(const Sql& sql, std::size_t columns) {
+  constexpr std::size_t kMostStatements = 100;
+  auto known = std::ranges::find_if(
+      statements_, [&](const auto& one) { return one->found.size() == columns && one->text == sql.text(); });
+  if (known == statements_.end()) {
+    if (statements_.size() == kMostStatements) statements_.pop_back();
+    statements_.push_front(std::make_unique<Statement>(*session_, sql, columns));
+  } else {
+    statements_.splice(statements_.begin(), statements_, known);
+  }
+  statements_.front()->Give(sql.values());
+  return *statements_.front();
+}
 
 Result<std::vector<Row>> Connection::Select(const Sql& sql, std::size_t columns) {
   PLATTER_CHECK(CheckValues(sql));
   return Guarded([&]() -> Result<std::vector<Row>> {
-    Parameters parameters(sql);
-    std::deque<std::string> texts(columns);
-    std::deque<soci::indicator> indicators(columns, soci::i_null);
-    soci::statement statement(*session_);
-    for (std::size_t at = 0; at < columns; ++at) statement.exchange(soci::into(texts[at], indicators[at]));
-    parameters.Use(statement);
-    statement.alloc();
-    statement.prepare(sql.text(), soci::details::st_one_time_query);
-    statement.define_and_bind();
+    Statement& prepared = Prepared(sql, columns);
     std::vector<Row> rows;
-    for (bool more = statement.execute(true); more; more = statement.fetch()) {
-      Row row(columns);
-      for (std::size_t at = 0; at < columns; ++at) {
-        if (indicators[at] != soci::i_null) row[at] = texts[at];
-      }
-      rows.push_back(std::move(row));
-    }
+    for (bool more = prepared.statement.execute(true); more; more = prepared.statement.fetch())
+      rows.push_back(prepared.Found());
     return rows;
   });
 }
@@ -170,14 +238,9 @@ Result<std::vector<Row>> Connection::Select(const Sql& sql, std::size_t columns)
 Result<std::uint64_t> Connection::Run(const Sql& sql) {
   PLATTER_CHECK(CheckValues(sql));
   return Guarded([&]() -> Result<std::uint64_t> {
-    Parameters parameters(sql);
-    soci::statement statement(*session_);
-    parameters.Use(statement);
-    statement.alloc();
-    statement.prepare(sql.text(), soci::details::st_one_time_query);
-    statement.define_and_bind();
-    statement.execute(true);
-    return static_cast<std::uint64_t>(std::max<long long>(statement.get_affected_rows(), 0));
+    Statement& prepared = Prepared(sql, 0);
+    prepared.statement.execute(true);
+    return static_cast<std::uint64_t>(std::max<long long>(prepared.statement.get_affected_rows(), 0));
   });
 }
 
@@ -192,7 +255,8 @@ Result<> Connection::Begin(Access access) {
         *session_ << (write ? "START TRANSACTION" : "START TRANSACTION WITH CONSISTENT SNAPSHOT");
         break;
       case Engine::kPostgreSql:
-        *session_ << (write ? "BEGIN" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+        *session_ << (write ? "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+                            : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
         break;
     }
     return Done{};

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -59,7 +60,9 @@ enum class Access : std::uint8_t { kRead, kWrite };
 
 class Connection {
  public:
-  static Result<std::unique_ptr<Connection>> Open(const DatabaseUrl& url, unsigned connect_seconds);
+  // `wait_seconds`: how long another program may lock the file, SQLite only.
+  static Result<std::unique_ptr<Connection>> Open(const DatabaseUrl& url, unsigned connect_seconds,
+                                                  unsigned wait_seconds = 30);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -77,12 +80,17 @@ class Connection {
   bool passing() const noexcept { return passing_; }
 
  private:
+  struct Statement;
   Connection(Engine engine, std::unique_ptr<soci::session> session);
   template <class Work>
   auto Guarded(const Work& work) -> decltype(work());
+  // The statement, compiled, with its values in place.
+  Statement& Prepared(const Sql& sql, std::size_t columns);
+  void Forget() noexcept;
   Engine engine_;
   bool passing_ = false;
   std::unique_ptr<soci::session> session_;
+  std::list<std::unique_ptr<Statement>> statements_;  // a bounded number; the one used last comes first
 };
 
 // " FOR UPDATE" where the engine locks rows; SQLite locks the whole database at the beginning of a change.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <span>
 
 #include "registry-core/catalog/catalog.h"
 
@@ -45,6 +46,62 @@ std::optional<std::string_view> TakeBefore(std::string_view& text, std::size_t s
   return before;
 }
 
+// What may stand behind the "?". PostgreSQL's are its own library's, which reads them itself. MariaDB's library would
+// encrypt without looking at the server's certificate: the options that ask for TLS are not among these.
+constexpr std::string_view kMariaDbOptions[] = {"unix_socket", "charset", "connect_timeout", "read_timeout",
+                                                "write_timeout"};
+constexpr std::string_view kPostgreSqlOptions[] = {"host",
+                                                   "application_name",
+                                                   "client_encoding",
+                                                   "connect_timeout",
+                                                   "sslmode",
+                                                   "sslrootcert",
+                                                   "sslcert",
+                                                   "sslkey",
+                                                   "sslcrl",
+                                                   "target_session_attrs",
+                                                   "keepalives",
+                                                   "keepalives_idle",
+                                                   "keepalives_count",
+                                                   "keepalives_interval",
+                                                   "tcp_user_timeout",
+                                                   "gssencmode",
+                                                   "krbsrvname",
+                                                   "channel_binding"};
+
+std::span<const std::string_view> OptionsOf(Engine engine) noexcept {
+  switch (engine) {
+    case Engine::kSqlite:
+      return {};
+    case Engine::kMariaDb:
+      return kMariaDbOptions;
+    case Engine::kPostgreSql:
+      return kPostgreSqlOptions;
+  }
+  return {};
+}
+
+// The catalog speaks UTF-8, whatever the URL says: it may say that, or MariaDB's half of it.
+bool IsUtf8(std::string_view charset) noexcept {
+  return charset == "utf8" || charset == "UTF8" || charset == "utf-8" || charset == "utf8mb3" || charset == "utf8mb4";
+}
+
+Result<> CheckOption(std::string_view name, std::string_view value, Engine engine) {
+  const auto known = OptionsOf(engine);
+  if (std::ranges::find(known, name) == known.end())
+    return Error(ErrorKind::kInvalid, "the database's URL is wrong: an option behind its '?' is not known")
+        .Found(std::string(name))
+        .Allowed(known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", ")));
+  if ((name == "charset" || name == "client_encoding") && !IsUtf8(value))
+    return Wrong(fmt::format("its {} is not UTF-8", name));
+  const bool seconds = engine == Engine::kMariaDb && name.ends_with("_timeout");
+  if (seconds &&
+      (value.empty() || value.size() > 6 || value.find_first_not_of("0123456789") != std::string_view::npos ||
+       value.find_first_not_of('0') == std::string_view::npos))
+    return Wrong(fmt::format("its {} is no number of seconds from 1 to 999999", name));
+  return Done{};
+}
+
 Result<> ParseOptions(std::string_view text, DatabaseUrl& url) {
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('&'), text.size());
@@ -54,7 +111,8 @@ Result<> ParseOptions(std::string_view text, DatabaseUrl& url) {
     if (!name || name->empty()) return Wrong("an option behind its '?' is not name=value");
     std::string plain_name = PLATTER_TRY(Unescape(*name, "options"));
     std::string plain = PLATTER_TRY(Unescape(value, "options"));
-    if (plain_name == "unix_socket")
+    PLATTER_CHECK(CheckOption(plain_name, plain, url.engine));
+    if (plain_name == (url.engine == Engine::kMariaDb ? "unix_socket" : "host"))
       url.socket = std::move(plain);
     else
       url.options.emplace_back(std::move(plain_name), std::move(plain));
@@ -111,23 +169,22 @@ Result<DatabaseUrl> DatabaseUrl::Parse(std::string_view text) {
   std::string_view rest = text.substr(colon + 3);
   const std::string_view engine = driver.substr(0, driver.find('+'));
   DatabaseUrl url;
+  if (engine == "mysql" || engine == "mariadb")
+    url.engine = Engine::kMariaDb;
+  else if (engine == "postgresql" || engine == "postgres")
+    url.engine = Engine::kPostgreSql;
+  else if (engine != "sqlite")
+    return Wrong("no database that is known here stands before its '://'");
   const std::size_t question = rest.find('?');
   if (question != std::string_view::npos) {
     PLATTER_CHECK(ParseOptions(rest.substr(question + 1), url));
     rest = rest.substr(0, question);
   }
-  if (engine == "sqlite") {
+  if (url.engine == Engine::kSqlite) {
     // Three slashes and a relative path, or four: the path begins behind the third.
     if (!rest.starts_with('/') || rest.size() < 2) return Wrong("it names no file");
     url.path = PLATTER_TRY(Unescape(rest.substr(1), "path"));
     return url;
-  }
-  if (engine == "mysql" || engine == "mariadb") {
-    url.engine = Engine::kMariaDb;
-  } else if (engine == "postgresql" || engine == "postgres") {
-    url.engine = Engine::kPostgreSql;
-  } else {
-    return Wrong("no database that is known here stands before its '://'");
   }
   PLATTER_CHECK(ParseServer(rest, url));
   return url;

@@ -1,91 +1,11 @@
-#include "registry-core/catalog/catalog.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
 
-#include "registry-core/catalog/schema.h"
+#include "tests/registry/catalog/catalog_fixture.h"
 
 namespace platter::registry {
 namespace {
-
-class CatalogTest : public testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / ("catalog-" + NewIdentifier());
-    std::filesystem::create_directories(folder_);
-    url_ = DatabaseUrl::Parse("sqlite:///" + (folder_ / "registry.sqlite").string()).value();
-    auto opened = Catalog::Open(url_, {}, true);
-    ASSERT_TRUE(opened.ok()) << opened.error().what();
-    catalog_ = std::move(opened).value();
-  }
-  void TearDown() override {
-    catalog_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-
-  static ImageRecord Image(std::string name, std::string owner = "here") {
-    ImageRecord image;
-    image.id = NewIdentifier();
-    image.name = std::move(name);
-    image.owner = std::move(owner);
-    image.created = image.updated = Now();
-    return image;
-  }
-  ImageRecord Insert(ImageRecord image) {
-    auto inserted = catalog_->Insert(std::move(image));
-    EXPECT_TRUE(inserted.ok()) << inserted.error().what();
-    return inserted.value();
-  }
-  std::vector<std::string> Names(const ImageQuery& query) {
-    auto images = catalog_->List(query);
-    EXPECT_TRUE(images.ok()) << images.error().what();
-    std::vector<std::string> names;
-    for (const ImageRecord& image : images.value()) names.push_back(image.name.value_or("NULL"));
-    return names;
-  }
-  static ImageQuery As(std::optional<std::string> project) {
-    ImageQuery query;
-    query.viewer.project = std::move(project);
-    return query;
-  }
-
-  std::filesystem::path folder_;
-  DatabaseUrl url_;
-  std::unique_ptr<Catalog> catalog_;
-};
-
-void ExpectEqual(const ImageRecord& left, const ImageRecord& right) {
-  EXPECT_EQ(left.id, right.id);
-  EXPECT_EQ(left.name, right.name);
-  EXPECT_EQ(left.status, right.status);
-  EXPECT_EQ(left.visibility, right.visibility);
-  EXPECT_EQ(left.is_protected, right.is_protected);
-  EXPECT_EQ(left.hidden, right.hidden);
-  EXPECT_EQ(left.owner, right.owner);
-  EXPECT_EQ(left.disk_format, right.disk_format);
-  EXPECT_EQ(left.container_format, right.container_format);
-  EXPECT_EQ(left.min_disk, right.min_disk);
-  EXPECT_EQ(left.min_ram, right.min_ram);
-  EXPECT_EQ(left.size, right.size);
-  EXPECT_EQ(left.virtual_size, right.virtual_size);
-  EXPECT_EQ(left.checksum, right.checksum);
-  EXPECT_EQ(left.hash_algorithm, right.hash_algorithm);
-  EXPECT_EQ(left.hash_value, right.hash_value);
-  EXPECT_EQ(left.tags, right.tags);
-  EXPECT_EQ(left.properties, right.properties);
-  EXPECT_EQ(left.created, right.created);
-  EXPECT_EQ(left.updated, right.updated);
-  EXPECT_EQ(left.deleted, right.deleted);
-  EXPECT_EQ(left.version, right.version);
-  ASSERT_EQ(left.locations.size(), right.locations.size());
-  for (std::size_t at = 0; at < left.locations.size(); ++at) {
-    EXPECT_EQ(left.locations[at].url, right.locations[at].url);
-    EXPECT_EQ(left.locations[at].store, right.locations[at].store);
-    EXPECT_EQ(left.locations[at].metadata, right.locations[at].metadata);
-  }
-}
 
 TEST_F(CatalogTest, ARecordComesBackWhole) {
   ImageRecord image = Image("it's a \"\xC3\xBC\" \\ : :p1 ?");
@@ -213,18 +133,6 @@ TEST_F(CatalogTest, PagesJoinToTheWhole) {
       }
     }
   }
-}
-
-TEST_F(CatalogTest, TheSchemaIsCheckedAndKeepsItsRows) {
-  const DatabaseUrl old = DatabaseUrl::Parse("sqlite:///" + (folder_ / "old.sqlite").string()).value();
-  EXPECT_EQ(Catalog::Open(old).error().kind(), ErrorKind::kUnsupported);
-  ASSERT_TRUE(MigrateTo(old, 1, {}).ok());
-  EXPECT_EQ(ReadSchemaState(old).value().found, 1U);
-  EXPECT_EQ(Catalog::Open(old).error().kind(), ErrorKind::kUnsupported);
-  std::vector<std::string> lines;
-  EXPECT_EQ(Migrate(old, [&](std::string_view line) { lines.emplace_back(line); }).value().found, SchemaVersion());
-  EXPECT_EQ(lines.size(), SchemaVersion() - 1);
-  EXPECT_TRUE(Catalog::Open(old).ok());
 }
 
 TEST_F(CatalogTest, TasksAndMembers) {
