@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -35,6 +36,38 @@ Result<> RefuseContainer(std::string_view name, const WrappedDisk& disk, const s
       .In(fmt::format("{}:{}", name, disk.file))
       .Found(std::string(inner->name))
       .Try("unpack it first");
+}
+
+bool NamesParent(const ImageInfo& info) noexcept {
+  return info.backing || info.backing_search || !info.backing_id.empty();
+}
+
+// Opens what lies below the layers of `chain`, of which the last is the disk `at`. True where there is something.
+Result<bool> OpenParent(std::string_view name, Container& container, std::size_t& at, const OpenContext& context,
+                        OpenedChain& chain) {
+  const std::vector<WrappedDisk>& disks = container.info().disks;
+  const OpenedLayer& above = chain.layers.back();
+  if (disks[at].parent.empty()) return false;
+  const auto parent = std::ranges::find(disks, disks[at].parent, &WrappedDisk::id);
+  // Where the container has no such disk it has been refused before.
+  if (parent == disks.end()) return false;
+  if (!NamesParent(above.image->info()) && !above.driver->can_have_backing) {
+    return Error(ErrorKind::kUnsupported, "the disk is a layer above another one, in a format without layers")
+        .In(above.path)
+        .At("OVF descriptor", "Disk/@parentRef")
+        .Found(disks[at].parent);
+  }
+  if (chain.layers.size() >= context.limits.chain_depth) {
+    return Error(ErrorKind::kLimit, "backing chain is too deep")
+        .In(above.path)
+        .Allowed(fmt::format("{} layers", context.limits.chain_depth));
+  }
+  at = static_cast<std::size_t>(parent - disks.begin());
+  auto below = OpenWrappedDisk(name, container, at, context);
+  if (!below.ok()) return std::move(below).error().While(fmt::format("opening the disk below {}", above.path));
+  PLATTER_CHECK(CheckIdentity(above, below.value(), context));
+  chain.layers.push_back(std::move(below).value());
+  return true;
 }
 
 }  // namespace
@@ -94,6 +127,21 @@ Result<OpenedLayer> OpenWrappedDisk(std::string_view name, Container& container,
       .At("OVF descriptor", "Disk/@format")
       .Found("something else")
       .Allowed(wrapped.format);
+}
+
+Result<OpenedChain> OpenWrappedChain(std::string_view name, Container& container, std::size_t disk,
+                                     const OpenContext& context) {
+  OpenedChain chain;
+  chain.layers.push_back(PLATTER_TRY(OpenWrappedDisk(name, container, disk, context)));
+  while (PLATTER_TRY(OpenParent(name, container, disk, context, chain))) continue;
+  // What the lowest one names is another file.
+  DenyGate gate;
+  OpenContext inside = context;
+  inside.gate = &gate;
+  OpenedLayer lowest = std::move(chain.layers.back());
+  chain.layers.pop_back();
+  std::ranges::move(PLATTER_TRY(OpenChain(std::move(lowest), inside)).layers, std::back_inserter(chain.layers));
+  return chain;
 }
 
 }  // namespace platter

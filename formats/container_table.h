@@ -27,4 +27,10 @@ Result<const ContainerDriver*> ProbeContainer(const std::shared_ptr<Storage>& st
 Result<OpenedLayer> OpenWrappedDisk(std::string_view name, Container& container, std::size_t disk,
                                     const OpenContext& context);
 
+// The same with the disks below it, where the container says that it is a layer above another one
+// (WrappedDisk::parent): a layer that names its parent gets that disk, whatever name it has for it. kCorrupt for a
+// parent that is not the one that the layer was made on; kUnsupported for a layer in a format that has no layers.
+Result<OpenedChain> OpenWrappedChain(std::string_view name, Container& container, std::size_t disk,
+                                     const OpenContext& context);
+
 }  // namespace platter

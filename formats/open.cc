@@ -13,18 +13,6 @@ namespace {
 
 bool SameFile(const Storage& a, const Storage& b) { return a.identity().has_value() && a.identity() == b.identity(); }
 
-Result<> CheckIdentity(const OpenedLayer& above, const OpenedLayer& below, const OpenContext& context) {
-  const std::string& wanted = above.image->info().backing_id;
-  const std::string& found = below.image->info().id;
-  if (!context.contents || wanted.empty() || wanted == found) return Done{};
-  if (!found.empty() && found == above.image->info().other_backing_id) return Done{};
-  return Error(ErrorKind::kCorrupt, "not the backing file that the image was made on, or changed since then")
-      .In(below.path)
-      .At("header", "identity")
-      .Found(found.empty() ? "none" : found)
-      .Allowed(fmt::format("{}, which {} names", wanted, above.path));
-}
-
 Result<OpenedLayer> OpenReference(const Reference& backing, const OpenedLayer& above, const OpenContext& context) {
   const FormatDriver* driver = nullptr;
   if (!backing.format_hint.empty()) {
@@ -95,6 +83,18 @@ Result<OpenedLayer> OpenLayer(std::string path, std::shared_ptr<Storage> storage
   auto image = driver->open(storage, context);
   if (!image.ok()) return std::move(image).error().In(path);
   return OpenedLayer{std::move(path), driver, std::move(storage), std::move(image).value()};
+}
+
+Result<> CheckIdentity(const OpenedLayer& above, const OpenedLayer& below, const OpenContext& context) {
+  const std::string& wanted = above.image->info().backing_id;
+  const std::string& found = below.image->info().id;
+  if (!context.contents || wanted.empty() || wanted == found) return Done{};
+  if (!found.empty() && found == above.image->info().other_backing_id) return Done{};
+  return Error(ErrorKind::kCorrupt, "not the backing file that the image was made on, or changed since then")
+      .In(below.path)
+      .At("header", "identity")
+      .Found(found.empty() ? "none" : found)
+      .Allowed(fmt::format("{}, which {} names", wanted, above.path));
 }
 
 Result<OpenedChain> OpenChain(OpenedLayer top, const OpenContext& context) {

@@ -28,6 +28,10 @@ struct OpenedChain {
 Result<OpenedLayer> OpenLayer(std::string path, std::shared_ptr<Storage> storage, const FormatDriver* driver,
                               const OpenContext& context);
 
+// kCorrupt where `below` is not the layer that `above` was made on (ImageInfo::id); Done where only descriptions are
+// wanted.
+Result<> CheckIdentity(const OpenedLayer& above, const OpenedLayer& below, const OpenContext& context);
+
 // Opens everything below `top`, through context.gate. kCorrupt for a chain that comes back to a file it has already
 // been through, and for a layer that is not the one its upper neighbour was made on (ImageInfo::id; not when only
 // descriptions are wanted); kLimit for one deeper than the limits allow; the other kinds as FormatDriver::open.

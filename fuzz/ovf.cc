@@ -1,7 +1,8 @@
-// The texts of an appliance: descriptor, manifest, units and names. The first byte chooses.
+// The texts of an appliance: descriptor, manifest, certificate, units and names. The first byte chooses.
 #include <algorithm>
 #include <string_view>
 
+#include "formats/containers/ovf/certificate.h"
 #include "formats/containers/ovf/descriptor.h"
 #include "formats/containers/ovf/manifest.h"
 #include "formats/containers/ovf/package.h"
@@ -43,6 +44,14 @@ void ReadManifest(std::span<const std::byte> text) {
   }
 }
 
+void ReadCertificate(std::span<const std::byte> text) {
+  const auto parsed = ovf::ParseCertificate(text);
+  if (!parsed.ok()) return Told(parsed.error());
+  Promise(!parsed.value().signature.empty() && !parsed.value().x509.empty(), "a certificate has both of its parts");
+  const auto signer = ovf::VerifySignature(parsed.value(), text);
+  if (!signer.ok()) Told(signer.error());
+}
+
 void ReadWords(std::string_view text) {
   const auto unit = ovf::ParseUnit(text);
   Promise(!unit || *unit <= INT64_MAX, "a unit has 63 bits");
@@ -57,11 +66,13 @@ void ReadWords(std::string_view text) {
 void TestOneInput(std::span<const std::uint8_t> input) {
   if (input.empty()) return;
   const auto text = std::as_bytes(input.subspan(1));
-  switch (input.front() % 3) {
+  switch (input.front() % 4) {
     case 0:
       return ReadDescriptor(text);
     case 1:
       return ReadManifest(text);
+    case 3:
+      return ReadCertificate(text);
     default:
       return ReadWords({reinterpret_cast<const char*>(text.data()), text.size()});
   }

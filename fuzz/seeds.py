@@ -422,6 +422,11 @@ def appliances(seeds):
     seeds.add(b"\0" + OVF_TEXTS[0].encode("utf-16"), "ovf")
     for text in (f"SHA1(a)= {'0' * 40}\n", f"SHA256(a b)= {'a' * 64}\r\nSHA512 (c) = {'F' * 128}\n"):
         seeds.add(b"\1" + text.encode(), "ovf")
+    for key in (["genrsa", "1024"], ["ecparam", "-name", "prime256v1", "-genkey", "-noout"]):
+        if seeds.run("openssl", *key, "-out", "key.pem") and seeds.run(
+                "openssl", "req", "-x509", "-new", "-key", "key.pem", "-subj", "/CN=box", "-out", "x509.pem"):
+            text = (seeds.work / "x509.pem").read_bytes()
+            seeds.add(b"\3SHA256(box.mf)= " + b"00" * 128 + b"\n" + text, "ovf")
     for text in ("byte * 2^30", "byte*10^9", "MegaBytes", "byte * 1024", "../a%2fb", "http://host/a"):
         seeds.add(b"\2" + text.encode(), "ovf")
     for words in ([], ["-o", "subformat=streamOptimized"]):
@@ -436,6 +441,22 @@ def appliances(seeds):
             if seeds.run("tar", f"--format={form}", "-b1", "-cf", "a.ova", "box.ovf", "box.mf", "disk.vmdk"):
                 seeds.add_file("a.ova", "ova", "tar")
                 seeds.add((seeds.work / "a.ova").read_bytes(), "inspect", prefix=b"\x80\0")
+    # Divided, and in layers.
+    data = (seeds.work / "disk.vmdk").read_bytes() if (seeds.work / "disk.vmdk").is_file() else b"disk"
+    (seeds.work / "box.ovf").write_text(
+        OVF % (OVF_FILE % (1, "disk.vmdk", f' ovf:chunkSize="60000" ovf:size="{len(data)}"'),
+               OVF_DISK % (1, 1, "1048576", "vmdk", "")))
+    for at in range(0, len(data), 60000):
+        (seeds.work / f"disk.vmdk.{at // 60000:09}").write_bytes(data[at:at + 60000])
+    chunks = sorted(path.name for path in seeds.work.glob("disk.vmdk.0*"))
+    if seeds.run("tar", "--format=ustar", "-b1", "-cf", "a.ova", "box.ovf", *chunks):
+        seeds.add_file("a.ova", "ova")
+    (seeds.work / "box.ovf").write_text(
+        OVF % (OVF_FILE % (1, "child", "") + OVF_FILE % (2, "disk.vmdk", ""),
+               OVF_DISK % (1, 1, "1048576", "vmdk", ' ovf:parentRef="d2"') + OVF_DISK % (2, 2, "1048576", "vmdk", "")))
+    if seeds.run("qemu-img", "create", "-q", "-f", "vmdk", "-b", "disk.vmdk", "-F", "vmdk", "child"):
+        if seeds.run("tar", "--format=ustar", "-b1", "-cf", "a.ova", "box.ovf", "child", "disk.vmdk"):
+            seeds.add_file("a.ova", "ova")
 
 
 def sha256(data):

@@ -2,13 +2,12 @@
 
 // Deprecated in favour of EVP, which keeps its states to itself.
 #define OPENSSL_SUPPRESS_DEPRECATED
-#include <dlfcn.h>
 #include <openssl/md5.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
 
-#include "convert/hash/evp.h"
+#include "formats/core/libcrypto.h"
 
 namespace platter::hash {
 namespace {
@@ -23,20 +22,15 @@ struct Updates {
   decltype(&SHA512_Update) sha512 = nullptr;
 };
 
-template <class Function>
-void Find(void* library, const char* name, Function& function) {
-  function = reinterpret_cast<Function>(dlsym(library, name));
-}
-
 // What the library does not have is null.
 Updates Look() {
   Updates updates;
-  const auto library = LoadCrypto();
+  const auto library = LoadLibcrypto();
   if (!library.ok()) return updates;
-  Find(library.value(), "MD5_Update", updates.md5);
-  Find(library.value(), "SHA1_Update", updates.sha1);
-  Find(library.value(), "SHA256_Update", updates.sha256);
-  Find(library.value(), "SHA512_Update", updates.sha512);
+  (void)FindFunction(library.value(), "MD5_Update", updates.md5);
+  (void)FindFunction(library.value(), "SHA1_Update", updates.sha1);
+  (void)FindFunction(library.value(), "SHA256_Update", updates.sha256);
+  (void)FindFunction(library.value(), "SHA512_Update", updates.sha512);
   return updates;
 }
 
@@ -82,7 +76,7 @@ void TakeSha512(const MessagePiece& piece) { TakeSha2<SHA512_CTX, SHA_LONG64>(pi
 }  // namespace
 
 Result<BlockLoop> LoadBlockLoop(LaneDigest digest) {
-  PLATTER_TRY(LoadCrypto());
+  PLATTER_TRY(LoadLibcrypto());
   const Updates& updates = Library();
   BlockLoop loop;
   if (digest == LaneDigest::kMd5) {

@@ -1,5 +1,4 @@
-// OpenSSL's digests, loaded when the first one is asked for: linked into a program, its tables would make the start of
-// every process a quarter longer, and most processes hash nothing.
+// OpenSSL's digests, loaded when the first one is asked for (formats/core/libcrypto.h).
 #pragma once
 
 #include <openssl/evp.h>
@@ -23,8 +22,5 @@ struct Evp {
 
 // The same object every time; thread-safe. kUnsupported when the library is not there.
 Result<const Evp*> LoadEvp();
-
-// The library itself, for dlsym. As LoadEvp.
-Result<void*> LoadCrypto();
 
 }  // namespace platter::hash

@@ -37,6 +37,7 @@ struct WrappedDisk {
   // Bytes of the file that holds it, as it is stored.
   std::optional<std::uint64_t> stored_size = {};
   std::string compression = {};  // "gzip", or "" for bytes as they are
+  std::string parent = {};       // the id of the disk that it is a layer above; "" for none
 };
 
 // One layer of a container image: a tar of what it adds to the layers below, and takes from them.

@@ -80,7 +80,16 @@ struct Packing {
 void PrintTo(const Packing& packing, std::ostream* out) { *out << packing.name; }
 
 const std::string kVmdk = "http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized";
+const std::string kRaw = "http://en.wikipedia.org/wiki/Byte";
 const std::string kGnuTar = "tar --format=ustar -cf box.ova box.ovf box-disk1";
+
+// Divides box-disk1 and says so in the descriptor; `chunks`: the archive's members, in their order.
+std::string Divided(const std::string& size, const std::string& chunks) {
+  return fmt::format(
+      "split -d -a 9 -b {0} box-disk1 box-disk1. && rm box-disk1 && "
+      "sed -i 's,<File ,<File ovf:chunkSize=\"{0}\" ,' box.ovf && tar --format=ustar -cf box.ova box.ovf {1}",
+      size, chunks);
+}
 
 const std::vector<Packing> kPackings = {
     {"StreamOptimized", "vmdk", "subformat=streamOptimized", kVmdk, kGnuTar},
@@ -93,6 +102,16 @@ const std::vector<Packing> kPackings = {
     {"Gzip", "vmdk", "subformat=streamOptimized", kVmdk,
      "gzip box-disk1; mv box-disk1.gz box-disk1; sed -i 's,<File ,<File ovf:compression=\"gzip\" ,' box.ovf; " +
          kGnuTar},
+    {"Chunks", "vmdk", "subformat=streamOptimized", kVmdk, Divided("1000000", "box-disk1.*")},
+    {"ChunksOfRaw", "raw", "", kRaw, Divided("2097152", "box-disk1.*")},
+    {"ChunksOfGzip", "vmdk", "subformat=streamOptimized", kVmdk,
+     "gzip box-disk1; mv box-disk1.gz box-disk1; sed -i 's,<File ,<File ovf:compression=\"gzip\" ,' box.ovf; " +
+         Divided("999999", "box-disk1.*")},
+    {"ChunksInAnyOrder", "qcow2", "", "http://www.gnome.org/~markmc/qcow-image-format.html",
+     Divided("3000000", "$(ls -r box-disk1.*)")},
+    {"ChunksOfSaidSize", "qcow2", "", "http://www.gnome.org/~markmc/qcow-image-format.html",
+     "sed -i \"s,<File ,<File ovf:size='$(stat -c %s box-disk1)' ,\" box.ovf; " + Divided("3000000", "box-disk1.*")},
+    {"OneChunk", "raw", "", kRaw, Divided("9000000", "box-disk1.*")},
     {"GnuFormat", "vmdk", "subformat=streamOptimized", kVmdk, "tar --format=gnu -cf box.ova ./box.ovf ./box-disk1"},
     {"PaxFormat", "vmdk", "subformat=streamOptimized", kVmdk, "tar --format=pax -cf box.ova box.ovf box-disk1"},
     {"V7Format", "vmdk", "subformat=streamOptimized", kVmdk, "tar --format=v7 -cf box.ova box.ovf box-disk1"},
@@ -160,6 +179,103 @@ TEST(OvaTool, WantsToBeToldWhichOfSeveralDisks) {
   EXPECT_THAT(shop.Try({kTool, "map", "--disk=1", "disk.raw"}).err, HasSubstr("--disk is for containers"));
 }
 
+// As libvirt and qemu keep chains: each layer a file of its own, of which the descriptor says what lies below.
+struct Layered {
+  std::string name;
+  std::string format;  // qemu's word
+  bool qemu_writes;    // layers of it
+  std::string uri;
+};
+void PrintTo(const Layered& layered, std::ostream* out) { *out << layered.name; }
+
+class LayeredOva : public testing::TestWithParam<Layered> {
+ protected:
+  // base and child in a folder, the child with what it has of its own; disk.raw as it is to be read.
+  void MakeLayers() {
+    const std::string& format = GetParam().format;
+    const std::vector<std::string> writes = {"-c", "write -P 0x5a 4M 1M", "-c", "write -P 0x6b 64k 64k"};
+    const auto write = [&](const std::string& file, const std::string& as) {
+      std::vector<std::string> command = {"qemu-io", "-f", as, file};
+      command.insert(command.begin() + 1, writes.begin(), writes.end());
+      shop_.Run(command);
+    };
+    shop_.Run({"qemu-img", "convert", "-O", format, "disk.raw", "base"});
+    write("disk.raw", "raw");
+    if (GetParam().qemu_writes) {
+      shop_.Run({"qemu-img", "create", "-q", "-f", format, "-b", "base", "-F", format, "child"});
+      write("child", format);
+    } else {
+      shop_.Run({kTool, "convert", "-O", format, "-B", "base", "-F", format, "disk.raw", "child"});
+    }
+  }
+  void WriteDescriptor(const std::string& parent = "lower") {
+    shop_.Write("box.ovf", VmwareOvf({R"(<File ovf:id="f1" ovf:href="child"/><File ovf:id="f2" ovf:href="base"/>)",
+                                      fmt::format(R"(<Disk ovf:diskId="upper" ovf:fileRef="f1" ovf:capacity="8388608" )"
+                                                  R"(ovf:parentRef="{1}" ovf:format="{0}"/>)"
+                                                  R"(<Disk ovf:diskId="lower" ovf:fileRef="f2" ovf:capacity="8388608" )"
+                                                  R"(ovf:format="{0}"/>)",
+                                                  GetParam().uri, parent)}));
+    shop_.Run({"tar", "-cf", "box.ova", "box.ovf", "child", "base"});
+  }
+
+  Workshop shop_;
+};
+
+TEST_P(LayeredOva, IsReadAsAChain) {
+  MakeLayers();
+  WriteDescriptor();
+  // Under the names that they have in the archive there is nothing any more.
+  shop_.Run({"mkdir", "away"});
+  shop_.Run({"mv", "box.ova", "away"});
+  shop_.Run({kTool, "convert", "--disk", "upper", "-O", "raw", "away/box.ova", "out.raw"});
+  shop_.Run({"cmp", "out.raw", "disk.raw"});
+  shop_.Run({kTool, "compare", "--disk", "upper", "box.ovf", "disk.raw"});
+  const std::string info = shop_.Run({kTool, "info", "away/box.ova"});
+  EXPECT_THAT(info, HasSubstr("parent: lower"));
+  // Judged as an upload it stays what it is: a disk that is not whole without another one.
+  EXPECT_EQ(shop_.Try({kTool, "inspect", "away/box.ova"}).exit_code, 1);
+}
+
+TEST_P(LayeredOva, WithAnotherParentIsRefusedWhereTheLayerKnowsIts) {
+  MakeLayers();
+  shop_.Run({"qemu-img", "create", "-q", "-f", GetParam().format, "base", "8M"});
+  WriteDescriptor();
+  const CommandResult result = shop_.Try({kTool, "convert", "--disk", "1", "-O", "raw", "box.ova", "out.raw"});
+  // A qcow2 image knows its backing file by name alone.
+  EXPECT_EQ(result.exit_code, GetParam().format == "qcow2" ? 0 : 1) << result.err;
+  EXPECT_THAT(result.err, HasSubstr(result.exit_code == 0 ? "" : "not the backing file"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Formats, LayeredOva,
+    testing::Values(Layered{"Vmdk", "vmdk", true, "http://www.vmware.com/interfaces/specifications/vmdk.html#sparse"},
+                    Layered{"Qcow2", "qcow2", true, "http://www.gnome.org/~markmc/qcow-image-format.html"},
+                    Layered{"Vhd", "vpc", false, "http://technet.microsoft.com/en-us/library/bb676673.aspx"}),
+    [](const auto& row) { return row.param.name; });
+
+TEST(LayeredOva, ThatNamesAFileOfTheHostIsRefused) {
+  const Workshop shop;
+  shop.Run({"sh", "-c",
+            "qemu-img create -q -u -f qcow2 -b /etc/passwd -F raw base 8M && "
+            "qemu-img create -q -u -f qcow2 -b base -F qcow2 child 8M"});
+  const std::string qcow2 = "http://www.gnome.org/~markmc/qcow-image-format.html";
+  shop.Write("box.ovf", VmwareOvf({R"(<File ovf:id="f1" ovf:href="child"/><File ovf:id="f2" ovf:href="base"/>)",
+                                   fmt::format(R"(<Disk ovf:diskId="a" ovf:fileRef="f1" ovf:capacity="8388608" )"
+                                               R"(ovf:parentRef="b" ovf:format="{0}"/><Disk ovf:diskId="b" )"
+                                               R"(ovf:fileRef="f2" ovf:capacity="8388608" ovf:format="{0}"/>)",
+                                               qcow2)}));
+  shop.Run({"tar", "-cf", "box.ova", "box.ovf", "child", "base"});
+  const CommandResult result = shop.Try({kTool, "convert", "--disk", "1", "-O", "raw", "box.ova", "out.raw"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("is not allowed here"));
+  // Raw disks have no layers.
+  shop.Run({"sh", "-c",
+            "cp disk.raw child; sed -i 's,http://www.gnome.org/~markmc/qcow-image-format.html,wiki/Byte,' "
+            "box.ovf; tar -cf box.ova box.ovf child base"});
+  EXPECT_THAT(shop.Try({kTool, "convert", "--disk", "1", "-O", "raw", "box.ova", "out.raw"}).err,
+              HasSubstr("in a format without layers"));
+}
+
 TEST(OvaTool, IsARawFileToQemu) {
   const Workshop shop;
   shop.MakeStreamOptimized();
@@ -176,6 +292,11 @@ struct Refused {
   std::string error;
 };
 void PrintTo(const Refused& refused, std::ostream* out) { *out << refused.name; }
+
+// With the size of the whole file in the descriptor; the archive is still to be made.
+std::string SizeSaid() {
+  return "sed -i 's,<File ,<File ovf:size=\"8388608\" ,' box.ovf; " + Divided("2097152", "box-disk1.*") + "; ";
+}
 
 const std::vector<Refused> kRefused = {
     {"HrefOutside", "sed -i 's,href=\"box-disk1,href=\"../disk.raw,' box.ovf; cp box-disk1 ../ 2>/dev/null; " + kGnuTar,
@@ -194,7 +315,28 @@ const std::vector<Refused> kRefused = {
     {"OtherXmlInside", "echo '<a/>' > box.ovf; " + kGnuTar, "called a descriptor and is none"},
     {"NotTheFormatThatIsSaid", "sed -i 's,wiki/Byte,vmdk,' box.ovf; " + kGnuTar, "not in the format"},
     {"Compressed", "sed -i 's,<File ,<File ovf:compression=\"gzip\" ,' box.ovf; " + kGnuTar, "not a gzip stream"},
-    {"Divided", "sed -i 's,<File ,<File ovf:chunkSize=\"512\" ,' box.ovf; " + kGnuTar, "divided into pieces"},
+    {"NotDivided", "sed -i 's,<File ,<File ovf:chunkSize=\"512\" ,' box.ovf; " + kGnuTar,
+     "a chunk of the file is missing"},
+    {"ChunkMissing", SizeSaid() + "rm box-disk1.000000002; tar -cf box.ova box.ovf box-disk1.*",
+     "chunk of the file is missing"},
+    {"LastChunkMissing", Divided("2097152", "box-disk1.00000000[012]"), "the last ones are missing"},
+    {"ChunkTooLong", Divided("2097152", "a") + "; echo >> box-disk1.000000001; tar -cf box.ova box.ovf box-disk1.*",
+     "not as long as is said"},
+    {"LastChunkTooLong", Divided("2097152", "a") + "; echo >> box-disk1.000000003; tar -cf box.ova box.ovf box-disk1.*",
+     "not as long as is said"},
+    {"ChunkTooShort",
+     Divided("2097152", "a") + "; truncate -s 4 box-disk1.000000001; tar -cf box.ova box.ovf box-disk1.*",
+     "not as long as is said"},
+    {"OneChunkMore", SizeSaid() + "echo > box-disk1.000000004; tar -cf box.ova box.ovf box-disk1.*",
+     "more chunks than the file's size takes"},
+    {"TwoChunksOfOneName", Divided("2097152", "box-disk1.*") + "; tar -rf box.ova box-disk1.000000001",
+     "two chunks of one name"},
+    {"ChunkThatIsALink",
+     Divided("2097152", "a") + "; ln -sf /etc/passwd box-disk1.000000001; tar -cf box.ova box.ovf box-disk1.*",
+     "no plain file"},
+    {"ChunksOfNothing", "sed -i 's,<File ,<File ovf:chunkSize=\"0\" ,' box.ovf; " + kGnuTar, "chunks of nothing"},
+    {"MillionsOfChunks", "sed -i 's,<File ,<File ovf:chunkSize=\"1\" ovf:size=\"8388608\" ,' box.ovf; " + kGnuTar,
+     "too many chunks"},
     {"CutShort", kGnuTar + "; truncate -s 1M box.ova", "past the archive's end"},
     {"BackingFileOfTheHost",
      "qemu-img create -q -f qcow2 -b /etc/passwd -F raw box-disk1 2>/dev/null; sed -i 's,wiki/Byte,qcow,' box.ovf; " +

@@ -66,10 +66,30 @@ def make_images():
     l1_table = int.from_bytes(broken[40:48], "big")
     broken[l1_table:l1_table + 8] = (0x8000000000000000 | 0x7FFF0000).to_bytes(8, "big")
     (FOLDER / "table.qcow2").write_bytes(broken)
+    make_signed()
     (FOLDER / "policy.ini").write_text("[policy]\nallow_references = yes\nmax_virtual_size = 4M\n")
     (FOLDER / "wrong.ini").write_text("colour = red\n")
     (FOLDER / "large.ini").write_bytes(b"# filler\n" * 150000)
     (FOLDER / "empty").write_bytes(b"")
+
+
+DESCRIPTOR = """<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1">
+<References><File ovf:id="f" ovf:href="good.qcow2"/></References><DiskSection><Info/><Disk ovf:diskId="d" ovf:fileRef="f"
+ovf:capacity="1048576" ovf:format="http://www.gnome.org/~markmc/qcow-image-format.html"/></DiskSection></Envelope>
+"""
+SIGN = """for f in box.ovf good.qcow2; do echo "SHA256($f)= $(sha256sum $f | cut -c1-64)"; done > box.mf
+openssl ecparam -name prime256v1 -genkey -noout > key.pem
+openssl req -x509 -new -key key.pem -subj /CN=box > x509.pem
+(printf 'SHA256(box.mf)= '; openssl dgst -sha256 -sign key.pem box.mf | od -An -v -tx1 | tr -d ' \\n'; echo; cat x509.pem) > box.cert
+tar -cf signed.ova box.ovf box.mf box.cert good.qcow2
+echo >> box.mf
+tar -cf forged.ova box.ovf box.mf box.cert good.qcow2
+"""
+
+
+def make_signed():
+    (FOLDER / "box.ovf").write_text(DESCRIPTOR)
+    run_again(["sh", "-ec", SIGN])
 
 
 # Words of the command line, exit code, codes of findings.
@@ -100,6 +120,9 @@ VERDICTS = [
     (["secret.qcow2", "--allow-encrypted"], 0, ["qcow2.encrypted"]),
     (["good.qcow2", "--depth", "full"], 0, []),
     (["table.qcow2", "--depth", "full"], 1, None),
+    (["signed.ova", "--expect-container", "ova"], 0, ["ovf.digest_unchecked", "ovf.signature_unchecked"]),
+    (["signed.ova", "--expect-container", "ova", "--depth", "full", "--require-sandbox"], 0, ["ovf.signed"]),
+    (["forged.ova", "--expect-container", "ova", "--depth", "full"], 1, ["ovf.signature"]),
     (["good.qcow2", "--require-sandbox", "--cpu-seconds", "5", "--memory", "100M"], 0, []),
 ]
 
@@ -129,7 +152,9 @@ def answer_of(what, done):
     """The JSON object of a run, after a look at its shape."""
     expect(f"{what}: one line", (done.stdout.count(b"\n"), done.stdout[-1:]), (1, b"\n"))
     answer = json.loads(done.stdout)
-    expect(f"{what}: members", [key for key in answer if key != "error"], MEMBERS)
+    disks = ["disks"] if answer["container"] == "ova" else []
+    members = MEMBERS[:7] + disks + MEMBERS[7:]
+    expect(f"{what}: members", [key for key in answer if key != "error"], members)
     expect(f"{what}: schema", answer["schema"], "platter-inspection/1")
     expect(f"{what}: error only when undecided", "error" in answer, done.returncode == 2)
     expect(f"{what}: verdict", answer["verdict"], ["accepted", "refused", "undecided"][done.returncode])

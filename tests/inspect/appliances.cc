@@ -73,6 +73,8 @@ std::vector<Appliance> HostileDescriptors() {
       {"MissingFile", [] { return WithHref("other"); }, "ova.missing_file"},
       {"Digest", [] { return WithManifest("box.ovf"); }, "ovf.digest"},
       {"DigestOfNothing", [] { return WithManifest("nothing"); }, "ovf.manifest_file"},
+      {"CertificateAlone", [] { return With({.name = "box.cert", .content = "SHA256(box.mf)= 00\n"}); },
+       "ovf.certificate"},
       {"DeltaDisk",
        [] {
          return WithDescriptor(
@@ -82,6 +84,39 @@ std::vector<Appliance> HostileDescriptors() {
        },
        "ovf.parent"},
       {"BareDescriptor", [] { return ToBytes(OneDiskOvf("disk", "512")); }, "ovf.file", "", "expect_container=ovf"},
+  };
+}
+
+// A raw disk of two sectors in chunks of one; `said`: further attributes of its File.
+Bytes InChunks(const std::string& members, const std::string& said) {
+  std::string text = OneDiskOvf("disk", "1024", "", kRaw);
+  text.insert(text.find("<File ") + 6, "ovf:chunkSize=\"512\" " + said);
+  return Archive(TarMember({.name = "box.ovf", .content = text}) + members);
+}
+std::string Chunk(int number, std::size_t size = 512) {
+  return TarMember({.name = fmt::format("disk.{:09}", number), .content = std::string(size, 'x')});
+}
+
+std::vector<Appliance> HostileChunks() {
+  const std::string size = "ovf:size=\"1024\" ";
+  return {
+      {"ChunkMissing", [=] { return InChunks(Chunk(0), size); }, "ovf.chunk"},
+      {"LastChunkMissing", [=] { return InChunks(Chunk(0), ""); }, "ovf.chunk"},
+      {"OneChunkMore", [=] { return InChunks(Chunk(0) + Chunk(1) + Chunk(2), size); }, "ovf.chunk"},
+      {"ChunkTooLong", [=] { return InChunks(Chunk(0, 513) + Chunk(1, 511), size); }, "ovf.chunk"},
+      {"TwoChunksOfOneName", [=] { return InChunks(Chunk(0) + Chunk(1) + Chunk(1), size); }, "ovf.chunk"},
+      {"ChunksAndTheWhole",
+       [=] {
+         return InChunks(Chunk(0) + Chunk(1) + TarMember({.name = "disk", .content = std::string(1024, 'y')}), size);
+       },
+       "ovf.chunk"},
+      {"ChunksOfNothing",
+       [] {
+         std::string text = OneDiskOvf("disk", "512", "", kRaw);
+         text.insert(text.find("<File ") + 6, "ovf:chunkSize=\"0\" ");
+         return WithDescriptor(text);
+       },
+       "ovf.chunk"},
   };
 }
 
@@ -145,7 +180,8 @@ Bytes OvaOfDisks(const std::vector<Bytes>& disks, const std::string& capacity, c
 
 std::vector<Appliance> HostileAppliances() {
   std::vector<Appliance> all = HostileArchives();
-  for (auto& more : {HostileDescriptors(), HostileDisks()}) all.insert(all.end(), more.begin(), more.end());
+  for (auto& more : {HostileDescriptors(), HostileChunks(), HostileDisks()})
+    all.insert(all.end(), more.begin(), more.end());
   return all;
 }
 

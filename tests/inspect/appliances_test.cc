@@ -106,6 +106,38 @@ TEST(Manifest, IsComparedWithTheDisksAtFullDepth) {
   EXPECT_NE(FindCode(full, "ovf.digest"), nullptr) << Text(full);
 }
 
+// DSP0243 1.1, section 5.1: an entry for each chunk, and one for the whole if somebody likes. `sums`: of which files.
+Bytes DividedOva(const std::string& sums, const std::string& spoil) {
+  std::string text = OneDiskOvf("disk", "3145728", "", "vmdk");
+  text.insert(text.find("<File ") + 6, "ovf:chunkSize=\"500000\" ");
+  return MadeBy({{"sh", "-c", "head -c 3145728 /dev/urandom > full.raw"},
+                 {"qemu-img", "convert", "-O", "vmdk", "full.raw", "disk"},
+                 {"sh", "-c",
+                  "split -d -a 9 -b 500000 disk disk. && printf %s '" + text + "' > box.ovf && for f in " + sums +
+                      "; do echo \"SHA256($f)= $(sha256sum $f | cut -c1-64)\"; done > box.mf && " + spoil +
+                      " && tar -cf image box.ovf box.mf disk.*"}});
+}
+
+TEST(Manifest, HasAnEntryForEachChunk) {
+  const auto judge = [](const std::string& sums, const std::string& spoil) {
+    return InspectBytes(DividedOva(sums, spoil), DeclaredOva(), inspect::Depth::kFull);
+  };
+  for (const char* sums : {"box.ovf disk.*", "box.ovf disk", "box.ovf disk disk.*"}) {
+    const inspect::Report sound = judge(sums, ":");
+    EXPECT_EQ(sound.verdict, Verdict::kAccepted) << Text(sound);
+    EXPECT_EQ(sound.format, "vmdk");
+    EXPECT_TRUE(sound.findings.empty()) << Text(sound);
+    const inspect::Report spoiled = judge(sums, "printf x | dd of=disk.000000001 bs=1 seek=400000 conv=notrunc");
+    EXPECT_EQ(spoiled.verdict, Verdict::kRefused);
+    EXPECT_NE(FindCode(spoiled, "ovf.digest"), nullptr) << Text(spoiled);
+  }
+  const inspect::Report part = judge("disk.000000000", ":");
+  EXPECT_EQ(part.verdict, Verdict::kAccepted) << Text(part);
+  const Finding* unlisted = FindCode(part, "ovf.unlisted");
+  ASSERT_NE(unlisted, nullptr) << Text(part);
+  EXPECT_EQ(unlisted->value, "box.ovf");
+}
+
 // More disks than there is room for: nothing is accepted that was not seen.
 TEST(SoundOva, WithManyDisksIsUndecidedFromAStream) {
   const Bytes ova = OvaOfDisks(std::vector<Bytes>(20, Converted({"-O", "vmdk"})), kCapacity, "vmdk");

@@ -7,6 +7,7 @@
 #include <new>
 #include <vector>
 
+#include "formats/containers/ovf/certificate.h"
 #include "formats/inspect/inspector.h"
 #include "tools/platter-hook/answer.h"
 #include "tools/platter-hook/arguments.h"
@@ -68,6 +69,8 @@ int Inspect(const Arguments& arguments) {
     return Fail(Error(ErrorKind::kInvalid, "--depth full wants a file: what passes by cannot be looked at twice"),
                 nullptr);
   }
+  // Where that fails, a finding says that a signature could not be verified.
+  if (arguments.depth == inspect::Depth::kFull) (void)ovf::PrepareSignatures().ok();
   PrepareLastWords(nullptr);
   const Sandbox sandbox = EnterSandbox(file->fd(), arguments.limits);
   if (arguments.require_sandbox && !sandbox.complete()) {

@@ -19,6 +19,7 @@ Detail ReportDisk(const Persona& persona, const std::string& name, Container& co
   Detail report;
   report.Add("id", disk.id);
   if (!disk.file.empty()) report.Add("filename", disk.file);
+  if (!disk.parent.empty()) report.Add("parent", disk.parent);
   if (disk.capacity) report.Add("capacity", *disk.capacity);
   if (disk.stored_size) report.Add("file-size", *disk.stored_size);
   if (!disk.compression.empty()) report.Add("compression", disk.compression);
@@ -109,6 +110,7 @@ class Printer {
   void PrintDisk(std::size_t number, const Detail& disk) {
     Line(0, fmt::format("disk {}", number), TextIn(disk, "id"));
     Line(4, "file", TextIn(disk, "filename"));
+    Line(4, "parent", TextIn(disk, "parent"));
     Line(4, "file format", TextIn(disk, "format"));
     Size(4, "virtual size", disk, "virtual-size");
     if (NumberIn(disk, "capacity") != NumberIn(disk, "virtual-size")) Size(4, "capacity", disk, "capacity");
@@ -137,6 +139,19 @@ class Printer {
     for (const std::string_view part : {"manifest", "certificate"}) {
       const Detail* found = specific.Find(part);
       if (found != nullptr) Line(0, part, std::get<bool>(found->value()) ? "yes" : "no");
+    }
+    PrintSignature(specific);
+  }
+
+  // Of the manifest alone: the files have not been compared with it.
+  void PrintSignature(const Detail& specific) {
+    const Detail* signature = specific.Find("signature");
+    if (signature == nullptr) return;
+    const bool intact = std::get<bool>(signature->Find("intact")->value());
+    Line(0, "manifest's signature", intact ? "intact; the signer is not verified" : "does not fit");
+    Line(4, "why", TextIn(*signature, "error"));
+    for (const std::string_view key : {"algorithm", "subject", "issuer", "fingerprint"}) {
+      Line(4, key, TextIn(*signature, key));
     }
   }
 

@@ -122,11 +122,7 @@ Result<OpenedChain> OpenWrapped(const ImageSource& source, const std::shared_ptr
   const auto container = PLATTER_TRY(driver->open(storage, context));
   auto disk = ChooseDisk(*container, source.disk);
   if (!disk.ok()) return std::move(disk).error().In(source.path);
-  OpenedLayer layer = PLATTER_TRY(OpenWrappedDisk(source.path, *container, disk.value(), context));
-  DenyGate gate;
-  OpenContext inside = context;
-  inside.gate = &gate;
-  return OpenChain(std::move(layer), inside);
+  return OpenWrappedChain(source.path, *container, disk.value(), context);
 }
 
 // `node`: what --image-opts said of this image and those below it.

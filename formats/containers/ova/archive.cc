@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "formats/containers/ova/ova.h"
+#include "formats/containers/ovf/chunks.h"
 #include "formats/core/slice_storage.h"
 
 namespace platter::ova {
@@ -53,6 +54,19 @@ Result<std::shared_ptr<Storage>> Open(const std::shared_ptr<Storage>& storage, c
   return std::shared_ptr<Storage>(PLATTER_TRY(SliceStorage::Make(storage, member.offset, member.size)));
 }
 
+Result<std::shared_ptr<Storage>> OpenChunks(const std::shared_ptr<Storage>& storage, const Archive& archive,
+                                            const ovf::File& file, const std::string& name) {
+  return ovf::OpenDivided(file, name, [&](const std::string& chunk) -> Result<std::shared_ptr<Storage>> {
+    const tar::Member* member = archive.First(chunk);
+    if (member == nullptr) return std::shared_ptr<Storage>();
+    if (archive.Find(chunk) != nullptr) return Open(storage, *member);
+    return Error(ErrorKind::kCorrupt, "there are two chunks of one name")
+        .In(storage->name())
+        .At("OVF descriptor", "File/@chunkSize")
+        .Found(chunk);
+  });
+}
+
 Result<std::vector<std::byte>> ReadText(const std::shared_ptr<Storage>& storage, const tar::Member& member,
                                         const Limits& limits) {
   const auto bytes = PLATTER_TRY(Open(storage, member));
@@ -89,6 +103,14 @@ Result<ovf::Descriptor> ReadDescriptor(const std::shared_ptr<Storage>& storage, 
         .Found(archive.descriptor->name);
   }
   return std::move(error).In(storage->name());
+}
+
+Result<Signature> ReadSignature(const std::shared_ptr<Storage>& storage, const Archive& archive, const Limits& limits) {
+  const auto manifest = PLATTER_TRY(ReadText(storage, *archive.manifest, limits));
+  const auto text = PLATTER_TRY(ReadText(storage, *archive.certificate, limits));
+  ovf::Certificate certificate = PLATTER_TRY(ovf::ParseCertificate(text));
+  ovf::Signer signer = PLATTER_TRY(ovf::VerifySignature(certificate, manifest));
+  return Signature{certificate.algorithm, std::move(certificate.manifest), std::move(signer)};
 }
 
 }  // namespace platter::ova

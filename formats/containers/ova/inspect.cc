@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <set>
 #include <utility>
 
 #include "formats/containers/ova/ova.h"
+#include "formats/containers/ovf/chunks.h"
 #include "formats/containers/ovf/manifest.h"
 #include "formats/containers/ovf/package.h"
 
@@ -34,10 +37,7 @@ class OvaInspection {
     JudgeMembers();
     PLATTER_CHECK(LookAtDescriptor());
     if (complete_) PLATTER_CHECK(LookAtManifest());
-    if (complete_ && archive_.certificate != nullptr) {
-      Add("ovf.certificate", Concern::kNone, "the appliance is signed, and the signature is not verified",
-          archive_.certificate->name);
-    }
+    if (complete_ && archive_.certificate != nullptr) PLATTER_CHECK(LookAtCertificate());
     if (indexed.ok()) return Done{};
     return AsFinding("tar", tar::kFindingRules, std::move(indexed).error());
   }
@@ -74,18 +74,28 @@ class OvaInspection {
     if (archive_.descriptor == nullptr) return Done{};
     auto read = ReadDescriptor(storage_, archive_, limits_);
     if (!read.ok()) return AsFinding("ovf", ovf::kFindingRules, std::move(read).error());
-    const ovf::Descriptor& descriptor = read.value();
-    ovf::JudgeDescriptor(descriptor, out_.findings);
-    const auto disks = ovf::WrappedDisks(descriptor);
-    for (std::size_t at = 0; at < disks.size(); ++at) LookAtDisk(descriptor, descriptor.disks[at], disks[at]);
-    if (complete_) LookForFiles(descriptor);
+    descriptor_ = std::move(read).value();
+    ovf::JudgeDescriptor(descriptor_, out_.findings);
+    const auto disks = ovf::WrappedDisks(descriptor_);
+    for (std::size_t at = 0; at < disks.size(); ++at) LookAtDisk(descriptor_.disks[at], disks[at]);
+    if (complete_) LookForFiles();
     return Done{};
   }
 
-  void LookAtDisk(const ovf::Descriptor& descriptor, const ovf::Disk& disk, const WrappedDisk& wrapped) {
+  void LookAtDisk(const ovf::Disk& disk, const WrappedDisk& wrapped) {
     InspectedDisk& inspected = out_.disks.emplace_back(InspectedDisk{wrapped, nullptr});
-    const auto name = ovf::FileOfDisk(descriptor, disk);
+    const auto name = ovf::FileOfDisk(descriptor_, disk);
     if (!name.ok()) return;
+    if (const ovf::File& file = *descriptor_.FindFile(disk.file); file.chunk_size) {
+      // How many there are is known at the archive's end.
+      if (!complete_) return;
+      auto whole = OpenChunks(storage_, archive_, file, name.value());
+      if (!whole.ok()) return;  // named among the files
+      const auto last = ovf::CheckLastChunk(file, disk, *whole.value());
+      if (!last.ok()) out_.findings.push_back(FindingOf("ovf", ovf::kFindingRules, last.error()));
+      inspected.bytes = std::move(whole).value();
+      return;
+    }
     // Where there are two, which the index names, the first: the second may not have arrived yet.
     const tar::Member* member = archive_.First(name.value());
     if (member == nullptr) return;
@@ -93,28 +103,45 @@ class OvaInspection {
     if (bytes.ok()) inspected.bytes = std::move(bytes).value();
   }
 
-  void LookForFiles(const ovf::Descriptor& descriptor) {
-    std::set<std::string> known;
-    for (const ovf::File& file : descriptor.files) {
+  void LookForFiles() {
+    for (const ovf::File& file : descriptor_.files) {
       const auto name = ovf::FileNameOf(file.href);
       if (!name.ok()) continue;  // a finding of the descriptor
-      known.insert(name.value());
-      const tar::Member* member = archive_.First(name.value());
-      if (member == nullptr) {
-        if (file.chunk_size) continue;
-        Add("ova.missing_file", Concern::kCorrupt, "the descriptor refers to a file that is not in the archive",
-            file.href);
-      } else if (file.size && *file.size != member->size) {
-        Add("ova.file_size", Concern::kNone,
-            fmt::format("the file has {} bytes and not as many as is said", member->size), std::to_string(*file.size))
-            .offset = member->header;
+      if (file.chunk_size) {
+        divided_.emplace(name.value(), &file);
+        LookForChunks(file, name.value());
+      } else {
+        whole_files_.emplace(name.value(), &file);
+        LookForFile(file, name.value());
       }
     }
     for (const tar::Member& member : archive_.index.members) {
       if (&member == archive_.descriptor || &member == archive_.manifest || &member == archive_.certificate) continue;
-      if (known.contains(tar::PlainName(member.name))) continue;
+      const std::string name = tar::PlainName(member.name);
+      if (whole_files_.contains(name) || divided_.contains(ovf::FileOfChunk(name))) continue;
       Add("ova.unreferenced", Concern::kNone, "nothing refers to the member", member.name).offset = member.header;
     }
+  }
+
+  void LookForFile(const ovf::File& file, const std::string& name) {
+    const tar::Member* member = archive_.First(name);
+    if (member == nullptr) {
+      Add("ova.missing_file", Concern::kCorrupt, "the descriptor refers to a file that is not in the archive",
+          file.href);
+    } else if (file.size && *file.size != member->size) {
+      Add("ova.file_size", Concern::kNone,
+          fmt::format("the file has {} bytes and not as many as is said", member->size), std::to_string(*file.size))
+          .offset = member->header;
+    }
+  }
+
+  void LookForChunks(const ovf::File& file, const std::string& name) {
+    if (const tar::Member* member = archive_.First(name)) {
+      Add("ovf.chunk", Concern::kAmbiguous, "a file is there in chunks, and as a whole", file.href).offset =
+          member->header;
+    }
+    const auto whole = OpenChunks(storage_, archive_, file, name);
+    if (!whole.ok()) out_.findings.push_back(FindingOf("ovf", ovf::kFindingRules, whole.error()));
   }
 
   Result<> LookAtManifest() {
@@ -131,28 +158,83 @@ class OvaInspection {
       return Done{};
     }
     for (const ovf::ManifestEntry& entry : entries.value()) PLATTER_CHECK(LookAtEntry(entry));
+    LookForEntries(entries.value());
     if (whole_) return Done{};
     Add("ovf.digest_unchecked", Concern::kNone, "only the descriptor's digest has been compared with the manifest")
         .severity = Severity::kInfo;
     return Done{};
   }
 
+  // What whoever relies on the manifest, or on its signature, knows nothing of.
+  void LookForEntries(const std::vector<ovf::ManifestEntry>& entries) {
+    std::set<std::string, std::less<>> listed;
+    for (const ovf::ManifestEntry& entry : entries) listed.insert(tar::PlainName(entry.file));
+    const auto look = [&](const tar::Member& member) {
+      const std::string name = tar::PlainName(member.name);
+      if (listed.contains(name) || listed.contains(ovf::FileOfChunk(name))) return;
+      Add("ovf.unlisted", Concern::kNone, "the manifest has no digest of the file", member.name).offset = member.header;
+    };
+    if (archive_.descriptor != nullptr) look(*archive_.descriptor);
+    for (const tar::Member& member : archive_.index.members) {
+      const std::string name = tar::PlainName(member.name);
+      if (whole_files_.contains(name) || divided_.contains(ovf::FileOfChunk(name))) look(member);
+    }
+  }
+
+  // What an entry is of: a member, or a file in chunks as a whole. Null where there is no such thing.
+  Result<std::shared_ptr<Storage>> OpenEntry(const std::string& file) {
+    if (const tar::Member* member = archive_.Find(file)) return Open(storage_, *member);
+    const auto divided = divided_.find(file);
+    if (divided == divided_.end()) return std::shared_ptr<Storage>();
+    return OpenChunks(storage_, archive_, *divided->second, file);
+  }
+
   // The descriptor's digest is always computed; those of disks take reading all of them.
   Result<> LookAtEntry(const ovf::ManifestEntry& entry) {
-    const tar::Member* member = archive_.Find(entry.file);
-    if (member == nullptr) {
+    const auto bytes = OpenEntry(entry.file);
+    if (!bytes.ok()) return Done{};  // named by the index, or as a chunk
+    if (bytes.value() == nullptr) {
       Add("ovf.manifest_file", Concern::kCorrupt, "the manifest has a digest of a file that is not there", entry.file);
       return Done{};
     }
-    if (!whole_ && member != archive_.descriptor) return Done{};
-    auto bytes = Open(storage_, *member);
-    if (!bytes.ok()) return Done{};  // named by the index
+    const tar::Member* member = archive_.Find(entry.file);
+    if (!whole_ && (member == nullptr || member != archive_.descriptor)) return Done{};
     const std::string digest = PLATTER_TRY(ovf::DigestOf(*bytes.value(), entry.algorithm));
     if (digest == entry.digest) return Done{};
-    Add("ovf.digest", Concern::kCorrupt,
-        fmt::format("the file is not the one that the manifest has the {} of", ovf::DigestName(entry.algorithm)),
-        entry.file)
-        .offset = member->offset;
+    Finding& finding =
+        Add("ovf.digest", Concern::kCorrupt,
+            fmt::format("the file is not the one that the manifest has the {} of", ovf::DigestName(entry.algorithm)),
+            entry.file);
+    if (member != nullptr) finding.offset = member->offset;
+    return Done{};
+  }
+
+  // A signature says something where what is signed has been compared with the files: at full depth.
+  Result<> LookAtCertificate() {
+    const std::string& name = archive_.certificate->name;
+    if (archive_.manifest == nullptr) {
+      Add("ovf.certificate", Concern::kCorrupt, "the appliance is signed, and has no manifest", name);
+      return Done{};
+    }
+    if (!whole_) {
+      Add("ovf.signature_unchecked", Concern::kNone, "the appliance is signed, and the signature is not verified",
+          name);
+      return Done{};
+    }
+    auto read = ReadSignature(storage_, archive_, limits_);
+    if (!read.ok()) return AsFinding("ovf", ovf::kFindingRules, std::move(read).error());
+    const Signature& signature = read.value();
+    if (tar::PlainName(signature.manifest) != tar::PlainName(archive_.manifest->name)) {
+      Add("ovf.certificate_name", Concern::kNone, "the certificate calls the manifest by another name",
+          signature.manifest);
+    }
+    Add("ovf.signed", Concern::kNone,
+        fmt::format(
+            "the manifest is signed by {}; whether that is who it says has to be asked elsewhere (SHA-256 of the "
+            "certificate: {})",
+            signature.signer.subject, signature.signer.fingerprint),
+        signature.signer.subject)
+        .severity = Severity::kInfo;
     return Done{};
   }
 
@@ -162,6 +244,11 @@ class OvaInspection {
   ContainerInspection& out_;
   Archive archive_;
   bool complete_ = false;  // the archive has been read to its end
+  // The descriptor's references by their plain names.
+  using Files = std::map<std::string, const ovf::File*, std::less<>>;
+  ovf::Descriptor descriptor_;
+  Files whole_files_;
+  Files divided_;
 };
 
 }  // namespace

@@ -33,18 +33,42 @@ class Appliance : public Container {
 
   const ContainerInfo& info() const noexcept override { return info_; }
 
+  // Whether the signature fits, for whoever wants to be told.
+  void DescribeSignature(const Limits& limits) {
+    if (archive_.certificate == nullptr || archive_.manifest == nullptr) return;
+    const auto read = ReadSignature(storage_, archive_, limits);
+    Detail detail;
+    detail.Add("intact", read.ok());
+    if (read.ok()) {
+      detail.Add("algorithm", ovf::DigestName(read.value().algorithm));
+      detail.Add("subject", read.value().signer.subject).Add("issuer", read.value().signer.issuer);
+      detail.Add("fingerprint", read.value().signer.fingerprint);
+    } else {
+      detail.Add("error", read.error().what());
+    }
+    info_.further.Add("signature", std::move(detail));
+  }
+
   Result<std::shared_ptr<Storage>> OpenDisk(std::size_t disk) override {
-    auto file = ovf::FileOfDisk(descriptor_, descriptor_.disks[disk]);
-    if (!file.ok()) return std::move(file).error().In(storage_->name());
-    const tar::Member* member = archive_.Find(file.value());
-    if (member != nullptr) return ovf::Decompressed(PLATTER_TRY(Open(storage_, *member)), info_.disks[disk]);
-    return Error(ErrorKind::kCorrupt, "the disk's file is not in the archive, or there are two of its name")
-        .In(storage_->name())
-        .At("OVF descriptor", "File/@href")
-        .Found(file.value());
+    const ovf::Disk& wanted = descriptor_.disks[disk];
+    auto name = ovf::FileOfDisk(descriptor_, wanted);
+    if (!name.ok()) return std::move(name).error().In(storage_->name());
+    const ovf::File& file = *descriptor_.FindFile(wanted.file);
+    auto stored = file.chunk_size ? OpenChunks(storage_, archive_, file, name.value()) : OpenFile(name.value());
+    if (!stored.ok()) return std::move(stored).error().In(storage_->name());
+    auto whole = ovf::CheckLastChunk(file, wanted, *stored.value());
+    if (!whole.ok()) return std::move(whole).error().In(storage_->name());
+    return ovf::Decompressed(std::move(stored).value(), info_.disks[disk]);
   }
 
  private:
+  Result<std::shared_ptr<Storage>> OpenFile(const std::string& name) {
+    if (const tar::Member* member = archive_.Find(name)) return Open(storage_, *member);
+    return Error(ErrorKind::kCorrupt, "the disk's file is not in the archive, or there are two of its name")
+        .At("OVF descriptor", "File/@href")
+        .Found(name);
+  }
+
   std::shared_ptr<Storage> storage_;
   Archive archive_;
   ovf::Descriptor descriptor_;
@@ -85,8 +109,9 @@ Result<std::unique_ptr<Container>> OpenContainer(std::shared_ptr<Storage> storag
   PLATTER_CHECK(tar::ReadIndex(*storage, context.limits, archive.index));
   FindParts(archive);
   ovf::Descriptor descriptor = PLATTER_TRY(ReadDescriptor(storage, archive, context.limits));
-  return std::unique_ptr<Container>(
-      std::make_unique<Appliance>(std::move(storage), std::move(archive), std::move(descriptor)));
+  auto appliance = std::make_unique<Appliance>(std::move(storage), std::move(archive), std::move(descriptor));
+  if (!context.contents) appliance->DescribeSignature(context.limits);
+  return std::unique_ptr<Container>(std::move(appliance));
 }
 
 }  // namespace

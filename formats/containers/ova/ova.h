@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "formats/containers/ovf/certificate.h"
 #include "formats/containers/ovf/descriptor.h"
 #include "formats/containers/tar/index.h"
 #include "formats/core/limits.h"
@@ -41,11 +42,24 @@ void FindParts(Archive& archive);
 // The member's bytes, where they lie. kUnsupported for anything but a plain file.
 Result<std::shared_ptr<Storage>> Open(const std::shared_ptr<Storage>& storage, const tar::Member& member);
 
+// A divided file, as ovf::OpenDivided; kCorrupt for two chunks of one name. Requires: file.chunk_size.
+Result<std::shared_ptr<Storage>> OpenChunks(const std::shared_ptr<Storage>& storage, const Archive& archive,
+                                            const ovf::File& file, const std::string& name);
+
 // kCorrupt, kLimit, kIo and ovf::ParseDescriptor's.
 Result<ovf::Descriptor> ReadDescriptor(const std::shared_ptr<Storage>& storage, const Archive& archive,
                                        const Limits& limits);
 // All of a member that is text. kLimit.
 Result<std::vector<std::byte>> ReadText(const std::shared_ptr<Storage>& storage, const tar::Member& member,
                                         const Limits& limits);
+
+// A signature of the archive's manifest that fits.
+struct Signature {
+  ovf::DigestAlgorithm algorithm = ovf::DigestAlgorithm::kSha256;
+  std::string manifest;  // as the certificate calls it
+  ovf::Signer signer;
+};
+// Requires: archive.manifest and archive.certificate. As ReadText, ovf::ParseCertificate and ovf::VerifySignature.
+Result<Signature> ReadSignature(const std::shared_ptr<Storage>& storage, const Archive& archive, const Limits& limits);
 
 }  // namespace platter::ova

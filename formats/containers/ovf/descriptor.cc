@@ -121,6 +121,7 @@ class Parser {
       file.href = PLATTER_TRY(Needed(node, "href"));
       file.size = PLATTER_TRY(Size(node, "size"));
       file.chunk_size = PLATTER_TRY(Size(node, "chunkSize"));
+      if (file.chunk_size == 0) return Wrong("a file in chunks of nothing", "File/@chunkSize").Found(0);
       file.compression = PLATTER_TRY(Text(node, "compression"));
       if (file.compression == "identity") file.compression.clear();
       if (descriptor_.files.size() == kMostFiles) return TooMany("File", kMostFiles);

@@ -20,7 +20,7 @@ struct File {
   std::string href;                         // as written: untrusted
   std::optional<std::uint64_t> size;        // bytes as stored
   std::string compression;                  // "gzip"; "" for none
-  std::optional<std::uint64_t> chunk_size;  // bytes: the file is cut into pieces of this size
+  std::optional<std::uint64_t> chunk_size;  // bytes, not 0: the file is divided into chunks of this size (chunks.h)
 };
 
 struct Disk {

@@ -31,40 +31,23 @@ std::string_view Trimmed(std::string_view text) noexcept {
   return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
 }
 
-Error Wrong(std::string what, std::string field, std::string_view found) {
+Error Wrong(std::string what, std::string_view structure, std::string field, std::string_view found) {
   return Error(ErrorKind::kCorrupt, std::move(what))
-      .At("OVF manifest", std::move(field))
+      .At(std::string(structure), std::move(field))
       .Found(std::string(found.substr(0, 128)));
 }
 
-// A name may hold any character, a parenthesis too: what is behind the last ")" with a "=" is the digest.
-Result<ManifestEntry> ParseLine(std::string_view line, std::size_t number) {
+Result<ManifestEntry> ParseLine(std::string_view text, std::size_t number) {
+  constexpr std::string_view kStructure = "OVF manifest";
   const std::string field = fmt::format("line {}", number);
-  const std::size_t open = line.find('(');
-  const std::size_t equals = line.rfind('=');
-  const std::size_t close = equals == std::string_view::npos ? equals : line.rfind(')', equals);
-  if (open == std::string_view::npos || close == std::string_view::npos || close <= open + 1 ||
-      !Trimmed(line.substr(close + 1, equals - close - 1)).empty()) {
-    return Wrong("not a line of a manifest", field, line).Allowed("SHA256(FILE)= DIGEST");
-  }
-  std::string name(Trimmed(line.substr(0, open)));
-  std::erase(name, '-');
-  const auto* algorithm = std::ranges::find(kAlgorithms, name, &Algorithm::name);
-  if (algorithm == kAlgorithms.end()) {
-    return Error(ErrorKind::kUnsupported, "a digest of an unknown algorithm")
-        .At("OVF manifest", field)
-        .Found(name.substr(0, 32))
-        .Allowed("SHA1, SHA256, SHA512");
-  }
-  ManifestEntry entry{algorithm->algorithm, std::string(line.substr(open + 1, close - open - 1)),
-                      std::string(Trimmed(line.substr(equals + 1)))};
+  DigestLine line = PLATTER_TRY(ParseDigestLine(text, kStructure, field));
+  const std::size_t length = 2 * kAlgorithms[static_cast<std::size_t>(line.algorithm)].length;
   const auto hex = [](unsigned char letter) { return std::isxdigit(letter) != 0; };
-  if (entry.digest.size() != 2 * algorithm->length || !std::ranges::all_of(entry.digest, hex)) {
-    return Wrong("not a digest", field, entry.digest)
-        .Allowed(fmt::format("{} hexadecimal digits", 2 * algorithm->length));
+  if (line.hex.size() != length || !std::ranges::all_of(line.hex, hex)) {
+    return Wrong("not a digest", kStructure, field, line.hex).Allowed(fmt::format("{} hexadecimal digits", length));
   }
-  std::ranges::transform(entry.digest, entry.digest.begin(), [](unsigned char letter) { return std::tolower(letter); });
-  return entry;
+  std::ranges::transform(line.hex, line.hex.begin(), [](unsigned char letter) { return std::tolower(letter); });
+  return ManifestEntry{line.algorithm, std::move(line.file), std::move(line.hex)};
 }
 
 // OpenSSL's plain digests: EVP reads a configuration file, which a sandbox does not allow.
@@ -111,6 +94,28 @@ Result<std::string> Digest(Storage& file) {
 
 std::string_view DigestName(DigestAlgorithm algorithm) noexcept {
   return kAlgorithms[static_cast<std::size_t>(algorithm)].name;
+}
+
+// A name may hold any character, a parenthesis too: what is behind the last ")" with a "=" is the digest.
+Result<DigestLine> ParseDigestLine(std::string_view line, std::string_view structure, std::string field) {
+  const std::size_t open = line.find('(');
+  const std::size_t equals = line.rfind('=');
+  const std::size_t close = equals == std::string_view::npos ? equals : line.rfind(')', equals);
+  if (open == std::string_view::npos || close == std::string_view::npos || close <= open + 1 ||
+      !Trimmed(line.substr(close + 1, equals - close - 1)).empty()) {
+    return Wrong("not a line with a digest", structure, std::move(field), line).Allowed("SHA256(FILE)= DIGEST");
+  }
+  std::string name(Trimmed(line.substr(0, open)));
+  std::erase(name, '-');
+  const auto* algorithm = std::ranges::find(kAlgorithms, name, &Algorithm::name);
+  if (algorithm == kAlgorithms.end()) {
+    return Error(ErrorKind::kUnsupported, "a digest of an unknown algorithm")
+        .At(std::string(structure), std::move(field))
+        .Found(name.substr(0, 32))
+        .Allowed("SHA1, SHA256, SHA512");
+  }
+  return DigestLine{algorithm->algorithm, std::string(line.substr(open + 1, close - open - 1)),
+                    std::string(Trimmed(line.substr(equals + 1)))};
 }
 
 Result<std::vector<ManifestEntry>> ParseManifest(std::span<const std::byte> text) {

@@ -1,8 +1,10 @@
 // The driver of bare descriptors: the files lie beside it.
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "formats/containers/container.h"
+#include "formats/containers/ovf/chunks.h"
 #include "formats/containers/ovf/descriptor.h"
 #include "formats/containers/ovf/package.h"
 #include "formats/core/reference.h"
@@ -38,14 +40,31 @@ class Folder : public Container {
   const ContainerInfo& info() const noexcept override { return info_; }
 
   Result<std::shared_ptr<Storage>> OpenDisk(std::size_t disk) override {
-    auto file = FileOfDisk(descriptor_, descriptor_.disks[disk]);
-    if (!file.ok()) return std::move(file).error().In(name_);
-    // A colon in the name makes it no protocol.
-    auto stored = PLATTER_TRY(gate_.Open({Reference::Role::kExtentFile, "./" + file.value(), ""}, name_));
-    return Decompressed(std::move(stored), info_.disks[disk]);
+    const Disk& wanted = descriptor_.disks[disk];
+    auto name = FileOfDisk(descriptor_, wanted);
+    if (!name.ok()) return std::move(name).error().In(name_);
+    const File& file = *descriptor_.FindFile(wanted.file);
+    auto stored = file.chunk_size ? OpenChunks(file, name.value()) : OpenFile(name.value());
+    if (!stored.ok()) return std::move(stored).error().In(name_);
+    auto whole = CheckLastChunk(file, wanted, *stored.value());
+    if (!whole.ok()) return std::move(whole).error().In(name_);
+    return Decompressed(std::move(stored).value(), info_.disks[disk]);
   }
 
  private:
+  Result<std::shared_ptr<Storage>> OpenFile(const std::string& name) {
+    // A colon in the name makes it no protocol.
+    return gate_.Open({Reference::Role::kExtentFile, "./" + name, ""}, name_);
+  }
+
+  Result<std::shared_ptr<Storage>> OpenChunks(const File& file, const std::string& name) {
+    return OpenDivided(file, name, [&](const std::string& chunk) -> Result<std::shared_ptr<Storage>> {
+      auto opened = OpenFile(chunk);
+      if (!opened.ok() && opened.error().os_error() == ENOENT) return std::shared_ptr<Storage>();
+      return opened;
+    });
+  }
+
   Descriptor descriptor_;
   std::string name_;
   ReferenceGate& gate_;

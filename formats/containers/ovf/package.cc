@@ -55,6 +55,7 @@ std::vector<WrappedDisk> WrappedDisks(const Descriptor& descriptor) {
     wrapped.id = disk.id;
     wrapped.format = FormatOfUri(disk.format);
     wrapped.capacity = disk.capacity;
+    wrapped.parent = disk.parent;
     if (const File* file = descriptor.FindFile(disk.file)) {
       auto name = FileNameOf(file->href);
       wrapped.file = name.ok() ? std::move(name).value() : file->href;
@@ -90,18 +91,21 @@ Detail DetailOf(const Descriptor& descriptor) {
 Result<> CheckReadable(const Descriptor& descriptor, const Disk& disk) {
   const File* file = descriptor.FindFile(disk.file);
   if (file == nullptr) return Unread("the disk starts empty: there is no file to read", "Disk/@fileRef", disk.id);
-  if (!disk.parent.empty()) {
-    return Unread("the disk is a layer above another disk, which is not read", "Disk/@parentRef", disk.parent);
-  }
   if (!file->compression.empty() && !codec::FindCompression(file->compression)) {
     return Unread("the disk's file is compressed in a way that is not read; unpack it beside the descriptor",
                   "File/@compression", file->compression);
   }
-  if (file->chunk_size) {
-    return Unread("the disk's file is divided into pieces, which is not read", "File/@chunkSize",
-                  std::to_string(*file->chunk_size));
-  }
   return Done{};
+}
+
+Result<> CheckLastChunk(const File& file, const Disk& disk, const Storage& stored) {
+  const std::string format = FormatOfUri(disk.format);
+  const bool tells = file.chunk_size && !file.size && file.compression.empty() && (format == "raw" || format.empty());
+  if (!tells || !disk.capacity || stored.size() >= *disk.capacity) return Done{};
+  return Error(ErrorKind::kCorrupt, "the chunks of the file end before the disk does: the last ones are missing")
+      .At("OVF descriptor", "File/@chunkSize")
+      .Found(stored.size())
+      .Allowed(fmt::format("{}, the disk's capacity", *disk.capacity));
 }
 
 Result<std::shared_ptr<Storage>> Decompressed(std::shared_ptr<Storage> stored, const WrappedDisk& disk) {
@@ -135,10 +139,6 @@ void JudgeDescriptor(const Descriptor& descriptor, std::vector<Finding>& finding
     if (!file.compression.empty() && !codec::FindCompression(file.compression)) {
       AddFinding(findings, "ovf.compressed", Concern::kUnseen,
                  "a file is compressed in a way that is not read, and what is inside is not looked at", file.href);
-    }
-    if (file.chunk_size) {
-      AddFinding(findings, "ovf.divided", Concern::kUnseen, "a file is divided into pieces, which are not looked at",
-                 file.href);
     }
   }
   for (const Disk& disk : descriptor.disks) {

@@ -19,11 +19,15 @@ std::vector<WrappedDisk> WrappedDisks(const Descriptor& descriptor);
 // What info says of the appliance: "ovf-version", "systems", "networks", "products", "licenses".
 Detail DetailOf(const Descriptor& descriptor);
 
-// Why the disk's bytes cannot be read; Done where they can. kUnsupported for a disk that starts empty, for a layer
-// above another disk, for divided files and those in an unknown compression.
+// Why the disk's bytes cannot be read; Done where they can. kUnsupported for a disk that starts empty, and for files in
+// an unknown compression.
 Result<> CheckReadable(const Descriptor& descriptor, const Disk& disk);
-// The name of the file that holds it. As CheckReadable and FileNameOf.
+// The name of the file that holds it, or with which the names of its chunks begin. As CheckReadable and FileNameOf.
 Result<std::string> FileOfDisk(const Descriptor& descriptor, const Disk& disk);
+
+// A raw disk is as long as its file: where only the descriptor's capacity tells that the last chunks of a divided one
+// are missing, kCorrupt. `stored`: the file.
+Result<> CheckLastChunk(const File& file, const Disk& disk, const Storage& stored);
 
 // The bytes of the disk's file, where they are compressed what they unpack to. As codec::UnpackedStorage::Make.
 Result<std::shared_ptr<Storage>> Decompressed(std::shared_ptr<Storage> stored, const WrappedDisk& disk);
@@ -33,8 +37,11 @@ void JudgeDescriptor(const Descriptor& descriptor, std::vector<Finding>& finding
 
 inline constexpr std::array kFindingRules = {
     FindingRule{"OVF descriptor", "File/@href", "href", Concern::kReference, ""},
+    FindingRule{"OVF descriptor", "File/@chunkSize", "chunk", Concern::kCorrupt, ""},
     FindingRule{"OVF descriptor", "", "descriptor", Concern::kCorrupt, ""},
     FindingRule{"OVF manifest", "", "manifest", Concern::kCorrupt, ""},
+    FindingRule{"OVF certificate", "signature", "signature", Concern::kCorrupt, ""},
+    FindingRule{"OVF certificate", "", "certificate", Concern::kCorrupt, ""},
 };
 
 // Adds a finding; kNone makes a warning.
