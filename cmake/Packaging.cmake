@@ -19,6 +19,9 @@ install(FILES README.md CHANGELOG.md LICENSE docs/qemu-img.md docs/security.md d
 
 # The registry. Debian's glance-api has a unit of its own name, the classic guides have openstack-glance-api.
 install(TARGETS platterd RUNTIME COMPONENT registry)
+# What guides for Glance call.
+file(CREATE_LINK platterd "${CMAKE_BINARY_DIR}/glance-manage" SYMBOLIC)
+install(FILES "${CMAKE_BINARY_DIR}/glance-manage" DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT registry)
 install(FILES docs/platterd.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT registry)
 install(FILES docs/registry.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT registry)
 file(CREATE_LINK platterd.service "${CMAKE_BINARY_DIR}/openstack-glance-api.service" SYMBOLIC)
@@ -94,6 +97,7 @@ set(CPACK_COMPONENT_TOOL_DESCRIPTION "Reads, checks and converts virtual disk im
  compare, map, measure) for raw, qcow2, vhd, vhdx, vmdk, vdi and ploop images,
  and looks into ISO images.")
 set(CPACK_DEBIAN_REGISTRY_PACKAGE_NAME platterd)
+set(CPACK_DEBIAN_REGISTRY_PACKAGE_CONFLICTS "glance-api, glance-common")
 set(CPACK_DEBIAN_REGISTRY_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_REGISTRY_PACKAGE_SHLIBDEPS ON)
 set(CPACK_COMPONENT_REGISTRY_DESCRIPTION "Image registry that speaks OpenStack Glance's API

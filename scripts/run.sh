@@ -1,6 +1,8 @@
 #!/bin/bash
 # Sets platter up and shows what it does: converts the boot images that Debian ships and checks every step by content.
 # With arguments: runs the tool with them, in the caller's folder: scripts/run.sh convert a.qcow2 b.raw
+# scripts/run.sh serve: the registry instead, on 127.0.0.1:9292 until Ctrl-C, with a boot image uploaded (PLATTER_PORT:
+# another port; serve --once: ends after that).
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build/release
@@ -88,7 +90,56 @@ All ${#images[@]} images came back byte for byte. They are in build/demo. Try ne
 TEXT
 }
 
+# What a client of the image API does: a record, its bytes, the record again.
+upload_and_show() {
+  local url=$1 disk=$work/cd.qcow2 id
+  "$tool" convert -O qcow2 /usr/lib/grub-rescue/grub-rescue-cdrom.iso "$disk"
+  id=$(curl -sSf -X POST "$url/v2/images" -H 'Content-Type: application/json' \
+    -d '{"name": "grub-rescue", "disk_format": "qcow2", "container_format": "bare"}' |
+    sed -n 's/.*"id": "\([0-9a-f-]*\)".*/\1/p')
+  curl -sSf -X PUT "$url/v2/images/$id/file" -H 'Content-Type: application/octet-stream' --data-binary "@$disk"
+  echo "The record of the upload:"
+  curl -sSf "$url/v2/images/$id" | sed 's/[{}]//g; s/, "/\n  "/g; s/^/  /'
+  echo
+  curl -sSf "$url/v2/images/$id/file" | cmp - "$disk" && echo "Downloaded again, it is the same byte for byte."
+  echo "Told that it is a raw disk, the registry refuses it:"
+  id=$(curl -sSf -X POST "$url/v2/images" -H 'Content-Type: application/json' \
+    -d '{"disk_format": "raw", "container_format": "bare"}' | sed -n 's/.*"id": "\([0-9a-f-]*\)".*/\1/p')
+  curl -sS -X PUT "$url/v2/images/$id/file" -H 'Content-Type: application/octet-stream' --data-binary "@$disk" |
+    sed -n 's|.*<h1>\(.*\)</h1>|  \1|p; s|<br.*||p'
+  curl -sSf -X DELETE "$url/v2/images/$id"
+}
+
+serve() {
+  work=$root/build/registry
+  local port=${PLATTER_PORT:-9292} url process
+  mkdir -p "$work"
+  printf '[DEFAULT]\nbind_host = 127.0.0.1\nbind_port = %s\n[platter]\nstate = %s\n' "$port" "$work" >"$work/platterd.conf"
+  "$build/tools/platterd/platterd" --config-file "$work/platterd.conf" db sync >"$work/platterd.log"
+  "$build/tools/platterd/platterd" --config-file "$work/platterd.conf" serve >>"$work/platterd.log" 2>&1 &
+  process=$!
+  trap 'kill "$process" 2>/dev/null || true; wait "$process" || true' EXIT
+  for _ in $(seq 100); do
+    port=$(sed -n 's/.* serving .* port=\([0-9]*\) .*/\1/p' "$work/platterd.log")
+    [ -n "$port" ] && break
+    kill -0 "$process" 2>/dev/null || fail_with "$work/platterd.log"
+    sleep 0.1
+  done
+  url=http://127.0.0.1:$port
+  echo "platterd answers at $url; its log and its state are in build/registry."
+  upload_and_show "$url"
+  if [ "${1:-}" != --once ]; then
+    echo "Ctrl-C ends it. Try: curl $url/v2/images"
+    trap 'exit 0' INT TERM
+    wait "$process"
+  fi
+}
+
 "$root/scripts/deps.sh" build run >&2
 build_release
+if [ "${1:-}" = serve ]; then
+  serve "${2:-}"
+  exit
+fi
 if [ $# -gt 0 ]; then exec "$tool" "$@"; fi
 main_job

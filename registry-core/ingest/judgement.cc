@@ -38,7 +38,9 @@ Error RefusalOf(inspect::Report report, const inspect::Policy& policy, Refusal& 
   }
   refusal.code = decided->code;
   Error error(ErrorKind::kDenied, fmt::format("the image is refused: {} ({})", decided->message, decided->code));
-  return decided->value.empty() ? std::move(error) : std::move(error).Found(decided->value);
+  // Most messages tell the value already.
+  if (decided->value.empty() || decided->message.find("found") != std::string::npos) return error;
+  return std::move(error).Found(decided->value);
 }
 
 }  // namespace platter::registry

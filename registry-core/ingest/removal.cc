@@ -59,4 +59,35 @@ Result<Removed> RemoveImage(Catalog& catalog, const StoreSet& stores, const Stag
   return removed;
 }
 
+Result<Removed> RemoveFromStore(Catalog& catalog, const StoreSet& stores, std::string_view image_id,
+                                std::string_view store) {
+  const auto check = [&](const ImageRecord& image) -> Result<std::string> {
+    if (image.status != Status::kActive) return Error(ErrorKind::kConflict, "the image is not active");
+    const auto at = std::ranges::find(image.locations, store, &Location::store);
+    if (at == image.locations.end()) {
+      return Error(ErrorKind::kNotFound, "the image is not in that store").Found(std::string(store));
+    }
+    if (image.locations.size() == 1) return Error(ErrorKind::kDenied, "no other store has the image");
+    return at->url;
+  };
+  const ImageRecord seen = PLATTER_TRY(catalog.Find(image_id));
+  const std::string url = PLATTER_TRY(check(seen));
+  Store* owner = stores.FindFor(url);
+  if (owner == nullptr) return Error(ErrorKind::kNotFound, "there is no store of that name").Found(std::string(store));
+  auto removal = owner->PrepareDelete(url);
+  // What is gone already is only to be forgotten.
+  if (!removal.ok() && removal.error().kind() != ErrorKind::kNotFound) return std::move(removal).error();
+  const auto forget = [&](ImageRecord& image) -> Result<> {
+    const std::string now = PLATTER_TRY(check(image));
+    if (now != url) return Error(ErrorKind::kConflict, "the image's locations have changed");
+    std::erase_if(image.locations, [&](const Location& location) { return location.url == url; });
+    image.updated = Now();
+    return Done{};
+  };
+  ImageRecord changed = PLATTER_TRY(catalog.Change(image_id, forget));
+  Removed removed{std::move(changed), {}};
+  if (removal.ok() && !removal.value()->Finish().ok()) removed.left.push_back(url);
+  return removed;
+}
+
 }  // namespace platter::registry

@@ -11,20 +11,28 @@
 
 #include "tools/platterd/config/option_table.h"
 #include "tools/platterd/config/settings.h"
+#include "tools/platterd/database.h"
+#include "tools/platterd/registry.h"
 #include "tools/platterd/service/serve.h"
+#include "tools/platterd/v2/routes.h"
 
 namespace platter::platterd {
 namespace {
 
 constexpr std::string_view kHelp = R"(usage: platterd [--config-file FILE]... [VERB]
 
-The server of an image registry that is to speak OpenStack Glance's API, version 2. The API itself is not there yet: every
-path but /healthcheck answers 404.
+An image registry that speaks OpenStack Glance's API, version 2. Every upload is inspected while it arrives.
 
 verbs:
   serve              answers requests until SIGTERM (the verb where none is given); SIGHUP reads the configuration again
+  db sync            makes the database's schema, or brings it up to date
+  db version         prints the version of the database's schema
+  db check           says whether it is up to date: exit 0, or 3 where `db sync` is needed
   check-config       says what is wrong with the configuration, and what in it has no effect
   config-reference   prints all options, as Markdown
+  api-reference      prints the routes of the API, as Markdown
+
+Called glance-manage, it takes that tool's verbs: db_sync, db_version, db_check, also in two words.
 
 options, before or after the verb:
   --config-file FILE a glance-api.conf; several add up. Without one: SQLite and files in a state folder, on
@@ -88,15 +96,49 @@ Result<> ServeUntilStopped(const CommandLine& line) {
   std::filesystem::create_directories(settings.state, failure);
   if (failure) return Error::FromErrno(failure.value(), fmt::format("cannot make the folder '{}'", settings.state));
   Metrics metrics;
-  const auto well = []() -> std::optional<std::string> { return std::nullopt; };
+  // Nobody runs `db sync` for the embedded default.
+  const auto registry = PLATTER_TRY(Registry::Open(settings, line.config_files.empty(), *log, metrics));
   const auto reload = [&line] { return LoadSettings(line.config_files, FromEnvironment); };
-  return Serve(settings, signals, Parts{*log, metrics, nullptr, well, reload});
+  return Serve(settings, signals,
+               Parts{*log, metrics, &registry->api(), [&registry] { return registry->Health(); }, reload});
+}
+
+// What Glance's tool of that name does, in platterd's words.
+Result<> ReadAsGlanceManage(CommandLine& line) {
+  constexpr std::string_view kUsual[] = {"/etc/glance/glance-api.conf", "/etc/glance/glance-manage.conf"};
+  if (line.config_files.empty()) {
+    std::error_code failure;
+    for (const std::string_view file : kUsual) {
+      if (std::filesystem::exists(file, failure)) line.config_files.emplace_back(file);
+    }
+  }
+  if (line.help || line.version) return Done();
+  if (line.words.size() == 1 && line.words[0].starts_with("db_")) {
+    line.words = {"db", line.words[0].substr(3)};
+  }
+  if (line.words.size() == 2 && line.words[0] == "db") return Done();
+  return Error(ErrorKind::kInvalid, fmt::format("there is no verb {}", fmt::join(line.words, " ")))
+      .Allowed("db_sync, db_version, db_check");
+}
+
+Result<int> ManageDatabase(const CommandLine& line) {
+  const Settings settings = PLATTER_TRY(LoadSettings(line.config_files, FromEnvironment));
+  if (line.config_files.empty()) {
+    std::error_code failure;
+    std::filesystem::create_directories(settings.state, failure);
+    if (failure) return Error::FromErrno(failure.value(), fmt::format("cannot make the folder '{}'", settings.state));
+  }
+  return RunDatabaseVerb(settings.database, line.words[1]);
 }
 
 int Run(int argc, char** argv) {
-  const auto parsed = ParseCommandLine(argc, argv);
+  auto parsed = ParseCommandLine(argc, argv);
   if (!parsed.ok()) return Complain(parsed.error());
-  const CommandLine& line = parsed.value();
+  CommandLine& line = parsed.value();
+  if (argc > 0 && std::filesystem::path(argv[0]).filename() == "glance-manage") {
+    const auto read = ReadAsGlanceManage(line);
+    if (!read.ok()) return Complain(read.error());
+  }
   if (line.help) {
     fmt::print("{}", kHelp);
     return 0;
@@ -106,6 +148,10 @@ int Run(int argc, char** argv) {
     return 0;
   }
   const std::string verb = line.words.empty() ? "serve" : line.words.front();
+  if (verb == "db" && line.words.size() == 2) {
+    const auto code = ManageDatabase(line);
+    return code.ok() ? code.value() : Complain(code.error());
+  }
   if (line.words.size() > 1) {
     return Complain(Error(ErrorKind::kInvalid, fmt::format("too many words: {}", line.words[1])));
   }
@@ -114,6 +160,11 @@ int Run(int argc, char** argv) {
     fmt::print("{}", ConfigReference());
     return 0;
   }
+  if (verb == "api-reference") {
+    fmt::print("{}", ApiReference());
+    return 0;
+  }
+  if (verb == "db") return Complain(Error(ErrorKind::kInvalid, "db wants sync, version or check"));
   if (verb != "serve") return Complain(Error(ErrorKind::kInvalid, fmt::format("there is no verb {}", verb)));
   const auto served = ServeUntilStopped(line);
   return served.ok() ? 0 : Complain(served.error());

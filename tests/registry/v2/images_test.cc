@@ -1,0 +1,362 @@
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "tests/registry/v2/api.h"
+
+namespace platter::platterd {
+namespace {
+
+constexpr std::string_view kNoImage = "00000000-0000-4000-8000-000000000000";
+
+std::string Bytes(std::size_t size) {
+  const registry::Bytes noise = registry::Noise(size);
+  return {reinterpret_cast<const char*>(noise.data()), noise.size()};
+}
+
+// What qemu-img makes of a qcow2 with that backing file begins so.
+std::string Qcow2WithBackingFile() {
+  std::string image(65536, '\0');
+  const std::string_view head(
+      "QFI\xfb\0\0\0\2\0\0\0\0\0\0\1\0\0\0\0\13\0\0\0\20\0\0\0\0\0\20\0\0"
+      "\0\0\0\0\0\0\0\1\0\0\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\1",
+      60);
+  image.replace(0, head.size(), head);
+  image.replace(256, 11, "/etc/shadow");
+  return image;
+}
+
+TEST_F(ApiTest, PathsThatAreRoutesAndPathsThatAreNone) {
+  const struct {
+    const char* caller;
+    const char* method;
+    const char* target;
+    unsigned status;
+  } kRows[] = {
+      {"", "GET", "/", 300},
+      {"", "GET", "/versions", 200},
+      {"", "GET", "/v1/images", 300},
+      {"", "GET", "/v2.99/images", 300},
+      {"", "GET", "/v2", 302},
+      {"", "GET", "/v2/images", 401},
+      {"us", "GET", "/v2/", 404},
+      {"us", "GET", "/v2/nothing", 404},
+      {"us", "GET", "/v2/images", 200},
+      {"us", "GET", "/v2.7/images", 200},
+      {"us", "GET", "/v2/images/", 404},
+      {"us", "PUT", "/v2/images", 405},
+      {"us", "POST", "/v2/images/x/file", 405},
+      {"us", "GET", "/v2/images/x/file/y", 404},
+      {"us", "GET", "/v2/images/no-uuid", 404},
+      {"us", "GET", "/v2/images?limit=-1", 400},
+      {"us", "GET", "/v2/images?marker=00000000-0000-4000-8000-000000000000", 400},
+      {"us", "GET", "/v2/schemas/image", 200},
+      {"us", "GET", "/v2/schemas/none", 404},
+      {"us", "GET", "/v2/info/import", 200},
+      {"us", "GET", "/v2/info/stores", 404},
+      {"us", "GET", "/v2/info/stores/detail", 403},
+      {"us", "GET", "/v2/info/usage", 200},
+      {"us", "GET", "/v2/tasks", 403},
+      {"admin", "GET", "/v2/tasks", 200},
+      {"admin", "GET", "/v2/tasks?limit=x", 400},
+      {"admin", "GET", "/v2/tasks/00000000-0000-4000-8000-000000000000", 404},
+      {"admin", "DELETE", "/v2/tasks/00000000-0000-4000-8000-000000000000", 405},
+      {"us", "DELETE", "/v2/stores/file/00000000-0000-4000-8000-000000000000", 404},
+  };
+  for (const auto& row : kRows) {
+    const Answered answered = Ask({.caller = row.caller, .method = row.method, .target = row.target});
+    EXPECT_EQ(answered.status, row.status) << row.method << " " << row.target << "\n" << answered.body;
+    EXPECT_EQ(answered.headers.Find("Allow").has_value(), row.status == 405) << row.target;
+  }
+}
+
+TEST_F(ApiTest, TheListOfVersionsNamesThisService) {
+  const auto versions = Get("/", "").json().at("versions");
+  EXPECT_EQ(versions.at(0).at("id").as_string(), "v2.15");
+  EXPECT_EQ(versions.at(0).at("status").as_string(), "CURRENT");
+  EXPECT_EQ(versions.at(0).at("links").at(0).at("href").as_string(), "http://registry.example/v2/");
+  EXPECT_EQ(versions.as_array().back().at("id").as_string(), "v2.0");
+}
+
+TEST_F(ApiTest, AnImageFromItsRecordToItsEnd) {
+  const Answered made = Post("/v2/images", R"({"name":"one","disk_format":"raw","container_format":"bare","os":"x"})");
+  ASSERT_EQ(made.status, 201U) << made.body;
+  const std::string id = made.Text("id");
+  EXPECT_EQ(made.headers.Find("Location"), "http://registry.example/v2/images/" + id);
+  EXPECT_EQ(made.headers.Find("OpenStack-image-import-methods"), "glance-direct,web-download");
+  EXPECT_EQ(made.Text("status"), "queued");
+  EXPECT_EQ(made.Text("owner"), "us");
+  EXPECT_EQ(made.Text("size"), "null");
+  EXPECT_EQ(Get("/v2/images/" + id + "/file").status, 204U);
+
+  const std::string bytes = Bytes(300000);
+  ASSERT_EQ(Put("/v2/images/" + id + "/file", bytes).status, 204U);
+  EXPECT_EQ(verdicts_, std::vector<std::string>{"accepted"});
+  const Answered shown = Get("/v2/images/" + id);
+  EXPECT_EQ(shown.Text("status"), "active");
+  EXPECT_EQ(shown.Text("size"), "300000");
+  EXPECT_EQ(shown.Text("virtual_size"), "300032");
+  EXPECT_EQ(shown.Text("os"), "x");
+  const Answered downloaded = Get("/v2/images/" + id + "/file");
+  EXPECT_EQ(downloaded.status, 200U);
+  EXPECT_TRUE(downloaded.body == bytes);
+  EXPECT_EQ(downloaded.headers.Find("Content-MD5"), shown.Text("checksum"));
+
+  EXPECT_EQ(Delete("/v2/images/" + id).status, 204U);
+  EXPECT_EQ(Get("/v2/images/" + id).status, 404U);
+  EXPECT_EQ(Delete("/v2/images/" + id).status, 404U);
+  EXPECT_EQ(registry_.Files(), 0U);
+  EXPECT_EQ(Post("/v2/images", fmt::format(R"({{"id":"{}"}})", id)).status, 409U);
+}
+
+TEST_F(ApiTest, RangesOfADownload) {
+  const std::string bytes = Bytes(1000);
+  const std::string id = MadeActive(bytes);
+  const struct {
+    const char* name;
+    const char* value;
+    unsigned status;
+    const char* range;
+    std::string body;
+  } kRows[] = {
+      {"Range", "bytes=0-4", 206, "bytes 0-4/1000", bytes.substr(0, 5)},
+      {"Range", "bytes=990-", 206, "bytes 990-999/1000", bytes.substr(990)},
+      {"Range", "bytes=-3", 206, "bytes 997-999/1000", bytes.substr(997)},
+      {"Range", "bytes=5-5000", 206, "bytes 5-999/1000", bytes.substr(5)},
+      {"Range", "bytes=1000-", 416, "bytes */1000", ""},
+      {"Range", "lines=1-2", 416, "bytes */1000", ""},
+      {"Content-Range", "bytes 2-3/1000", 206, "bytes 2-3/1000", bytes.substr(2, 2)},
+  };
+  for (const auto& row : kRows) {
+    const Answered answered = Ask({.target = "/v2/images/" + id + "/file", .headers = {{row.name, row.value}}});
+    EXPECT_EQ(answered.status, row.status) << row.value;
+    EXPECT_EQ(answered.headers.Find("Content-Range"), row.range) << row.value;
+    EXPECT_TRUE(row.status != 206 || answered.body == row.body) << row.value;
+  }
+}
+
+TEST_F(ApiTest, UploadsThatAreRefusedLeaveTheImageQueuedAndNothingBehind) {
+  const struct {
+    const char* what;
+    const char* members;
+    Asked asked;
+    unsigned status;
+    const char* says;
+  } kRows[] = {
+      {"a qcow2 in a raw image",
+       R"({"disk_format":"raw","container_format":"bare"})",
+       {.body = Qcow2WithBackingFile(), .type = "application/octet-stream"},
+       415,
+       ": "},
+      {"a backing file",
+       R"({"disk_format":"qcow2","container_format":"bare"})",
+       {.body = Qcow2WithBackingFile(), .type = "application/octet-stream"},
+       415,
+       "qcow2.backing_file"},
+      {"another type",
+       R"({"disk_format":"raw","container_format":"bare"})",
+       {.body = "x", .type = "text/plain"},
+       415,
+       "Invalid content type text/plain"},
+      {"no formats",
+       R"({"disk_format":"raw"})",
+       {.body = "x", .type = "application/octet-stream"},
+       400,
+       "Properties container_format must be set prior to saving data."},
+      {"somebody else",
+       R"({"disk_format":"raw","container_format":"bare","visibility":"community"})",
+       {.caller = "them", .body = "x", .type = "application/octet-stream"},
+       403,
+       "Not allowed to upload"},
+      {"nobody's business",
+       R"({"disk_format":"raw","container_format":"bare","visibility":"private"})",
+       {.caller = "them", .body = "x", .type = "application/octet-stream"},
+       404,
+       "No image found"},
+  };
+  for (const auto& row : kRows) {
+    const std::string id = Made(row.members);
+    Asked asked = row.asked;
+    asked.method = "PUT";
+    asked.target = "/v2/images/" + id + "/file";
+    for (const bool chunked : {false, true}) {
+      asked.chunked = chunked;
+      const Answered answered = Ask(asked);
+      EXPECT_EQ(answered.status, row.status) << row.what << "\n" << answered.body;
+      EXPECT_NE(answered.body.find(row.says), std::string::npos) << row.what << "\n" << answered.body;
+      EXPECT_EQ(StatusOf(id), "queued") << row.what;
+    }
+  }
+  const std::string broken = Made();
+  Ask({.method = "PUT",
+       .target = "/v2/images/" + broken + "/file",
+       .body = Bytes(200000),
+       .type = "application/octet-stream",
+       .broken_at = 100000});
+  EXPECT_EQ(StatusOf(broken), "queued");
+  EXPECT_EQ(registry_.Files(), 0U);
+}
+
+TEST_F(ApiTest, BytesNeverChangeOnceTheyAreThere) {
+  const std::string id = MadeActive("first");
+  const Answered again = Put("/v2/images/" + id + "/file", "second");
+  EXPECT_EQ(again.status, 409U);
+  EXPECT_NE(again.body.find("Image status transition from active to saving is not allowed"), std::string::npos);
+  EXPECT_EQ(Get("/v2/images/" + id + "/file").body, "first");
+}
+
+TEST_F(ApiTest, DeactivatedImagesAreForAdministrators) {
+  const std::string id = MadeActive("bytes");
+  const std::string image = "/v2/images/" + id;
+  const auto act = [&](const std::string& action, const std::string& caller) {
+    return Ask({.caller = caller, .method = "POST", .target = image + "/actions/" + action}).status;
+  };
+  EXPECT_EQ(act("deactivate", "them"), 404U);
+  for (int again = 0; again < 2; ++again) EXPECT_EQ(act("deactivate", "us"), 204U);
+  EXPECT_EQ(StatusOf(id), "deactivated");
+  EXPECT_EQ(Get(image + "/file").status, 403U);
+  EXPECT_EQ(Get(image + "/file", "admin").status, 200U);
+  for (int again = 0; again < 2; ++again) EXPECT_EQ(act("reactivate", "us"), 204U);
+  EXPECT_EQ(Get(image + "/file").status, 200U);
+  EXPECT_EQ(Ask({.method = "POST", .target = "/v2/images/" + Made() + "/actions/deactivate"}).status, 403U);
+}
+
+TEST_F(ApiTest, PatchesChangeWhatTheyMay) {
+  const std::string id = Made(R"({"name":"old","kept":"1","gone":"2"})");
+  const struct {
+    const char* caller;
+    const char* patch;
+    unsigned status;
+  } kRows[] = {
+      {"us", R"([{"op":"replace","path":"/name","value":"new"},{"op":"remove","path":"/gone"}])", 200},
+      {"us", R"([{"op":"add","path":"/more","value":"3"},{"op":"replace","path":"/tags","value":["a","b"]}])", 200},
+      {"us", R"([])", 200},
+      {"us", R"([{"op":"replace","path":"/status","value":"active"}])", 403},
+      {"us", R"([{"op":"replace","path":"/visibility","value":"public"}])", 403},
+      {"us", R"([{"op":"replace","path":"/none","value":"x"}])", 409},
+      {"us", R"([{"op":"replace","path":"/disk_format","value":"floppy"}])", 400},
+      {"us", R"([{"op":"add","path":"/locations/-","value":{"url":"file:///etc/shadow","metadata":{}}}])", 403},
+      {"us", R"({"name":"x"})", 400},
+      {"us", R"([{)", 400},
+      {"them", R"([{"op":"replace","path":"/name","value":"theirs"}])", 404},
+      {"admin", R"([{"op":"replace","path":"/visibility","value":"public"}])", 200},
+      {"them", R"([{"op":"replace","path":"/name","value":"theirs"}])", 403},
+  };
+  for (const auto& row : kRows) {
+    const Answered answered = Patch(id, row.patch, row.caller);
+    EXPECT_EQ(answered.status, row.status) << row.patch << "\n" << answered.body;
+  }
+  const Answered shown = Get("/v2/images/" + id, "them");
+  EXPECT_EQ(shown.Text("name"), "new");
+  EXPECT_EQ(shown.Text("kept"), "1");
+  EXPECT_EQ(shown.Text("more"), "3");
+  EXPECT_EQ(shown.Text("gone"), "(none)");
+  EXPECT_EQ(shown.Text("tags"), R"(["a","b"])");
+  const Answered typed = Ask({.method = "PATCH", .target = "/v2/images/" + id, .body = "[]", .type = "text/plain"});
+  EXPECT_EQ(typed.status, 415U);
+  EXPECT_TRUE(typed.headers.Find("Accept-Patch"));
+}
+
+TEST_F(ApiTest, ProtectedImagesStay) {
+  const std::string id = MadeActive("bytes");
+  ASSERT_EQ(Patch(id, R"([{"op":"replace","path":"/protected","value":true}])").status, 200U);
+  for (const char* caller : {"us", "admin"}) {
+    const Answered answered = Delete("/v2/images/" + id, caller);
+    EXPECT_EQ(answered.status, 403U);
+    EXPECT_NE(answered.body.find("is protected and cannot be deleted."), std::string::npos);
+  }
+  EXPECT_EQ(Get("/v2/images/" + id + "/file").body, "bytes");
+}
+
+TEST_F(ApiTest, TagsComeAndGo) {
+  const std::string id = Made();
+  const auto tag = [&](const char* method, const std::string& name, const std::string& caller = "us") {
+    return Ask({.caller = caller, .method = method, .target = "/v2/images/" + id + "/tags/" + name}).status;
+  };
+  EXPECT_EQ(tag("PUT", "a%20b"), 204U);
+  EXPECT_EQ(tag("PUT", "a%20b"), 204U);
+  EXPECT_EQ(Get("/v2/images/" + id).Text("tags"), R"(["a b"])");
+  EXPECT_EQ(tag("PUT", std::string(256, 'x')), 400U);
+  EXPECT_EQ(tag("PUT", "theirs", "them"), 404U);
+  EXPECT_EQ(tag("DELETE", "a%20b"), 204U);
+  EXPECT_EQ(tag("DELETE", "a%20b"), 404U);
+  for (int i = 0; i < 128; ++i) ASSERT_EQ(tag("PUT", std::to_string(i)), 204U);
+  EXPECT_EQ(tag("PUT", "one-more"), 413U);
+}
+
+TEST_F(ApiTest, ListsComeInPages) {
+  std::vector<std::string> made;
+  for (int i = 0; i < 7; ++i) made.push_back(Made(fmt::format(R"({{"name":"n{}","tags":["even{}"]}})", i, i % 2)));
+  Made(R"({"name":"hidden","os_hidden":true})");
+  Made(R"({"name":"theirs"})", "them");
+  std::vector<std::string> listed;
+  std::string target = "/v2/images?limit=3&sort=name:asc";
+  while (target != "(none)") {
+    const Answered page = Get(target);
+    ASSERT_EQ(page.status, 200U) << page.body;
+    EXPECT_EQ(page.Text("first"), "/v2/images?limit=3&sort=name%3Aasc");
+    const boost::json::value document = page.json();
+    for (const auto& image : document.at("images").as_array()) listed.emplace_back(image.at("id").as_string());
+    target = page.Text("next");
+  }
+  EXPECT_EQ(listed, made);
+  EXPECT_EQ(Get("/v2/images?tag=even0").json().at("images").as_array().size(), 4U);
+  EXPECT_EQ(Get("/v2/images?name=in:n1,n2").json().at("images").as_array().size(), 2U);
+  EXPECT_EQ(Get("/v2/images?os_hidden=true").json().at("images").as_array().size(), 1U);
+  EXPECT_EQ(Get("/v2/images", "admin").json().at("images").as_array().size(), 8U);
+}
+
+TEST_F(ApiTest, MembersSeeWhatIsSharedWithThem) {
+  const std::string id = MadeActive("bytes");
+  const std::string members = "/v2/images/" + id + "/members";
+  EXPECT_EQ(Get("/v2/images/" + id, "them").status, 404U);
+  EXPECT_EQ(Post(members, R"({"member":""})").status, 400U);
+  EXPECT_EQ(Post(members, R"({})").status, 400U);
+  EXPECT_EQ(Post(members, R"({"member":"them"})").status, 200U);
+  EXPECT_EQ(Post(members, R"({"member":"them"})").status, 409U);
+  EXPECT_EQ(Post(members, R"({"member":"others"})").status, 200U);
+  EXPECT_EQ(Get("/v2/images/" + id, "them").status, 200U);
+  EXPECT_EQ(Post(members, R"({"member":"more"})", "them").status, 403U);
+  EXPECT_EQ(Get(members).json().at("members").as_array().size(), 2U);
+  EXPECT_EQ(Get(members, "them").json().at("members").as_array().size(), 1U);
+  EXPECT_EQ(Get(members + "/others", "them").status, 404U);
+  EXPECT_EQ(Get(members + "/them", "them").Text("status"), "pending");
+  EXPECT_EQ(Get("/v2/images", "them").json().at("images").as_array().size(), 0U);
+
+  const auto set = [&](const std::string& status, const std::string& caller) {
+    return Ask({.caller = caller,
+                .method = "PUT",
+                .target = members + "/them",
+                .body = fmt::format(R"({{"status":"{}"}})", status),
+                .type = "application/json"})
+        .status;
+  };
+  EXPECT_EQ(set("accepted", "us"), 403U);
+  EXPECT_EQ(set("accepted", "others"), 404U);
+  EXPECT_EQ(set("certainly", "them"), 400U);
+  EXPECT_EQ(set("accepted", "them"), 200U);
+  EXPECT_EQ(Get("/v2/images", "them").json().at("images").as_array().size(), 1U);
+  EXPECT_EQ(Delete(members + "/them", "them").status, 403U);
+  EXPECT_EQ(Delete(members + "/them").status, 204U);
+  EXPECT_EQ(Delete(members + "/them").status, 404U);
+  EXPECT_EQ(Get("/v2/images/" + id, "them").status, 404U);
+
+  ASSERT_EQ(Patch(id, R"([{"op":"replace","path":"/visibility","value":"private"}])").status, 200U);
+  EXPECT_EQ(Get(members).status, 403U);
+  EXPECT_EQ(Get(members + "/others").status, 404U);
+  EXPECT_EQ(Get("/v2/images/" + std::string(kNoImage) + "/members").status, 404U);
+}
+
+TEST(ApiReference, DocsHaveTheTableOfRoutes) {
+  std::ifstream stream(std::filesystem::path(PLATTER_SOURCE) / "docs/registry.md");
+  const std::string text((std::istreambuf_iterator<char>(stream)), {});
+  EXPECT_NE(text.find(ApiReference()), std::string::npos)
+      << "docs/registry.md is old: put in what `platterd api-reference` prints";
+}
+
+TEST_F(ApiTest, WithoutABodyWhereNoneIsExpected) {
+  EXPECT_EQ(Ask({.target = "/v2/images/" + Made(), .body = "x", .type = "text/plain"}).status, 400U);
+}
+
+}  // namespace
+}  // namespace platter::platterd

@@ -1,0 +1,169 @@
+#include <chrono>
+#include <thread>
+
+#include "tests/registry/v2/api.h"
+
+namespace platter::platterd {
+namespace {
+
+constexpr std::string_view kDirect = R"({"method":{"name":"glance-direct"}})";
+
+class ImportTest : public ApiTest {
+ protected:
+  Answered Stage(const std::string& id, const std::string& bytes) { return Put("/v2/images/" + id + "/stage", bytes); }
+  Answered Import(const std::string& id, std::string_view body = kDirect, const std::string& caller = "us") {
+    return Post("/v2/images/" + id + "/import", std::string(body), caller);
+  }
+  // The image's last task, once it is over.
+  boost::json::value Concluded(const std::string& id) {
+    for (;;) {
+      const boost::json::value tasks = Get("/v2/images/" + id + "/tasks").json().at("tasks");
+      if (tasks.as_array().empty()) return {};
+      const boost::json::value& task = tasks.at(0);
+      const auto& status = task.at("status").as_string();
+      if (status == "success" || status == "failure") return task;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+};
+
+TEST_F(ImportTest, WhatWasStagedBecomesTheImage) {
+  const std::string id = Made();
+  const std::string bytes(2000000, 'x');
+  ASSERT_EQ(Stage(id, bytes).status, 204U);
+  EXPECT_EQ(StatusOf(id), "uploading");
+  EXPECT_EQ(Get("/v2/images/" + id).Text("size"), "2000000");
+  EXPECT_EQ(Get("/v2/images/" + id + "/file").status, 204U);
+  EXPECT_EQ(Stage(id, "again").status, 409U);
+  EXPECT_EQ(Put("/v2/images/" + id + "/file", "directly").status, 409U);
+  ASSERT_EQ(Import(id).status, 202U);
+  const auto task = Concluded(id);
+  EXPECT_EQ(task.at("status").as_string(), "success") << boost::json::serialize(task);
+  EXPECT_EQ(task.at("input").at("import_req").at("method").at("name").as_string(), "glance-direct");
+  EXPECT_EQ(task.at("result").at("image_id").as_string(), id);
+  EXPECT_EQ(StatusOf(id), "active");
+  EXPECT_EQ(Get("/v2/images/" + id + "/file").body, bytes);
+  EXPECT_EQ(registry_.Files(), 1U);
+  EXPECT_EQ(Import(id).status, 409U);
+  const std::string task_id(task.at("id").as_string());
+  EXPECT_EQ(Get("/v2/tasks/" + task_id, "admin").Text("type"), "api_image_import");
+  EXPECT_EQ(Get("/v2/tasks/" + task_id).status, 403U);
+  EXPECT_EQ(Get("/v2/tasks?status=success", "admin").json().at("tasks").as_array().size(), 1U);
+}
+
+TEST_F(ImportTest, WhatIsNotWhatItSaysGoesBackToQueued) {
+  const std::string id = Made(R"({"disk_format":"qcow2","container_format":"bare"})");
+  ASSERT_EQ(Stage(id, std::string(100000, 'x')).status, 204U);
+  ASSERT_EQ(Import(id).status, 202U);
+  const auto task = Concluded(id);
+  EXPECT_EQ(task.at("status").as_string(), "failure");
+  EXPECT_NE(task.at("message").as_string().find("policy.format"), std::string::npos) << task.at("message");
+  EXPECT_EQ(StatusOf(id), "queued");
+  EXPECT_EQ(registry_.Files(), 0U);
+  EXPECT_EQ(Get("/v2/images/" + id).Text("size"), "null");
+}
+
+TEST_F(ImportTest, ImportsThatCannotBegin) {
+  const std::string queued = Made();
+  const std::string formless = Made("{}");
+  ASSERT_EQ(Stage(formless, "x").status, 204U);
+  const struct {
+    std::string id;
+    const char* body;
+    const char* caller;
+    unsigned status;
+    const char* says;
+  } kRows[] = {
+      {queued, R"({"method":{"name":"glance-direct"}})", "us", 409, "needs to be staged"},
+      {formless, R"({"method":{"name":"glance-direct"}})", "us", 409, "needs to be set before import"},
+      {formless, R"({"method":{"name":"web-download","uri":"http://allowed.example/x"}})", "us", 409, "queued"},
+      {queued, R"({"method":{"name":"copy-image"}})", "us", 400, "Unknown import method name"},
+      {queued, R"({"method":{}})", "us", 400, "Import request requires a"},
+      {queued, R"({})", "us", 400, "Import request requires a"},
+      {queued, R"([])", "us", 400, "JSON object"},
+      {queued, R"({"method":{"name":"web-download"}})", "us", 400, "requires a"},
+      {queued, R"({"method":{"name":"web-download","uri":"http://127.0.0.1/x"}})", "us", 400,
+       "does not pass filtering"},
+      {queued, R"({"method":{"name":"glance-direct"},"all_stores":1})", "us", 400, "must be boolean"},
+      {queued, R"({"method":{"name":"glance-direct"},"all_stores_must_succeed":false})", "us", 400, "enabled_backends"},
+      {queued, R"({"method":{"name":"glance-direct"}})", "them", 404, "No image found"},
+  };
+  for (const auto& row : kRows) {
+    const Answered answered = Import(row.id, row.body, row.caller);
+    EXPECT_EQ(answered.status, row.status) << row.body << "\n" << answered.body;
+    EXPECT_NE(answered.body.find(row.says), std::string::npos) << row.body << "\n" << answered.body;
+  }
+  EXPECT_EQ(StatusOf(queued), "queued");
+  EXPECT_EQ(StatusOf(formless), "uploading");
+}
+
+TEST_F(ImportTest, ADownloadThatFailsLeavesTheImageQueued) {
+  const std::string id = Made();
+  ASSERT_EQ(Import(id, R"({"method":{"name":"web-download","uri":"http://allowed.example/x"}})").status, 202U);
+  const auto task = Concluded(id);
+  EXPECT_EQ(task.at("status").as_string(), "failure");
+  EXPECT_NE(task.at("message").as_string().find("there is nothing at that URL"), std::string::npos);
+  EXPECT_EQ(StatusOf(id), "queued");
+}
+
+TEST_F(ImportTest, StagingThatBreaksOffLeavesNothing) {
+  const std::string id = Made();
+  Ask({.method = "PUT",
+       .target = "/v2/images/" + id + "/stage",
+       .body = std::string(200000, 'x'),
+       .type = "application/octet-stream",
+       .broken_at = 100000});
+  EXPECT_EQ(StatusOf(id), "queued");
+  EXPECT_EQ(registry_.Files(), 0U);
+  ASSERT_EQ(Stage(id, "x").status, 204U);
+  EXPECT_EQ(Delete("/v2/images/" + id).status, 204U);
+  EXPECT_EQ(registry_.Files(), 0U);
+}
+
+ApiOptions ManyStores() {
+  ApiOptions options;
+  options.many_stores = true;
+  return options;
+}
+
+class StoresTest : public ApiTest {
+ protected:
+  StoresTest() : ApiTest(ManyStores()) {}
+  std::string UploadedInto(const std::string& store) {
+    std::string id = Made();
+    const Answered answered = Ask({.method = "PUT",
+                                   .target = "/v2/images/" + id + "/file",
+                                   .body = "bytes",
+                                   .type = "application/octet-stream",
+                                   .headers = {{"X-Image-Meta-Store", store}}});
+    EXPECT_EQ(answered.status, store == "none" ? 400U : 204U) << answered.body;
+    return id;
+  }
+};
+
+TEST_F(StoresTest, UploadsGoWhereTheySay) {
+  EXPECT_EQ(Get("/v2/images/" + UploadedInto("other")).Text("stores"), "other");
+  EXPECT_EQ(StatusOf(UploadedInto("none")), "queued");
+  const auto stores = Get("/v2/info/stores").json().at("stores");
+  EXPECT_EQ(boost::json::serialize(stores), R"([{"id":"file","default":"true"},{"id":"other"}])");
+  EXPECT_EQ(Get("/v2/info/stores/detail").status, 403U);
+  EXPECT_EQ(Get("/v2/info/stores/detail", "admin").json().at("stores").at(1).at("type").as_string(), "file");
+}
+
+TEST_F(StoresTest, AnImageInTwoStoresMayLeaveOne) {
+  const std::string id = Made();
+  ASSERT_EQ(Put("/v2/images/" + id + "/stage", "bytes").status, 204U);
+  ASSERT_EQ(Post("/v2/images/" + id + "/import", R"({"method":{"name":"glance-direct"},"all_stores":true})").status,
+            202U);
+  while (StatusOf(id) != "active") std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(Get("/v2/images/" + id).Text("stores"), "file,other");
+  EXPECT_EQ(Delete("/v2/stores/none/" + id).status, 409U);
+  EXPECT_EQ(Delete("/v2/stores/file/" + id).status, 204U);
+  EXPECT_EQ(Get("/v2/images/" + id).Text("stores"), "other");
+  EXPECT_EQ(Get("/v2/images/" + id + "/file").body, "bytes");
+  EXPECT_EQ(Delete("/v2/stores/other/" + id).status, 403U);
+  EXPECT_EQ(Get("/v2/images/" + id + "/file").body, "bytes");
+}
+
+}  // namespace
+}  // namespace platter::platterd

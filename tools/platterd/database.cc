@@ -1,0 +1,48 @@
+#include "tools/platterd/database.h"
+
+#include <fmt/format.h>
+
+#include "registry-core/catalog/catalog.h"
+
+namespace platter::platterd {
+namespace {
+
+constexpr int kNeedsSync = 3;
+
+Result<int> Sync(const registry::DatabaseUrl& url) {
+  const auto state = PLATTER_TRY(registry::Migrate(url, [](std::string_view step) { fmt::print("{}\n", step); }));
+  fmt::print("Database is synced: version {} of the schema.\n", state.wanted);
+  return 0;
+}
+
+Result<int> Version(const registry::DatabaseUrl& url) {
+  fmt::print("{}\n", PLATTER_TRY(registry::ReadSchemaState(url)).found);
+  return 0;
+}
+
+Result<int> Check(const registry::DatabaseUrl& url) {
+  const registry::SchemaState state = PLATTER_TRY(registry::ReadSchemaState(url));
+  if (state.found == state.wanted) {
+    fmt::print("The schema is up to date: version {}.\n", state.found);
+    return 0;
+  }
+  if (state.found > state.wanted) {
+    return Error(ErrorKind::kUnsupported, "the database's schema is newer than this program")
+        .Found(state.found)
+        .Allowed(fmt::format("{} at most", state.wanted));
+  }
+  fmt::print("The schema is at version {} and has to be at {}: run `platterd db sync`.\n", state.found, state.wanted);
+  return kNeedsSync;
+}
+
+}  // namespace
+
+Result<int> RunDatabaseVerb(std::string_view database, std::string_view verb) {
+  const auto url = PLATTER_TRY(registry::DatabaseUrl::Parse(database));
+  if (verb == "sync") return Sync(url);
+  if (verb == "version") return Version(url);
+  if (verb == "check") return Check(url);
+  return Error(ErrorKind::kInvalid, fmt::format("there is no verb db {}", verb)).Allowed("sync, version, check");
+}
+
+}  // namespace platter::platterd

@@ -1,0 +1,127 @@
+#include "tools/platterd/registry.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "registry-core/catalog/catalog.h"
+#include "registry-core/ingest/imports.h"
+#include "registry-core/ingest/staging.h"
+#include "registry-core/stores/file_store.h"
+#include "tools/platterd/auth/keystone.h"
+#include "tools/platterd/service/sweeper.h"
+#include "tools/platterd/v2/routes.h"
+
+namespace platter::platterd {
+namespace {
+
+Result<std::shared_ptr<registry::Store>> OpenStore(const StoreSettings& settings) {
+  registry::FileStoreOptions options;
+  options.name = settings.name;
+  for (const auto& [path, priority] : settings.folders) options.folders.push_back({path, priority});
+  options.file_mode = settings.file_mode;
+  options.sparse = settings.sparse;
+  return std::shared_ptr<registry::Store>(PLATTER_TRY(registry::FileStore::Open(std::move(options))));
+}
+
+Result<registry::StoreSet> OpenStores(const Settings& settings) {
+  std::vector<std::shared_ptr<registry::Store>> stores;
+  for (const StoreSettings& each : settings.stores) {
+    if (each.type == "file") stores.push_back(PLATTER_TRY(OpenStore(each)));
+  }
+  return registry::StoreSet::Make(std::move(stores), settings.default_store);
+}
+
+Result<registry::StagingArea> OpenStaging(const Settings& settings) {
+  registry::FileStoreOptions options;
+  options.name = "staging";
+  options.folders = {{settings.staging}};
+  return registry::StagingArea(PLATTER_TRY(registry::FileStore::Open(std::move(options))));
+}
+
+std::unique_ptr<Authenticator> MakeAuthenticator(const Settings& settings, Log& log) {
+  if (!settings.keystone) return std::make_unique<NoAuthentication>();
+  return std::make_unique<Keystone>(*settings.keystone, [&log](std::string_view trouble) {
+    log.Write(Log::Level::kError, "identity service", {{"reason", std::string(trouble)}});
+  });
+}
+
+void TellImport(Log& log, Metrics& metrics, const registry::TaskRecord& task, const Error* error) {
+  const bool refused = error != nullptr && error->kind() == ErrorKind::kDenied;
+  metrics.CountVerdict(error == nullptr ? "accepted" : refused ? "refused" : "failed");
+  log.Write(error == nullptr ? Log::Level::kInfo : Log::Level::kWarning, "import",
+            {{"task", task.id}, {"image", task.image}, {"status", task.status}, {"reason", task.message}});
+}
+
+}  // namespace
+
+// In the order in which they lean on each other.
+struct Registry::Parts {
+  Parts(const Settings& settings, std::unique_ptr<registry::Catalog> opened, registry::StoreSet opened_stores,
+        registry::StagingArea opened_staging, std::shared_ptr<DigestPool> digests, Log& log, Metrics& metrics)
+      : options(settings.api),
+        catalog(std::move(opened)),
+        stores(std::move(opened_stores)),
+        staging(std::move(opened_staging)),
+        ingest{*catalog, stores, std::move(digests), settings.ingest},
+        imports(ingest, staging, ImportsOf(log, metrics)),
+        authenticator(MakeAuthenticator(settings, log)),
+        backend{options,
+                ingest,
+                staging,
+                imports,
+                {},
+                [](const std::string&) -> Result<> { return Error(ErrorKind::kDenied, "nothing may be fetched"); },
+                [&metrics](std::string_view verdict) { metrics.CountVerdict(verdict); }},
+        api(backend, *authenticator),
+        sweeper(*catalog, stores, staging, log) {
+    for (const StoreSettings& store : settings.stores) backend.store_descriptions[store.name] = store.description;
+  }
+
+  static registry::ImportOptions ImportsOf(Log& log, Metrics& metrics) {
+    registry::ImportOptions options;
+    options.observe = [&log, &metrics](const registry::TaskRecord& task, const Error* error) {
+      TellImport(log, metrics, task, error);
+    };
+    return options;
+  }
+
+  const ApiOptions options;
+  const std::unique_ptr<registry::Catalog> catalog;
+  registry::StoreSet stores;
+  const registry::StagingArea staging;
+  const registry::IngestContext ingest;
+  registry::Imports imports;
+  const std::unique_ptr<Authenticator> authenticator;
+  Backend backend;
+  ImageApi api;
+  Sweeper sweeper;
+};
+
+Result<std::unique_ptr<Registry>> Registry::Open(const Settings& settings, bool migrate, Log& log, Metrics& metrics) {
+  const auto url = PLATTER_TRY(registry::DatabaseUrl::Parse(settings.database));
+  auto catalog = PLATTER_TRY(registry::Catalog::Open(url, settings.catalog, migrate));
+  auto stores = PLATTER_TRY(OpenStores(settings));
+  auto staging = PLATTER_TRY(OpenStaging(settings));
+  auto digests = PLATTER_TRY(DigestPool::Make(std::max(std::thread::hardware_concurrency(), 2U)));
+  auto parts = std::make_unique<Parts>(settings, std::move(catalog), std::move(stores), std::move(staging),
+                                       std::move(digests), log, metrics);
+  PLATTER_CHECK(parts->sweeper.Once());
+  parts->sweeper.Start();
+  return std::unique_ptr<Registry>(new Registry(std::move(parts)));
+}
+
+Registry::Registry(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Registry::~Registry() = default;
+
+http::Service& Registry::api() noexcept { return parts_->api; }
+
+std::optional<std::string> Registry::Health() {
+  if (parts_->catalog->Ping().ok()) return std::nullopt;
+  return "the database is away";
+}
+
+}  // namespace platter::platterd

@@ -1,0 +1,34 @@
+// Registry: catalog, stores, staging area, imports and the API on them, as the configuration has it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "formats/core/result.h"
+#include "tools/platterd/config/settings.h"
+#include "tools/platterd/http/exchange.h"
+#include "tools/platterd/service/log.h"
+#include "tools/platterd/service/metrics.h"
+
+namespace platter::platterd {
+
+class Registry {
+ public:
+  // Opens the database and the stores, and puts in order what was left unfinished. `migrate`: a database that is older
+  // is brought up to date; without it that is kUnsupported. All that is passed outlives the registry.
+  static Result<std::unique_ptr<Registry>> Open(const Settings& settings, bool migrate, Log& log, Metrics& metrics);
+  // Ends imports that run.
+  ~Registry();
+
+  http::Service& api() noexcept;
+  // Why it is of no use at present; empty when it is well.
+  std::optional<std::string> Health();
+
+ private:
+  struct Parts;
+  explicit Registry(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace platter::platterd

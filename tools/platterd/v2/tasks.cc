@@ -1,0 +1,118 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+#include <vector>
+
+#include "formats/core/json.h"
+#include "registry-core/access/access.h"
+#include "tools/platterd/api/image_query.h"
+#include "tools/platterd/api/image_view.h"
+#include "tools/platterd/v2/handlers.h"
+
+namespace platter::platterd {
+namespace {
+
+using registry::TaskQuery;
+using registry::TaskRecord;
+
+constexpr std::array<std::string_view, 4> kStatuses = {"pending", "processing", "success", "failure"};
+constexpr std::array<std::string_view, 2> kTypes = {"import", "api_image_import"};
+
+Result<std::uint32_t> Limit(std::string_view text, std::uint32_t most) {
+  if (text.starts_with('-')) return Invalid("limit param must be positive");
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (end != text.data() + text.size() || error == std::errc::invalid_argument) {
+    return Invalid("limit param must be an integer");
+  }
+  return error == std::errc{} ? static_cast<std::uint32_t>(std::min<std::uint64_t>(value, most)) : most;
+}
+
+template <std::size_t N>
+Result<std::string> OneOf(const std::array<std::string_view, N>& allowed, std::string_view what,
+                          const std::string& value) {
+  if (std::ranges::find(allowed, value) == allowed.end()) {
+    return Invalid(fmt::format("Invalid {} value: {}", what, value));
+  }
+  return value;
+}
+
+// The query of GET /v2/tasks; tasks are sorted by their age alone.
+Result<TaskQuery> ParseTaskQuery(const QueryItems& items, const ApiOptions& options) {
+  TaskQuery query;
+  query.viewer.admin = true;
+  query.limit = std::min(options.limit_default, options.limit_max);
+  for (const auto& [key, value] : items) {
+    if (key == "limit") {
+      query.limit = PLATTER_TRY(Limit(value, options.limit_max));
+    } else if (key == "marker") {
+      if (!registry::IsIdentifier(value)) return Invalid("Invalid marker format");
+      query.marker = value;
+    } else if (key == "sort_dir") {
+      if (value != "asc" && value != "desc") return Invalid(fmt::format("Invalid sort direction: {}", value));
+      query.newest_first = value == "desc";
+    } else if (key == "sort_key") {
+      if (value != "created_at") {
+        return Invalid(fmt::format("Invalid sort key: {}. It must be one of the following: created_at.", value));
+      }
+    } else if (key == "status") {
+      query.status = PLATTER_TRY(OneOf(kStatuses, "status", value));
+    } else if (key == "type") {
+      query.type = PLATTER_TRY(OneOf(kTypes, "type", value));
+    }
+  }
+  return query;
+}
+
+}  // namespace
+
+Reply ListImageTasks(const Backend& backend, const Call& call) {
+  const registry::ImageRecord image = PLATTER_TRY(VisibleImage(backend, call.caller, call.parameters[0]));
+  TaskQuery query;
+  query.viewer.admin = true;
+  query.image = image.id;
+  query.limit = backend.options.limit_max;
+  std::vector<std::string> tasks;
+  for (const TaskRecord& task : PLATTER_TRY(backend.catalog().ListTasks(query))) {
+    tasks.push_back(TaskJson(task, false));
+  }
+  return JsonResponse(200, JsonObject().Json("tasks", JsonList(tasks)).Finish());
+}
+
+Reply ListTasks(const Backend& backend, const Call& call) {
+  PLATTER_CHECK(registry::MayAdminister(call.caller));
+  const TaskQuery query = PLATTER_TRY(ParseTaskQuery(call.request.query, backend.options));
+  std::vector<TaskRecord> page;
+  if (query.limit > 0) {
+    auto listed = backend.catalog().ListTasks(query);
+    if (!listed.ok() && listed.error().kind() == ErrorKind::kNotFound) {
+      return Invalid(fmt::format("No task found with ID {}", query.marker.value_or("")));
+    }
+    page = PLATTER_TRY(std::move(listed));
+  }
+  std::vector<std::string> tasks;
+  for (const TaskRecord& task : page) tasks.push_back(TaskJson(task, true));
+  JsonObject out;
+  out.Json("tasks", JsonList(tasks));
+  out.Text("first", "/v2/tasks" + PageQuery(call.request.query, ""));
+  out.Text("schema", "/v2/schemas/tasks");
+  if (!page.empty() && page.size() == query.limit) {
+    out.Text("next", "/v2/tasks" + PageQuery(call.request.query, page.back().id));
+  }
+  return JsonResponse(200, out.Finish());
+}
+
+Reply ShowTask(const Backend& backend, const Call& call) {
+  PLATTER_CHECK(registry::MayAdminister(call.caller));
+  const std::string& id = call.parameters[0];
+  auto found = registry::IsIdentifier(id) ? backend.catalog().FindTask(id) : NotFound("");
+  if (!found.ok() && found.error().kind() == ErrorKind::kNotFound) {
+    return NotFound(fmt::format("No task found with ID {}", id));
+  }
+  return JsonResponse(200, TaskJson(PLATTER_TRY(std::move(found)), false));
+}
+
+}  // namespace platter::platterd
