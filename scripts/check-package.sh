@@ -65,7 +65,7 @@ find "$stage/include/platter" -name '*.h' | while read -r header; do
 done
 
 echo "-- the manual pages"
-for page in platter platter-hook; do
+for page in platter platter-hook platterd; do
   MANWIDTH=80 LC_ALL=C.UTF-8 man --warnings -l "$stage/share/man/man1/$page.1" 2>"$work/man.warnings" >"$work/$page.txt"
   [ ! -s "$work/man.warnings" ] || { cat "$work/man.warnings"; exit 1; }
 done
@@ -85,6 +85,13 @@ for path in ./usr/bin/platter ./usr/bin/platter-hook ./usr/libexec/platter/qemu-
   ./usr/share/man/man1/platter-hook.1 \
   ./usr/share/bash-completion/completions/platter; do
   grep -qF " $path" "$work/contents" || { echo "$path is missing in $deb"; exit 1; }
+done
+registry_deb=$(echo "$build"/packages/platterd_*.deb)
+dpkg-deb --info "$registry_deb" | grep -E 'Conflicts: .*glance-common'
+dpkg-deb --contents "$registry_deb" >"$work/registry-contents"
+for path in ./usr/bin/platterd './usr/bin/glance-manage -> platterd' ./usr/lib/systemd/system/platterd.service \
+  './usr/lib/systemd/system/openstack-glance-api.service -> platterd.service' ./usr/share/man/man1/platterd.1; do
+  grep -qF " $path" "$work/registry-contents" || { echo "$path is missing in $registry_deb"; exit 1; }
 done
 # dpkg installs it into a root of its own, from which it runs too, and removes it again.
 mkdir -p "$work/root/var/lib/dpkg/info" "$work/root/var/lib/dpkg/updates"

@@ -112,7 +112,7 @@ upload_and_show() {
 
 serve() {
   work=$root/build/registry
-  local port=${PLATTER_PORT:-9292} url process
+  local port=${PLATTER_PORT:-9292} url
   mkdir -p "$work"
   printf '[DEFAULT]\nbind_host = 127.0.0.1\nbind_port = %s\n[platter]\nstate = %s\n' "$port" "$work" >"$work/platterd.conf"
   "$build/tools/platterd/platterd" --config-file "$work/platterd.conf" db sync >"$work/platterd.log"

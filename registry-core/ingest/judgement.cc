@@ -37,10 +37,10 @@ Error RefusalOf(inspect::Report report, const inspect::Policy& policy, Refusal& 
     return Error(ErrorKind::kDenied, "the image is refused: nobody can tell what it is (ingest.undecided)");
   }
   refusal.code = decided->code;
-  Error error(ErrorKind::kDenied, fmt::format("the image is refused: {} ({})", decided->message, decided->code));
   // Most messages tell the value already.
-  if (decided->value.empty() || decided->message.find("found") != std::string::npos) return error;
-  return std::move(error).Found(decided->value);
+  const bool told = decided->value.empty() || decided->message.find("found") != std::string::npos;
+  return Error(ErrorKind::kDenied, fmt::format("the image is refused: {}{} ({})", decided->message,
+                                               told ? "" : ": " + decided->value, decided->code));
 }
 
 }  // namespace platter::registry
