@@ -367,6 +367,12 @@ def texts(seeds):
                  "[paste_deploy]\nflavor = keystone\n[keystone_authtoken]\nauth_url = http://k$DEFAULT.bind_port/\n"
                  "password = a$$b\n# c\n"):
         seeds.add(text.encode(), "platterd_config")
+    for text in ("http://example.org/disk.img?a=b#c", "https://EXAMPLE.org.:443/", "http://8.8.8.8:8080/a@b",
+                 "http://[2606:2800:220:1::1]/", "http://user:password@example.org/", "http://0x7f.1/",
+                 "http://2130706433/", "http://[::ffff:127.0.0.1]/", "http://[fe80::1%25eth0]/",
+                 "http://example.org\\@127.0.0.1/", "http://localhost:1/"):
+        for rules in range(8):
+            seeds.add(text.encode(), "web_url", prefix=bytes([rules]))
     for text in ("driver=qcow2,file.filename=a.qcow2,backing.driver=raw,backing.file.filename=b.raw",
                  "file.driver=file,file.filename=x,,y,file.locking=off", "driver=raw,offset=512,size=1k,file.filename=d",
                  "driver=qcow2,file=a,backing=", "filename=x,cache.direct=on,read-only=on,force-share=on"):

@@ -30,10 +30,10 @@ build_and_test() {
     ctest --test-dir "build/$preset" -j "$jobs" --output-on-failure --no-tests=error
 }
 
-# Under ThreadSanitizer only the suite that starts threads; the others are not built.
+# Under ThreadSanitizer only the suites that start threads; the others are not built.
 thread_tests() {
-  cmake --preset tsan && cmake --build --preset tsan --target convert_test &&
-    ctest --test-dir build/tsan -R '^convert\.' -j "$jobs" --output-on-failure --no-tests=error
+  cmake --preset tsan && cmake --build --preset tsan --target convert_test web_test &&
+    ctest --test-dir build/tsan -R '^(convert|web)\.' -j "$jobs" --output-on-failure --no-tests=error
 }
 
 bash scripts/deps.sh build test || exit 1

@@ -93,6 +93,8 @@ const WrongRow kWrong[] = {
     {"[DEFAULT]\nuser_storage_quota = 5XB", "KB"},
     {"[DEFAULT]\npublic_endpoint = ftp://a", "a URL with http or https"},
     {"[DEFAULT]\nnode_staging_uri = http://a", "file:///"},
+    {"[import_filtering_opts]\nallowed_ports = 80,https", "f:2: [import_filtering_opts] allowed_ports: wrong value"},
+    {"[import_filtering_opts]\ndisallowed_ports = 0", "from 1 to 65535"},
     {"[paste_deploy]\nflavor = keystone", "auth_url is missing"},
     {"[paste_deploy]\nflavor = ldap", "keystone"},
 };
@@ -152,6 +154,25 @@ filesystem_store_datadir = /var/lib/glance/images/
   EXPECT_THAT(remarks, HasSubstr("[keystone_authtoken] memcached_servers has no effect: "));
   EXPECT_THAT(remarks, Not(HasSubstr("PASS")));
   EXPECT_EQ(out.remarks.size(), 4);  // and auth_type
+}
+
+TEST(Config, WhatMayBeFetched) {
+  const registry::WebRules standard = From("").value().download;
+  EXPECT_EQ(standard.allowed_schemes, registry::WebRules().allowed_schemes);
+  EXPECT_EQ(standard.allowed_ports, registry::WebRules().allowed_ports);
+  EXPECT_TRUE(standard.allowed_hosts.empty() && standard.disallowed_hosts.empty());
+  const registry::WebRules rules = From(R"([import_filtering_opts]
+allowed_schemes = [https]
+allowed_hosts = mirror.example, 10.0.0.1
+allowed_ports =
+disallowed_ports = 22, 8080
+)")
+                                       .value()
+                                       .download;
+  EXPECT_EQ(rules.allowed_schemes, std::vector<std::string>{"https"});
+  EXPECT_EQ(rules.allowed_hosts, (std::vector<std::string>{"mirror.example", "10.0.0.1"}));
+  EXPECT_TRUE(rules.allowed_ports.empty());
+  EXPECT_EQ(rules.disallowed_ports, (std::vector<std::uint16_t>{22, 8080}));
 }
 
 TEST(Config, StoresMayBeNamedByReference) {

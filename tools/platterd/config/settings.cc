@@ -215,14 +215,28 @@ Result<> ReadKeystone(const Values& values, Settings& out) {
   return Done();
 }
 
-void ReadDownload(const Values& values, DownloadRules& out) {
+Result<std::vector<std::uint16_t>> ReadPorts(const Values& values, std::string_view name) {
+  std::vector<std::uint16_t> ports;
+  for (const std::string& text : values.List("import_filtering_opts", name)) {
+    std::uint16_t port = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+    if (error != std::errc() || end != text.data() + text.size() || port == 0) {
+      return values.Wrong("import_filtering_opts", name, "ports, from 1 to 65535, commas between");
+    }
+    ports.push_back(port);
+  }
+  return ports;
+}
+
+Result<> ReadDownload(const Values& values, registry::WebRules& out) {
   const auto list = [&values](std::string_view name) { return values.List("import_filtering_opts", name); };
   out.allowed_schemes = list("allowed_schemes");
   out.allowed_hosts = list("allowed_hosts");
-  out.allowed_ports = list("allowed_ports");
+  out.allowed_ports = PLATTER_TRY(ReadPorts(values, "allowed_ports"));
   out.disallowed_schemes = list("disallowed_schemes");
   out.disallowed_hosts = list("disallowed_hosts");
-  out.disallowed_ports = list("disallowed_ports");
+  out.disallowed_ports = PLATTER_TRY(ReadPorts(values, "disallowed_ports"));
+  return Done();
 }
 
 // Of a glance-registry.conf the address is another service's, which is built in here.
@@ -260,7 +274,7 @@ Result<Settings> MakeSettings(const std::vector<Setting>& given, bool embedded, 
   PLATTER_CHECK(ReadApi(values, out));
   PLATTER_CHECK(ReadStores(values, out));
   PLATTER_CHECK(ReadKeystone(values, out));
-  ReadDownload(values, out.download);
+  PLATTER_CHECK(ReadDownload(values, out.download));
   return out;
 }
 

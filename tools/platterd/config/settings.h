@@ -12,6 +12,7 @@
 
 #include "formats/core/result.h"
 #include "registry-core/ingest/upload.h"
+#include "registry-core/web/web_rules.h"
 #include "tools/platterd/api/api.h"
 #include "tools/platterd/config/config_file.h"
 #include "tools/platterd/http/server.h"
@@ -42,12 +43,6 @@ struct KeystoneSettings {
   bool service_roles_required = false;
 };
 
-// Which addresses web-download may ask.
-struct DownloadRules {
-  std::vector<std::string> allowed_schemes, allowed_hosts, allowed_ports;
-  std::vector<std::string> disallowed_schemes, disallowed_hosts, disallowed_ports;
-};
-
 struct LogSettings {
   bool debug = false;
   bool json = false;
@@ -65,7 +60,7 @@ struct Settings {
   std::string staging;  // folder
   ApiOptions api;
   registry::IngestRules ingest;
-  DownloadRules download;
+  registry::WebRules download;  // what web-download, and locations, may ask
   std::optional<KeystoneSettings> keystone;
   LogSettings log;
   std::string metrics_host;
