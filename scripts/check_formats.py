@@ -44,7 +44,8 @@ def faults_of_line(number, line):
 def main():
     lines = TABLE.read_text().splitlines()
     faults = [fault for number, line in enumerate(lines, 1) for fault in faults_of_line(number, line)]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")][2:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    rows = [row for row in rows if row[0] not in ("format", "container", "---")]
     faults += [f"{TABLE}: {row[0]}, {row[1]}: no test" for row in rows if ".cc`" not in "".join(row[2:])
                and ".py`" not in "".join(row[2:])]
     named = {row[0] for row in rows}

@@ -82,8 +82,9 @@ Error OnlyAnExtent(const SparseHeader& header) {
       .Try("open the file with the disk's descriptor");
 }
 
-Result<Foundation> ReadEmbedded(Storage& storage, const OpenContext& context) {
-  const HostedExtent hosted = PLATTER_TRY(OpenHosted(storage, context.dialect));
+}  // namespace
+
+Result<Foundation> ReadEmbedded(Storage& storage, const HostedExtent& hosted, const OpenContext& context) {
   const SparseHeader& header = hosted.header;
   if (header.descriptor_offset == 0 || header.descriptor_size == 0) return OnlyAnExtent(header);
   const std::uint64_t offset = header.descriptor_offset * kSectorSize;
@@ -104,15 +105,13 @@ Result<Foundation> ReadEmbedded(Storage& storage, const OpenContext& context) {
   return foundation;
 }
 
-}  // namespace
-
 Result<Foundation> ReadFoundation(Storage& storage, const OpenContext& context) {
   std::array<std::byte, 4> magic{};
   if (storage.size() < magic.size()) return Error(ErrorKind::kNotThisFormat, "File is too small, not a valid image");
   PLATTER_CHECK(storage.ReadAt(0, magic));
   switch (LoadLe<std::uint32_t>(magic.data())) {
     case kSparseMagic:
-      return ReadEmbedded(storage, context);
+      return ReadEmbedded(storage, PLATTER_TRY(OpenHosted(storage, context.dialect)), context);
     case kCowdMagic:
       return Error(ErrorKind::kUnsupported, "the file is only one extent of a disk")
           .At("COWD header", "magic", 0)

@@ -5,7 +5,9 @@
 #include <string>
 #include <utility>
 
+#include "formats/core/forward_storage.h"
 #include "formats/vmdk/details.h"
+#include "formats/vmdk/passing_reader.h"
 
 namespace platter::vmdk {
 namespace {
@@ -141,6 +143,8 @@ std::uint64_t CommonGrainSize(const std::vector<ExtentFile>& extents) {
   return size;
 }
 
+}  // namespace
+
 Result<> DescribeParent(const Descriptor& descriptor, const OpenContext& context, ImageInfo& info) {
   const bool as_qemu = context.dialect == Dialect::kQemu;
   const bool named = descriptor.parent_hint && !descriptor.parent_hint->empty();
@@ -159,9 +163,11 @@ Result<> DescribeParent(const Descriptor& descriptor, const OpenContext& context
   return Done{};
 }
 
-}  // namespace
-
 Result<std::shared_ptr<Image>> Open(std::shared_ptr<Storage> storage, const OpenContext& context) {
+  if (PipeOf(*storage) != nullptr) {
+    auto passing = PLATTER_TRY(OpenPassing(storage, context));
+    if (passing != nullptr) return passing;
+  }
   const Foundation foundation = PLATTER_TRY(ReadFoundation(*storage, context));
   std::vector<ExtentFile> extents = PLATTER_TRY(OpenAllExtents(storage, foundation, context));
   ImageInfo info;

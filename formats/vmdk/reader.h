@@ -25,9 +25,15 @@ struct Foundation {
 // kNotThisFormat for a file that is no VMDK; kUnsupported for one extent of a larger image; kCorrupt, kIo.
 Result<Foundation> ReadFoundation(Storage& storage, const OpenContext& context);
 
+// The same of a file that holds its own descriptor, whose header has been read.
+Result<Foundation> ReadEmbedded(Storage& storage, const HostedExtent& hosted, const OpenContext& context);
+
 // The extents of the image in `storage`, in the order of the guest disk. As OpenExtents.
 Result<std::vector<ExtentFile>> OpenAllExtents(std::shared_ptr<Storage> storage, const Foundation& foundation,
                                                const OpenContext& context);
+
+// Adds what `descriptor` says of the disk's parent. kUnsupported for one without a name.
+Result<> DescribeParent(const Descriptor& descriptor, const OpenContext& context, ImageInfo& info);
 
 // FormatDriver::open.
 Result<std::shared_ptr<Image>> Open(std::shared_ptr<Storage> storage, const OpenContext& context);

@@ -276,6 +276,133 @@ TEST(LayeredOva, ThatNamesAFileOfTheHostIsRefused) {
               HasSubstr("in a format without layers"));
 }
 
+// Out of a pipe: descriptor first, and disks whose tables lie in front of what they lead to, or that can be read as
+// they pass by.
+struct Piped {
+  std::string name;
+  std::string prepare;  // shell words in a folder with disk.raw
+  std::string uri;
+  std::string error = "";  // of what cannot be read so
+};
+void PrintTo(const Piped& piped, std::ostream* out) { *out << piped.name; }
+
+const std::string kTarPiped = "tar --format=ustar -cf box.ova box.ovf box-disk1";
+const std::string kQcow2 = "http://www.gnome.org/~markmc/qcow-image-format.html";
+const std::string kVhd = "http://technet.microsoft.com/en-us/library/bb676673.aspx";
+const std::string kSame = "qemu-img convert -O ";
+
+const std::vector<Piped> kPiped = {
+    {"StreamOptimized", kTool + " convert -O vmdk -o subformat=streamOptimized disk.raw box-disk1; " + kTarPiped,
+     kVmdk},
+    {"OurOwnAppliance", kTool + " convert -O ova disk.raw box.ova", kVmdk},
+    {"StreamOptimizedOfQemu", kSame + "vmdk -o subformat=streamOptimized disk.raw box-disk1; " + kTarPiped, kVmdk},
+    {"Sparse", kSame + "vmdk disk.raw box-disk1; " + kTarPiped, kVmdk},
+    {"Qcow2", kSame + "qcow2 disk.raw box-disk1; " + kTarPiped, kQcow2},
+    {"Raw", "cp disk.raw box-disk1; " + kTarPiped, kRaw},
+    {"VhdDynamic", kSame + "vpc -o force_size=on disk.raw box-disk1; " + kTarPiped, kVhd},
+    {"Vdi", kSame + "vdi disk.raw box-disk1; " + kTarPiped, "vdi"},
+    {"Pax", "cp disk.raw box-disk1; tar --format=pax -cf box.ova box.ovf box-disk1", kRaw},
+    {"AnotherFileBetween", "cp disk.raw box-disk1; tar --format=ustar -cf box.ova box.ovf disk.raw box-disk1", kRaw},
+    {"DiskFirst", "cp disk.raw box-disk1; tar -cf box.ova box-disk1 box.ovf", kRaw, "has passed by"},
+    {"LargeFileFirst", "truncate -s 80M large; cp disk.raw box-disk1; tar -cf box.ova large box.ovf box-disk1", kRaw,
+     "stands in front of the descriptor"},
+    {"InChunks", "cp disk.raw box-disk1; " + Divided("2097152", "box-disk1.*"), kRaw, "in chunks"},
+    {"Gzip", "gzip -c disk.raw > box-disk1; sed -i 's,<File ,<File ovf:compression=\"gzip\" ,' box.ovf; " + kTarPiped,
+     kRaw, "compressed ones are not read"},
+    {"TablesBehind",
+     "head -c 100M /dev/urandom > large; " + kTool + " convert -O qcow2 large box-disk1; rm large; " + kTarPiped,
+     kQcow2, "in an order in which a pipe does not give it"},
+    {"NoTar", "cp disk.raw box.ova", kRaw, "not a tar archive"},
+    {"NoDescriptor", "tar -cf box.ova disk.raw", kRaw, "no member is a descriptor"},
+    {"Empty", ": > box.ova", kRaw, "not a tar archive"},
+    {"NoDisk", "tar -cf box.ova box.ovf", kRaw, "not in the archive"},
+    {"CutInTheDisk", "cp disk.raw box-disk1; " + kTarPiped + "; truncate -s 7000000 box.ova", kRaw, "ended early"},
+    {"CutStream",
+     kTool + " convert -O vmdk -o subformat=streamOptimized disk.raw box-disk1; " + kTarPiped +
+         "; truncate -s 3000000 box.ova",
+     kVmdk, "ended early"},
+    {"TwoOfItsName", "cp disk.raw box-disk1; " + kTarPiped + "; echo > box-disk1; tar -rf box.ova box-disk1", kRaw,
+     "two members of one name"},
+    {"TwoDescriptors", "cp disk.raw box-disk1; cp box.ovf b.ovf; tar -cf box.ova box.ovf box-disk1 b.ovf", kRaw,
+     "more than one descriptor"},
+    {"SparseMember",
+     "rm -f box-disk1; truncate -s 1M box-disk1; echo x >> box-disk1; tar -S -cf box.ova box.ovf box-disk1", kRaw,
+     "sparse file"},
+    {"Link", "ln -s /etc/passwd box-disk1; " + kTarPiped, kRaw, "no plain file"},
+    {"BackingFile", "qemu-img create -q -u -f qcow2 -b /etc/passwd -F raw box-disk1 1M; " + kTarPiped, kQcow2,
+     "is not allowed here"},
+};
+
+class PipedOva : public testing::TestWithParam<Piped> {};
+
+TEST_P(PipedOva, IsReadAsItPassesBy) {
+  const Workshop shop;
+  shop.Write("box.ovf", OneDiskOvf("box-disk1", "8", "byte * 2^20", GetParam().uri));
+  shop.Run({"sh", "-c", GetParam().prepare});
+  const CommandResult result = shop.Try({"sh", "-c", "cat box.ova | " + kTool + " convert - -O qcow2 out.qcow2"});
+  EXPECT_THAT(result.err, HasSubstr(GetParam().error));
+  EXPECT_EQ(result.exit_code, GetParam().error.empty() ? 0 : 1) << result.err;
+  EXPECT_EQ(std::filesystem::exists(shop.File("out.qcow2")), GetParam().error.empty());
+  if (!GetParam().error.empty()) return;
+  shop.Run({"qemu-img", "compare", "-f", "qcow2", "-F", "raw", "out.qcow2", "disk.raw"});
+}
+
+INSTANTIATE_TEST_SUITE_P(Pipes, PipedOva, testing::ValuesIn(kPiped), [](const auto& row) { return row.param.name; });
+
+// More than is held of a pipe, by several threads, each of the formats that grow while they pass by.
+TEST(PipedOva, MayBeLongerThanWhatIsHeld) {
+  const Workshop shop;
+  shop.Run({"sh", "-c", "head -c 150M /dev/urandom > disk.raw && truncate -s 200M disk.raw"});
+  for (const std::string& format : {std::string("ova"), std::string("qcow2")}) {
+    if (format == "ova") {
+      shop.Run({kTool, "convert", "-O", "ova", "disk.raw", "box.ova"});
+    } else {
+      shop.Run({"qemu-img", "convert", "-O", "qcow2", "disk.raw", "box-disk1"});
+      shop.Write("box.ovf", OneDiskOvf("box-disk1", "200", "byte * 2^20", kQcow2));
+      shop.Run({"sh", "-c", kTarPiped});
+    }
+    shop.Run({"sh", "-c", "cat box.ova | " + kTool + " convert -m 4 - -O raw out.raw"});
+    shop.Run({"cmp", "out.raw", "disk.raw"});
+  }
+}
+
+// A stream whose tables say something else than its grains do.
+TEST(PipedOva, RefusesStreamsThatContradictThemselves) {
+  const Workshop shop;
+  shop.Run({"sh", "-c", kTool + " convert -O vmdk -o subformat=streamOptimized disk.raw box-disk1"});
+  shop.Write("box.ovf", OneDiskOvf("box-disk1", "8", "byte * 2^20", kVmdk));
+  const std::string disk = shop.Run({"cat", "box-disk1"});
+  const auto entry = [](std::uint32_t sector) {
+    std::string bytes(4, '\0');
+    for (int at = 0; at < 4; ++at) bytes[static_cast<std::size_t>(at)] = static_cast<char>(sector >> (8 * at));
+    return bytes;
+  };
+  // The marker in front of a table: four sectors, no data, type 1. The first grain lies at sector 128.
+  const std::size_t marker = disk.find(entry(4) + entry(0) + entry(0) + entry(1));
+  ASSERT_NE(marker, std::string::npos);
+  const std::size_t table = marker + 512;
+  ASSERT_EQ(disk.substr(table, 4), entry(128));
+  const std::vector<std::pair<std::size_t, std::string>> changes = {
+      {table, entry(0)}, {table, entry(129)}, {128 * 512, entry(128)}, {128 * 512 + 8, entry(0x7FFFFFFF)}};
+  for (const auto& [at, bytes] : changes) {
+    std::string changed = disk;
+    changed.replace(at, bytes.size(), bytes);
+    shop.Write("box-disk1", changed);
+    shop.Run({"sh", "-c", kTarPiped});
+    const CommandResult result = shop.Try({"sh", "-c", "cat box.ova | " + kTool + " convert - -O raw out.raw"});
+    EXPECT_EQ(result.exit_code, 1) << at;
+    EXPECT_THAT(result.err, HasSubstr("VMDK stream")) << at;
+  }
+}
+
+TEST(PipedOva, IsNamedWhereNothingElseIsRead) {
+  const Workshop shop;
+  EXPECT_THAT(shop.Try({kTool, "convert", "-f", "qcow2", "-", "-O", "raw", "out.raw"}).err,
+              HasSubstr("of the standard input an OVA is read"));
+  shop.Run({"ln", "-s", kTool, "qemu-img"});
+  EXPECT_THAT(shop.Try({"./qemu-img", "convert", "-", "-O", "raw", "out.raw"}).err, HasSubstr("No such file"));
+}
+
 TEST(OvaTool, IsARawFileToQemu) {
   const Workshop shop;
   shop.MakeStreamOptimized();
@@ -358,6 +485,17 @@ TEST_P(RefusedOva, NamesTheReason) {
 
 INSTANTIATE_TEST_SUITE_P(Hostile, RefusedOva, testing::ValuesIn(kRefused),
                          [](const auto& row) { return row.param.name; });
+
+// Beside a bare descriptor the manifest is a list like any other.
+TEST(OvfManifest, IsAListOfDigests) {
+  const Workshop shop;
+  shop.MakeDisk("raw", "", kRaw);
+  shop.Run(
+      {"sh", "-c", "for f in box.ovf box-disk1; do echo \"SHA256($f)= $(sha256sum $f | cut -c1-64)\"; done > box.mf"});
+  EXPECT_EQ(shop.Run({kTool, "hash", "--check", "box.mf"}), "box.ovf: OK\nbox-disk1: OK\n");
+  shop.Run({"sh", "-c", "echo >> box-disk1"});
+  EXPECT_EQ(shop.Try({kTool, "hash", "--check", "box.mf"}).exit_code, 1);
+}
 
 TEST(OvaMade, IsWhatOtherToolsRead) {
   const Workshop shop;

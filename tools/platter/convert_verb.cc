@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <memory>
 
 #include "convert/copy/copy.h"
 #include "convert/hash/digest_set.h"
@@ -16,15 +17,22 @@
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/option_list.h"
+#include "tools/platter/piped_source.h"
 #include "tools/platter/progress.h"
 #include "tools/platter/snapshot_argument.h"
 
 namespace platter::cli {
 namespace {
 
-// Empty after a message.
-std::optional<std::vector<OpenedChain>> OpenSources(const Persona& persona, const ConvertArguments& arguments) {
+// What is read from: several images one behind the other, or one disk that comes out of a pipe.
+struct Sources {
   std::vector<OpenedChain> chains;
+  std::unique_ptr<ova::PassingAppliance> appliance;  // where the standard input is one
+};
+
+// Empty after a message.
+std::optional<Sources> OpenSources(const Persona& persona, const ConvertArguments& arguments) {
+  Sources sources;
   for (const std::string& name : arguments.sources) {
     ImageArgument argument;
     argument.dialect = persona.dialect();
@@ -35,14 +43,24 @@ std::optional<std::vector<OpenedChain>> OpenSources(const Persona& persona, cons
     argument.force_share = arguments.force_share;
     argument.containers = true;
     argument.disk = arguments.disk;
+    if (IsStandardInput(argument) && sources.appliance == nullptr) {
+      auto piped = OpenStandardInput(argument);
+      if (!piped.ok()) {
+        ComplainOpen(persona, name, piped.error());
+        return std::nullopt;
+      }
+      sources.chains.push_back(std::move(piped.value().chain));
+      sources.appliance = std::move(piped.value().appliance);
+      continue;
+    }
     auto chain = OpenImage(argument, {});
     if (!chain.ok()) {
       ComplainOpen(persona, name, chain.error());
       return std::nullopt;
     }
-    chains.push_back(std::move(chain).value());
+    sources.chains.push_back(std::move(chain).value());
   }
-  return chains;
+  return sources;
 }
 
 // What is to be read. Empty after a message.
@@ -109,9 +127,13 @@ Result<> CopyBitmaps(const Persona& persona, Bitmaps& source, BitmapTarget& targ
 
 class Conversion {
  public:
-  Conversion(const Persona& persona, const ConvertArguments& arguments, const std::vector<OpenedChain>& sources,
+  Conversion(const Persona& persona, const ConvertArguments& arguments, const Sources& sources,
              const std::vector<Chain>& chains)
-      : persona_(persona), arguments_(arguments), sources_(sources), chains_(chains) {
+      : persona_(persona),
+        arguments_(arguments),
+        sources_(sources.chains),
+        appliance_(sources.appliance.get()),
+        chains_(chains) {
     for (const Chain& chain : chains_) size_ += chain.virtual_size();
   }
 
@@ -129,6 +151,7 @@ class Conversion {
   const Persona& persona_;
   const ConvertArguments& arguments_;
   const std::vector<OpenedChain>& sources_;
+  ova::PassingAppliance* const appliance_;  // null where nothing comes out of a pipe
   const std::vector<Chain>& chains_;
   std::uint64_t size_ = 0;
   std::vector<DigestValue> digests_;  // of the disk, once it is copied
@@ -197,6 +220,8 @@ void Conversion::PrintDigests(std::FILE* out) const {
 
 Result<> Conversion::Write(ConvertTarget& target, Progress& progress) {
   PLATTER_CHECK(CopyDisk(target, progress));
+  // What follows the disk may still show that the archive is none to be taken.
+  if (appliance_ != nullptr) PLATTER_CHECK(appliance_->Finish());
   if (arguments_.bitmaps) {
     Bitmaps& bitmaps = *sources_.front().layers.front().image->bitmaps();
     PLATTER_CHECK(CopyBitmaps(persona_, bitmaps, *target.writer().bitmap_target()));
@@ -269,8 +294,8 @@ int RunConvert(const Invocation& call) {
   if (AsksForHelp(arguments->create_options)) return ShowCreateOptions(persona, *arguments);
   const auto sources = OpenSources(persona, *arguments);
   if (!sources) return 1;
-  const auto chains = ChooseChains(persona, *arguments, *sources);
-  if (!chains || !CheckBitmaps(persona, *arguments, *sources)) return 1;
+  const auto chains = ChooseChains(persona, *arguments, sources->chains);
+  if (!chains || !CheckBitmaps(persona, *arguments, sources->chains)) return 1;
   return Conversion(persona, *arguments, *sources, *chains).Run();
 }
 

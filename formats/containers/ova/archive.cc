@@ -27,6 +27,8 @@ const tar::Member* Archive::Find(std::string_view name) const {
   return found == names.end() || found->second.size() > 1 ? nullptr : First(name);
 }
 
+bool IsDescriptorName(std::string_view name) { return EndsWith(name, ".ovf"); }
+
 void FindParts(Archive& archive) {
   const auto take = [&](const tar::Member*& part, const tar::Member& member) {
     if (part == nullptr) part = &member;
@@ -34,7 +36,7 @@ void FindParts(Archive& archive) {
   for (std::size_t at = 0; at < archive.index.members.size(); ++at) {
     const tar::Member& member = archive.index.members[at];
     archive.names[tar::PlainName(member.name)].push_back(at);
-    if (EndsWith(member.name, ".ovf")) {
+    if (IsDescriptorName(member.name)) {
       archive.several_descriptors = archive.several_descriptors || archive.descriptor != nullptr;
       take(archive.descriptor, member);
     }

@@ -75,10 +75,6 @@ class Appliance : public Container {
   ContainerInfo info_;
 };
 
-bool IsDescriptorName(std::string_view name) noexcept {
-  return name.size() > 4 && (name.ends_with(".ovf") || name.ends_with(".OVF"));
-}
-
 // Whether `block` is a header in front of a member, with a long name in the text behind it that is a descriptor's.
 bool AnnouncesDescriptor(std::span<const std::byte, tar::kBlock> block, std::span<const std::byte> behind) noexcept {
   const char type = static_cast<char>(std::to_integer<unsigned char>(block[tar::kTypeAt]));

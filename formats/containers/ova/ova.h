@@ -36,6 +36,8 @@ struct Archive {
   const tar::Member* Find(std::string_view name) const;
 };
 
+bool IsDescriptorName(std::string_view name);
+
 // Fills in what stands for what in archive.index. The archive may be moved afterwards, and not copied.
 void FindParts(Archive& archive);
 

@@ -46,6 +46,8 @@ class Scanner {
   // a lone block of zeros; kUnsupported for a sparse file; kLimit for text of more than kMostExtended; what `visit`
   // says. What follows the archive's end is passed over.
   Result<> Take(std::span<const std::byte> bytes);
+  // The archive's end has come by.
+  bool ended() const noexcept { return zero_blocks_ >= 2; }
   // There are no more. kCorrupt within a member.
   Result<> Finish() const;
 
