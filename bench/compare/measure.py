@@ -20,8 +20,8 @@ TOOLS = ("platter", "peer")
 class Files:
     """The inputs of one section, made when a task asks for them, and the output."""
 
-    def __init__(self, folder, virtual, data, raw=None):
-        self.folder, self.virtual, self.data, self.raw = folder, virtual, data, raw
+    def __init__(self, folder, virtual, data, platter, raw=None):
+        self.folder, self.virtual, self.data, self.platter, self.raw = folder, virtual, data, platter, raw
         self.out = str(folder / "output")
 
     def path(self, kind):
@@ -33,6 +33,10 @@ class Files:
     def make(self, kind, path):
         if kind in ("large", "fragmented"):
             words = [sys.executable, HERE / "make_qcow2.py", kind, path]
+        elif kind == "ova":
+            words = [self.platter, "convert", "-f", "raw", "-O", "ova", self.path("raw"), path]
+        elif kind in ("image", "layer"):
+            words = [sys.executable, HERE / "make_image.py", self.path("raw"), str(self.folder)]
         elif kind == "raw" and self.raw:
             words = ["cp", "--sparse=always", self.raw, path]
         elif kind == "raw":
@@ -106,6 +110,9 @@ def stored(files):
 def commands(task, platter, files):
     """Of either tool: program and arguments."""
     ours = files.fill_in(task.words)
+    if task.peer_script:
+        script = str(HERE / task.peer_script)
+        return {"platter": (platter, ours), "peer": (script, [platter, *files.fill_in(task.peer_words)])}, []
     if task.peer_words:
         return {"platter": (platter, ours), "peer": (task.peer, files.fill_in(task.peer_words))}, []
     way = best_way(task, files)
@@ -125,7 +132,7 @@ def measure(task, platter, files, pairs):
                 continue
             memory[tool] = watch_memory(*tools[tool])  # this pair warms the page cache, too
             if task.kind:
-                kind = "raw" if tool == "peer" and task.peer_words else task.kind
+                kind = task.peer_kind if tool == "peer" and task.peer_words else task.kind
                 run_once("qemu-img", ["compare", "-f", "raw", "-F", kind, files.path("raw"), files.out])
                 sizes[tool] = stored(files)
         if turn == 1 and all(runs[tool][0][0] < SHORT for tool in TOOLS):
@@ -175,10 +182,10 @@ def save(path, rows, settings):
 def main():
     platter, pairs, data, virtual, folder, xfs, result = sys.argv[1:8]
     pairs, data, virtual = int(pairs), int(data), int(virtual)
-    main_files = Files(pathlib.Path(folder), virtual, data)
+    main_files = Files(pathlib.Path(folder), virtual, data, platter)
     sections = {"main": main_files}
     if xfs:
-        sections["xfs"] = Files(pathlib.Path(xfs), virtual, data, main_files.path("raw"))
+        sections["xfs"] = Files(pathlib.Path(xfs), virtual, data, platter, main_files.path("raw"))
     print(f"{data} MiB of data on a disk of {virtual} MiB, median of {pairs} pairs, {os.cpu_count()} CPUs, page cache warm")
     print(f"{'task':34} {'platter s':>9} {'peer s':>9} {'ratio':>8} {'wanted':>6} {'CPU':>8} {'MiB':>7} {'size':>7}  peer")
     rows = []

@@ -1,6 +1,7 @@
 """What run.sh measures: the tasks, their peers, and what the ratios are meant to reach.
 
-Words in braces are files: {raw} and the other inputs of INPUTS, {out} what a task makes.
+Words in braces are files: {raw} and the other inputs of INPUTS, {out} what a task makes. {ova} is the disk in an appliance,
+{image} an image layout of one gzip layer with its data in files, {layer} that layer.
 """
 import dataclasses
 
@@ -18,6 +19,8 @@ class Task:
     cpu: float = 0
     peer: str = "qemu-img"
     peer_words: str | None = None  # of another peer than qemu-img
+    peer_script: str | None = None  # in this folder: what runs the peer, and is given platter in front of the words
+    peer_kind: str | None = "raw"  # what another peer than qemu-img makes; None: nothing that can be compared
     section: str = "main"  # "xfs": on XFS, where files share blocks
     ways: bool = True  # qemu-img's ways make a difference
 
@@ -77,6 +80,9 @@ TASKS = [
     Task("check 1 TiB, 64 GiB allocated", "check -f qcow2 {large}", wall=5, ways=False),
     Task("map fragmented 1 TiB", "map --output=json -f qcow2 {fragmented}", wall=10, ways=False),
     Task("info", "info -f qcow2 {qcow2}", wall=2, ways=False),
+    Task("ova to qcow2", "convert -O qcow2 {ova} {out}", "qcow2", 1, 0, "tar, convert", "{ova} {out}",
+         "tar_then_convert.sh", "qcow2"),
+    Task("flatten, gzip", "docker flatten -q {image} {out}", None, 1, 0, "gzip -dc", "{layer} {out}", "gunzip.sh", None),
     *[dataclasses.replace(task, section="xfs", wall=20, cpu=0)
       for label, kind in PLAIN for task in both_ways(label, kind)],
     conversion("raw to raw", "raw", "raw", wall=20, section="xfs"),
