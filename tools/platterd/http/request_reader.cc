@@ -15,6 +15,7 @@ using beast::error_code;
 using HttpError = beast::http::error;
 
 constexpr std::size_t kMaxTarget = 8192;
+constexpr std::size_t kShortestChunked = 5;  // "0", CR, LF, CR, LF
 
 std::string_view View(beast::string_view text) { return {text.data(), text.size()}; }
 std::string_view View(std::span<const std::byte> bytes) {
@@ -57,6 +58,8 @@ class RequestReader::Parser : public beast::http::basic_parser<true> {
 
   Step Read(std::span<const std::byte> in) {
     if (!is_header_done()) return ReadHead(in);
+    // Beast asserts that much of a last chunk that is the first one. Whoever sends chunks sends no less.
+    if (chunked() && !chunk_begun_ && in.size() < kShortestChunked) return {};
     piece_ = {};
     error_code code;
     const std::size_t consumed = put(beast::net::const_buffer(in.data(), in.size()), code);
@@ -144,7 +147,9 @@ class RequestReader::Parser : public beast::http::basic_parser<true> {
     piece_ = std::as_bytes(std::span(body.data(), body.size()));
     return body.size();
   }
-  void on_chunk_header_impl(std::uint64_t /*size*/, beast::string_view /*extensions*/, error_code& /*code*/) override {}
+  void on_chunk_header_impl(std::uint64_t /*size*/, beast::string_view /*extensions*/, error_code& /*code*/) override {
+    chunk_begun_ = true;
+  }
   std::size_t on_chunk_body_impl(std::uint64_t /*remain*/, beast::string_view body, error_code& code) override {
     return on_body_impl(body, code);
   }
@@ -155,6 +160,7 @@ class RequestReader::Parser : public beast::http::basic_parser<true> {
   std::size_t lengths_ = 0;
   std::size_t transfer_encodings_ = 0;
   bool too_many_ = false;
+  bool chunk_begun_ = false;
 };
 
 RequestReader::RequestReader(const HeadLimits& limits) : parser_(std::make_unique<Parser>(limits)) {}
