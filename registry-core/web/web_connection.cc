@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxHead = 64 << 10;  // bytes, of all answers to one request
 constexpr long kChunk = 64 << 10;
-constexpr std::chrono::milliseconds kLongestPoll{1000};
+constexpr std::chrono::milliseconds kLongestPoll{200};
 
 CURLM* NewMulti() {
   (void)curl_global_init(CURL_GLOBAL_DEFAULT);  // thread-safe, and counted
@@ -98,6 +98,11 @@ WebReader::Connection::~Connection() { Close(); }
 void WebReader::Connection::Cancel() noexcept {
   cancelled_ = true;
   if (multi_) (void)curl_multi_wakeup(multi_.get());
+}
+
+bool WebReader::Connection::IsCancelled() {
+  if (options_.cancelled && options_.cancelled()) cancelled_ = true;
+  return cancelled_;
 }
 
 curl_socket_t WebReader::Connection::OpenSocket(void* self, curlsocktype purpose, curl_sockaddr* address) {
@@ -229,7 +234,7 @@ Result<> WebReader::Connection::CheckPatience(std::chrono::steady_clock::duratio
 
 Result<> WebReader::Connection::Drive(Until until) {
   while (true) {
-    if (cancelled_) return Cancelled();
+    if (IsCancelled()) return Cancelled();
     Perform();
     if (Reached(until)) break;
     const auto begun = std::chrono::steady_clock::now();
@@ -376,7 +381,7 @@ Result<> WebReader::Connection::Fill(std::span<std::byte> out) {
 
 Result<std::size_t> WebReader::Connection::ReadSome(std::span<std::byte> out) {
   if (!running_) return Error(ErrorKind::kInvalid, "nothing is open");
-  if (cancelled_) return Cancelled();
+  if (IsCancelled()) return Cancelled();
   if (left_) out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), *left_)));
   if (out.empty()) return std::size_t{0};
   PLATTER_CHECK(Fill(out));

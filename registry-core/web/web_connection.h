@@ -41,6 +41,7 @@ class WebReader::Connection {
   static std::size_t TakeHeader(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t TakeBody(char* data, std::size_t size, std::size_t count, void* self);
 
+  bool IsCancelled();
   void Close();
   Result<> Start(const WebRange& range);
   void SetOptions(const WebRange& range);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -25,6 +26,8 @@ struct WebOptions {
   // between two calls does not count.
   std::chrono::milliseconds patience{60'000};
   std::uint64_t least_bytes = 64 << 10;
+  // Asked now and then by the thread that waits, where there is one: true is as Cancel.
+  std::function<bool()> cancelled = {};
 };
 
 // Bytes from `offset` on, `length` of them at most.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -10,7 +11,9 @@
 #include "registry-core/catalog/catalog.h"
 #include "registry-core/ingest/imports.h"
 #include "registry-core/ingest/staging.h"
+#include "registry-core/ingest/web_source.h"
 #include "registry-core/stores/file_store.h"
+#include "registry-core/web/web_rules.h"
 #include "tools/platterd/auth/keystone.h"
 #include "tools/platterd/service/sweeper.h"
 #include "tools/platterd/v2/routes.h"
@@ -49,6 +52,12 @@ std::unique_ptr<Authenticator> MakeAuthenticator(const Settings& settings, Log& 
   });
 }
 
+registry::WebOptions WebOf(const Settings& settings) {
+  registry::WebOptions options;
+  options.rules = settings.download;
+  return options;
+}
+
 void TellImport(Log& log, Metrics& metrics, const registry::TaskRecord& task, const Error* error) {
   const bool refused = error != nullptr && error->kind() == ErrorKind::kDenied;
   metrics.CountVerdict(error == nullptr ? "accepted" : refused ? "refused" : "failed");
@@ -67,22 +76,28 @@ struct Registry::Parts {
         stores(std::move(opened_stores)),
         staging(std::move(opened_staging)),
         ingest{*catalog, stores, std::move(digests), settings.ingest},
-        imports(ingest, staging, ImportsOf(log, metrics)),
+        imports(ingest, staging, ImportsOf(settings, log, metrics)),
         authenticator(MakeAuthenticator(settings, log)),
         backend{options,
                 ingest,
                 staging,
                 imports,
                 {},
-                [](const std::string&) -> Result<> { return Error(ErrorKind::kDenied, "nothing may be fetched"); },
+                [rules = settings.download](const std::string& url) -> Result<> {
+                  PLATTER_CHECK(registry::CheckUrl(rules, url));
+                  return Done{};
+                },
                 [&metrics](std::string_view verdict) { metrics.CountVerdict(verdict); }},
         api(backend, *authenticator),
         sweeper(*catalog, stores, staging, log) {
     for (const StoreSettings& store : settings.stores) backend.store_descriptions[store.name] = store.description;
   }
 
-  static registry::ImportOptions ImportsOf(Log& log, Metrics& metrics) {
+  static registry::ImportOptions ImportsOf(const Settings& settings, Log& log, Metrics& metrics) {
     registry::ImportOptions options;
+    options.fetch = [web = WebOf(settings)](const std::string& url, std::function<bool()> cancelled) {
+      return registry::OpenWebSource(web, url, std::move(cancelled));
+    };
     options.observe = [&log, &metrics](const registry::TaskRecord& task, const Error* error) {
       TellImport(log, metrics, task, error);
     };

@@ -229,6 +229,14 @@ TEST_F(WebReaderTest, CancelEndsWhatRuns) {
   }
 }
 
+TEST_F(WebReaderTest, WhoeverWaitsAsksWhetherToGoOn) {
+  int asked = 0;
+  WebOptions options;
+  options.cancelled = [&asked] { return ++asked > 2; };
+  ExpectError(Fetch("http://example.org/silent", options), ErrorKind::kCancelled, "cancelled");
+  EXPECT_EQ(asked, 3);
+}
+
 TEST_F(WebReaderTest, NamesAreJudgedByWhatTheyTurnOutToBe) {
   for (const std::string address : {"127.0.0.1", Network::kPrivate, Network::kMetadata, "0.0.0.0"}) {
     Hosts(address);
