@@ -465,6 +465,62 @@ def appliances(seeds):
             seeds.add_file("a.ova", "ova")
 
 
+def tar_member(name, content=b"", kind=b"0", link=b"", size=None):
+    """A member as it stands in an archive; `size`: the field's bytes where they lie."""
+    header = bytearray(512)
+    size = size or b"%011o\0" % len(content)
+    for at, field in ((0, name), (100, b"0000644\0"), (108, b"0000000\0"), (116, b"0000000\0"), (124, size),
+                      (136, b"00000000000\0"), (148, b" " * 8), (156, kind), (157, link), (257, b"ustar\00000")):
+        header[at:at + len(field)] = field
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header) + content + bytes(-len(content) % 512)
+
+
+def tar_pax(*records):
+    text = b""
+    for record in records:
+        length = next(size for size in range(len(record) + 3, len(record) + 8) if size == len(b"%d %s\n" % (size, record)))
+        text += b"%d %s\n" % (length, record)
+    return tar_member(b"pax", text, b"x")
+
+
+def hostile_archives(seeds):
+    """docs/security.md, "Hostile archives, by the trick"."""
+    descriptor = OVF % (OVF_FILE % (1, "disk", ""), OVF_DISK % (1, 1, "512", "byte", ""))
+    start = tar_member(b"box.ovf", descriptor.encode()) + tar_member(b"disk", b"x" * 512)
+    end = bytes(1024)
+    tricks = [tar_member(b"/etc/passwd"), tar_member(b"a/../../b"), tar_member(b"a", kind=b"2", link=b"/etc/passwd"),
+              tar_member(b"a", kind=b"1", link=b"../../etc/passwd"), tar_member(b"sda", kind=b"4"),
+              tar_member(b"pipe", kind=b"6"), tar_member(b"./disk", b"other"), tar_member(b"a", b"y" * 512, b"S"),
+              tar_pax(b"size=512") + tar_member(b"a") + tar_member(b"hidden"),
+              tar_pax(b"path=../../etc/cron.d/a") + tar_member(b"a"),
+              tar_pax(b"GNU.sparse.major=1", b"GNU.sparse.minor=0", b"GNU.sparse.name=a") + tar_member(b"b", b"y" * 512),
+              tar_member(b"x", b"99 path=a\n", b"x"), tar_member(b"a", size=b"77777777777\0"),
+              tar_member(b"a", size=b"\xff" * 11 + b"\xfe"), end + start, bytes(512) + tar_member(b"a"),
+              tar_member(b"other.ovf", descriptor.encode()), tar_member(b"box.mf", b"SHA256(disk)= " + b"a" * 64 + b"\n"),
+              tar_member(b"box.mf", b"SHA256(nothing)= " + b"a" * 64 + b"\n"), tar_member(b"box.cert", b"SHA256(box.mf)= 00\n")]
+    archives = [start + trick + end for trick in tricks]
+    laughs = "".join(f'<!ENTITY {name} "{f"&{before};" * 10}">' for before, name in zip("abcdefghij", "bcdefghijk"))
+    bomb = gzip.compress(bytes(8 << 20), 9, mtime=0)
+    for text in (descriptor.replace("<Envelope", f'<!DOCTYPE Envelope [<!ENTITY a "ha">{laughs}]><Envelope'),
+                 descriptor.replace("<EulaSection>", "<a>" * 3000 + "</a>" * 3000 + "<EulaSection>"),
+                 descriptor.replace('href="disk"', 'href="/etc/passwd"'), descriptor.replace('href="disk"', 'href="http://a/b"'),
+                 descriptor.replace('capacity="512"', 'capacity="17179869184" ovf:capacityAllocationUnits="byte * 2^30"')):
+        archives.append(tar_member(b"box.ovf", text.encode()) + tar_member(b"disk", b"x" * 512) + end)
+        seeds.add(b"\0" + text.encode(), "ovf")
+    text = descriptor.replace('href="disk"', 'href="disk" ovf:compression="gzip"')
+    archives.append(tar_member(b"box.ovf", text.encode()) + tar_member(b"disk", bomb) + end)
+    archives.append(tar_member(b"disk", b"x" * 512) + tar_member(b"box.ovf", descriptor.encode()) + end)
+    chunked = descriptor.replace('href="disk"', 'href="disk" ovf:chunkSize="512" ovf:size="1024"')
+    chunks = [tar_member(b"disk.%09d" % number, b"x" * 512) for number in (0, 1, 1, 2)]
+    for count in (1, 2, 3, 4):
+        archives.append(tar_member(b"box.ovf", chunked.encode()) + b"".join(chunks[:count]) + end)
+    for archive in archives:
+        seeds.add(pack(archive), "tar", "ova")
+        seeds.add(archive, "inspect", prefix=b"\x80\0")
+        seeds.add(b"\3" + pack(archive), "docker")
+
+
 def sha256(data):
     return hashlib.sha256(data).hexdigest()
 
@@ -578,7 +634,8 @@ def make(platter, target):
     shutil.rmtree(target, ignore_errors=True)
     with tempfile.TemporaryDirectory() as work:
         seeds = Seeds(os.path.abspath(platter), os.path.abspath(target), work + "/work")
-        for part in (images, qcow2_extras, differencing, iso_images, file_systems, contents, partitions, texts, archives, appliances, container_images,
+        for part in (images, qcow2_extras, differencing, iso_images, file_systems, contents, partitions, texts, archives,
+                     appliances, hostile_archives, container_images,
                      streams,
                      recipes):
             part(seeds)

@@ -28,6 +28,24 @@ TEST_F(Info, NamesAmiAkiAri) {
   EXPECT_THAT(Platter("head -c 1M /dev/zero >out"), testing::Not(testing::HasSubstr("content")));
 }
 
+// The JSON has the container's name as `type`, by what it was recognised, and what of it another tool says, too.
+TEST_F(Info, AmiAkiAriInJson) {
+  const auto content = [&](const std::string& make, const std::string& words) {
+    Platter(make + "\n" PLATTER_TOOL " info --output=json out > info.json");
+    return Run("",
+               "python3 -c \"import json; i = json.load(open('info.json')); c = i['content']; print(i['format'], "
+               "c['type'], " +
+                   words + ")\"");
+  };
+  const std::string system =
+      content("truncate -s 8M out; mke2fs -q -t ext4 -L root out", "sorted(c), c['file-system']");
+  EXPECT_THAT(system, testing::StartsWith("raw ami "));
+  EXPECT_THAT(system, testing::AllOf(testing::HasSubstr("ext4"), testing::HasSubstr("root")));
+  EXPECT_THAT(content("cp " + DebianInstaller("linux") + " out", "sorted(c), c"), testing::StartsWith("raw aki "));
+  EXPECT_THAT(content("echo out | cpio -o --quiet -H newc >new; mv new out", "sorted(c), c"),
+              testing::AllOf(testing::StartsWith("raw ari "), testing::HasSubstr("first-name")));
+}
+
 TEST_F(Info, PrintsPartitionTablesOfAnyFormat) {
   const std::string make =
       "truncate -s 16M disk; printf 'label: gpt\\nstart=2048,size=16384,type=L,name=root\\n' | sfdisk -q disk; "

@@ -366,6 +366,28 @@ TEST(DockerPeers, WhatUmociAndSkopeoMakeIsRead) {
   EXPECT_EQ(layout.Info("zstd.tar", "i['layers'][0]['compression']"), "zstd\n");
 }
 
+// What info's JSON says of each layer, counted again by Python.
+TEST(DockerPeers, LayersAreDescribedAsTheyAre) {
+  const Layout layout;
+  layout.Run({"umoci", "gc", "--layout", "layout"});
+  EXPECT_EQ(layout.Info("layout", "len(i['layers'])"), "2\n");
+  EXPECT_EQ(layout.Run({"python3", "-c", R"(
+import gzip, hashlib, json
+sha = lambda data: 'sha256:' + hashlib.sha256(data).hexdigest()
+info = json.load(open('info.json'))
+config = json.load(open('layout/blobs/sha256/' + info['container-specific']['images'][0]['config-digest'][7:]))
+for number, layer in enumerate(info['layers']):
+    stored = open('layout/' + layer['filename'], 'rb').read()
+    unpacked = gzip.decompress(stored)
+    assert layer['digest'] == sha(stored) and layer['file-size'] == len(stored), layer
+    assert layer['diff-id'] == sha(unpacked) == config['rootfs']['diff_ids'][number], layer
+    assert layer['size'] == len(unpacked) and layer['compression'] == 'gzip', layer
+    assert layer['media-type'] == 'application/vnd.oci.image.layer.v1.tar+gzip' and 'error' not in layer, layer
+print(info['container'], info['virtual-size'] == sum(layer['size'] for layer in info['layers']))
+)"}),
+            "docker True\n");
+}
+
 TEST(DockerTool, SaysWhatIsWrongWithALayer) {
   const TempDir dir;
   ImageText image;

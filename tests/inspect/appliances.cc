@@ -36,12 +36,33 @@ std::vector<Appliance> HostileArchives() {
       {"NameOutside", [] { return With({.name = "a/../../b"}); }, "tar.name", "CVE-2007-4559"},
       {"LinkOutside", [] { return With({.name = "a", .type = '2', .link = "/etc/passwd"}); }, "tar.link"},
       {"Link", [] { return With({.name = "a", .type = '2', .link = "disk"}); }, "ova.member"},
+      {"HardLink", [] { return With({.name = "a", .type = '1', .link = "../../etc/passwd"}); }, "tar.link"},
       {"Device", [] { return With({.name = "sda", .type = '4'}); }, "tar.device"},
+      {"Pipe", [] { return With({.name = "pipe", .type = '6'}); }, "tar.device"},
       {"Duplicate", [] { return With({.name = "./disk", .content = "other"}); }, "tar.duplicate"},
       {"Sparse", [] { return With({.name = "a", .content = std::string(512, 'y'), .type = 'S'}); }, "tar.sparse"},
       {"PaxSize",
        [] { return Archive(Members(TarPax({"size=512"}) + TarMember({.name = "a"}) + TarMember({.name = "hidden"}))); },
        "tar.size"},
+      {"PaxPath", [] { return Archive(Members(TarPax({"path=../../etc/cron.d/a"}) + TarMember({.name = "a"}))); },
+       "tar.name", "CVE-2007-4559"},
+      {"PaxSparse",
+       [] {
+         return Archive(Members(TarPax({"GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=a"}) +
+                                TarMember({.name = "GNUSparseFile.0/a", .content = std::string(512, 'y')})));
+       },
+       "tar.sparse"},
+      {"PaxWithoutEnd",
+       [] { return Archive(Members(TarMember({.name = "x", .content = "99 path=a\n", .type = 'x'}))); },
+       "tar.pax_header"},
+      {"NegativeSize",
+       [] {
+         return With({.name = "a", .size_field = std::string("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFE")});
+       },
+       "tar.size"},
+      {"LoneZeroBlock",
+       [] { return ToBytes(Members("") + std::string(512, '\0') + TarArchive({TarMember({.name = "a"})})); },
+       "tar.lone_zero_block"},
       {"PastTheEnd", [] { return With({.name = "a", .size_field = "77777777777"}); }, "tar.size"},
       {"SecondArchive", [] { return ToBytes(TarArchive({Members("")}) + TarArchive({Members("")})); },
        "tar.trailing_data"},
@@ -62,6 +83,20 @@ std::vector<Appliance> HostileDescriptors() {
          std::string text = OneDiskOvf("disk", "512", "", kRaw);
          text.insert(text.find("<Envelope"), "<!DOCTYPE Envelope [<!ENTITY a SYSTEM \"file:///etc/passwd\">]>");
          return WithDescriptor(text);
+       },
+       "ovf.descriptor"},
+      // A billion laughs.
+      {"XmlBomb",
+       [] {
+         std::string text = "<!DOCTYPE Envelope [<!ENTITY a \"ha\">";
+         for (char name = 'b'; name < 'l'; ++name) {
+           std::string ten;
+           for (int count = 0; count < 10; ++count) ten += fmt::format("&{};", static_cast<char>(name - 1));
+           text += fmt::format("<!ENTITY {} \"{}\">", name, ten);
+         }
+         std::string descriptor = OneDiskOvf("disk", "512", "", kRaw);
+         descriptor.insert(descriptor.find("<Envelope"), text + "]>");
+         return WithDescriptor(descriptor);
        },
        "ovf.descriptor"},
       {"TwoDescriptors", [] { return With({.name = "other.ovf", .content = OneDiskOvf("disk", "512")}); },
@@ -120,8 +155,18 @@ std::vector<Appliance> HostileChunks() {
   };
 }
 
+// In which a disk of zeros shrinks to nothing.
+Bytes CompressionBomb() {
+  const Bytes packed = MadeBy({{"sh", "-c", "head -c 1200M /dev/zero | zstd -q > image"}});
+  std::string text = OneDiskOvf("disk", "1258291200", "", kRaw);
+  text.insert(text.find("<File ") + 6, "ovf:compression=\"zstd\" ");
+  return Archive(TarMember({.name = "box.ovf", .content = text}) +
+                 TarMember({.name = "disk", .content = Text(packed)}));
+}
+
 std::vector<Appliance> HostileDisks() {
   return {
+      {"CompressionBomb", CompressionBomb, "compressed.bomb"},
       {"OtherFormat",
        [] {
          return OvaOf(Created({"-f", "qcow2"}, "1M"), "1048576", kVmdk);

@@ -94,6 +94,41 @@ TEST(SoundOva, AsToolsPackIt) {
   }
 }
 
+// Legal, or nearly so: accepted, and named.
+TEST(SoundOva, NamesWhatIsUnusual) {
+  const std::string disk = TarMember({.name = "disk", .content = std::string(512, 'x')});
+  const std::string descriptor =
+      TarMember({.name = "box.ovf", .content = OneDiskOvf("disk", "512", "", "http://en.wikipedia.org/wiki/Byte")});
+  const std::string digest = "SHA256(disk)= " + std::string(64, 'a') + "\n";
+  const std::map<std::string, std::string> rows = {
+      {"ova.order", disk + descriptor},
+      {"ova.unreferenced", descriptor + disk + TarMember({.name = "readme"})},
+      {"ova.manifest_name", descriptor + TarMember({.name = "other.mf", .content = digest}) + disk},
+      {"ovf.unlisted", descriptor + TarMember({.name = "box.mf", .content = digest}) + disk}};
+  for (const auto& [code, members] : rows) {
+    const inspect::Report report =
+        InspectBytes(ToBytes(TarArchive({members})), DeclaredOva(), inspect::Depth::kStreaming);
+    EXPECT_EQ(report.verdict, Verdict::kAccepted) << code << "\n" << Text(report);
+    EXPECT_NE(FindCode(report, code), nullptr) << code << "\n" << Text(report);
+  }
+}
+
+// Legal, perhaps, and for nobody's parser.
+TEST(DescriptorsBeyondLimits, AreNeverAccepted) {
+  std::string deep;
+  for (int depth = 0; depth < 5000; ++depth) deep = "<a>" + std::move(deep) + "</a>";
+  std::string many;
+  for (int count = 0; count < 50000; ++count) many += "<a/>";
+  for (const std::string& more : {deep, many}) {
+    const std::string text = VmwareOvf({"", "", more});
+    const Bytes ova = ToBytes(TarArchive({TarMember({.name = "box.ovf", .content = text})}));
+    const inspect::Report report = InspectBytes(ova, DeclaredOva(), inspect::Depth::kFull);
+    EXPECT_EQ(report.verdict, Verdict::kUndecided) << Text(report);
+    EXPECT_NE(FindCode(report, "ovf.descriptor"), nullptr) << Text(report);
+    EXPECT_EQ(InspectStream(ova, DeclaredOva(), 1 << 20).verdict, Verdict::kUndecided);
+  }
+}
+
 TEST(Manifest, IsComparedWithTheDisksAtFullDepth) {
   const Bytes disk = Created({"-f", "qcow2"}, "1M");
   const std::string manifest = "SHA256(box-disk1)= " + std::string(64, 'a') + "\n";
