@@ -399,6 +399,9 @@ class Inspection final {
       if (content.empty()) return Done{};
       report_.content = std::get<std::string>(content.Find("type")->value());
       report_.confidence = Confidence::kCertain;
+      // A boot loader reads these as files: no guest sees them in whole sectors.
+      const bool loaded = report_.content == "aki" || report_.content == "ari";
+      if (whole() && loaded) report_.virtual_size = storage_->size();
       return Done{};
     };
     PLATTER_TRY(Try(driver, recognise));
