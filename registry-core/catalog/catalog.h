@@ -77,10 +77,12 @@ struct ImageQuery {
   std::uint32_t limit = 25;
 };
 
+enum class TaskSort : std::uint8_t { kCreatedAt, kUpdatedAt, kId, kType, kStatus };
 struct TaskQuery {
   Viewer viewer;
   std::optional<std::string> type, status, image;
-  bool newest_first = true;
+  TaskSort sort = TaskSort::kCreatedAt;  // what ties remain is decided by created_at and id, in the same direction
+  bool newest_first = true;              // descending
   std::optional<std::string> marker;
   std::uint32_t limit = 25;
 };

@@ -80,6 +80,38 @@ Result<std::optional<TaskRecord>> LoadTask(Connection& connection, std::string_v
   return std::optional(PLATTER_TRY(ReadTask(rows[0])));
 }
 
+std::string_view ColumnOf(TaskSort sort) noexcept {
+  switch (sort) {
+    case TaskSort::kCreatedAt:
+      break;
+    case TaskSort::kUpdatedAt:
+      return "updated_at";
+    case TaskSort::kId:
+      return "id";
+    case TaskSort::kType:
+      return "type";
+    case TaskSort::kStatus:
+      return "status";
+  }
+  return "created_at";
+}
+
+Sql& BindKey(TaskSort sort, const TaskRecord& task, Sql& sql) {
+  switch (sort) {
+    case TaskSort::kCreatedAt:
+      break;
+    case TaskSort::kUpdatedAt:
+      return sql.Bind(Ticks(task.updated));
+    case TaskSort::kId:
+      return sql.Bind(std::string_view(task.id));
+    case TaskSort::kType:
+      return sql.Bind(std::string_view(task.type));
+    case TaskSort::kStatus:
+      return sql.Bind(std::string_view(task.status));
+  }
+  return sql.Bind(Ticks(task.created));
+}
+
 Result<Sql> TaskListing(Connection& connection, const TaskQuery& query) {
   Sql sql(kTaskSelection);
   sql << "1 = 1";
@@ -87,16 +119,21 @@ Result<Sql> TaskListing(Connection& connection, const TaskQuery& query) {
   if (query.type) (sql << " AND type = ").Bind(std::string_view(*query.type));
   if (query.status) (sql << " AND status = ").Bind(std::string_view(*query.status));
   if (query.image) (sql << " AND image_id = ").Bind(std::string_view(*query.image));
+  const std::string_view column = ColumnOf(query.sort);
   if (query.marker) {
     const auto marker = PLATTER_TRY(LoadTask(connection, *query.marker));
     if (!marker || (!query.viewer.admin && marker->owner != query.viewer.project)) return NoTask(*query.marker);
     const std::string_view sign = query.newest_first ? " < " : " > ";
-    (sql << " AND created_at " << (query.newest_first ? "<= " : ">= ")).Bind(Ticks(marker->created));
-    (sql << " AND (created_at" << sign).Bind(Ticks(marker->created)) << " OR id" << sign;
-    sql.Bind(std::string_view(marker->id)) << ")";
+    const auto bind_key = [&]() -> Sql& { return BindKey(query.sort, *marker, sql); };
+    sql << " AND (" << column << sign;
+    bind_key() << " OR (" << column << " = ";
+    (bind_key() << " AND (created_at" << sign).Bind(Ticks(marker->created)) << " OR (created_at = ";
+    (sql.Bind(Ticks(marker->created)) << " AND id" << sign).Bind(std::string_view(marker->id)) << "))))";
   }
-  sql << (query.newest_first ? " ORDER BY created_at DESC, id DESC" : " ORDER BY created_at, id") << " LIMIT "
-      << std::to_string(query.limit);
+  const std::string_view direction = query.newest_first ? " DESC" : " ASC";
+  sql << " ORDER BY ";
+  if (query.sort != TaskSort::kCreatedAt) sql << column << direction << ", ";
+  sql << "created_at" << direction << ", id" << direction << " LIMIT " << std::to_string(query.limit);
   return sql;
 }
 

@@ -59,6 +59,8 @@ TEST_F(ApiTest, PathsThatAreRoutesAndPathsThatAreNone) {
       {"us", "GET", "/v2/tasks", 403},
       {"admin", "GET", "/v2/tasks", 200},
       {"admin", "GET", "/v2/tasks?limit=x", 400},
+      {"admin", "GET", "/v2/tasks?sort_key=status&sort_dir=asc", 200},
+      {"admin", "GET", "/v2/tasks?sort_key=owner", 400},
       {"admin", "GET", "/v2/tasks/00000000-0000-4000-8000-000000000000", 404},
       {"admin", "DELETE", "/v2/tasks/00000000-0000-4000-8000-000000000000", 405},
       {"us", "DELETE", "/v2/stores/file/00000000-0000-4000-8000-000000000000", 404},

@@ -40,7 +40,26 @@ Result<std::string> OneOf(const std::array<std::string_view, N>& allowed, std::s
   return value;
 }
 
-// The query of GET /v2/tasks; tasks are sorted by their age alone.
+struct SortName {
+  std::string_view name;
+  registry::TaskSort sort;
+};
+constexpr SortName kSorts[] = {
+    {"id", registry::TaskSort::kId},
+    {"type", registry::TaskSort::kType},
+    {"status", registry::TaskSort::kStatus},
+    {"created_at", registry::TaskSort::kCreatedAt},
+    {"updated_at", registry::TaskSort::kUpdatedAt},
+};
+
+Result<registry::TaskSort> SortBy(std::string_view name) {
+  const auto* const found = std::ranges::find(kSorts, name, &SortName::name);
+  if (found != std::end(kSorts)) return found->sort;
+  return Invalid(fmt::format(
+      "Invalid sort key: {}. It must be one of the following: id, type, status, created_at, updated_at.", name));
+}
+
+// The query of GET /v2/tasks.
 Result<TaskQuery> ParseTaskQuery(const QueryItems& items, const ApiOptions& options) {
   TaskQuery query;
   query.viewer.admin = true;
@@ -55,9 +74,7 @@ Result<TaskQuery> ParseTaskQuery(const QueryItems& items, const ApiOptions& opti
       if (value != "asc" && value != "desc") return Invalid(fmt::format("Invalid sort direction: {}", value));
       query.newest_first = value == "desc";
     } else if (key == "sort_key") {
-      if (value != "created_at") {
-        return Invalid(fmt::format("Invalid sort key: {}. It must be one of the following: created_at.", value));
-      }
+      query.sort = PLATTER_TRY(SortBy(value));
     } else if (key == "status") {
       query.status = PLATTER_TRY(OneOf(kStatuses, "status", value));
     } else if (key == "type") {
