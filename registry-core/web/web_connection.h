@@ -32,6 +32,7 @@ class WebReader::Connection {
 
   std::optional<std::uint64_t> size() const noexcept { return size_; }
   bool ranged() const noexcept { return ranged_; }
+  std::string url() const { return url_.Text(); }
   const std::string& version() const noexcept { return version_; }
 
  private:

@@ -58,6 +58,8 @@ class WebReader {
   std::optional<std::uint64_t> size() const noexcept;
   // Whether the server serves ranges of it, as far as the last Open has shown.
   bool ranged() const noexcept;
+  // The URL that answered, behind all redirects.
+  std::string url() const;
   // What tells this state of the object from others: an ETag, or a time. "": the server gives none.
   const std::string& version() const noexcept;
 

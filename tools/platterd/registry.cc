@@ -13,6 +13,7 @@
 #include "registry-core/ingest/staging.h"
 #include "registry-core/ingest/web_source.h"
 #include "registry-core/stores/file_store.h"
+#include "registry-core/stores/http_store.h"
 #include "registry-core/web/web_rules.h"
 #include "tools/platterd/auth/keystone.h"
 #include "tools/platterd/service/sweeper.h"
@@ -21,7 +22,20 @@
 namespace platter::platterd {
 namespace {
 
-Result<std::shared_ptr<registry::Store>> OpenStore(const StoreSettings& settings) {
+registry::WebOptions WebOf(const Settings& settings) {
+  registry::WebOptions options;
+  options.rules = settings.download;
+  return options;
+}
+
+std::shared_ptr<registry::Store> OpenHttpStore(const Settings& settings, const StoreSettings& store) {
+  registry::HttpStoreOptions options{store.name, WebOf(settings)};
+  options.web.ca_file = store.ca_file;
+  options.web.insecure = store.insecure;
+  return std::make_shared<registry::HttpStore>(std::move(options));
+}
+
+Result<std::shared_ptr<registry::Store>> OpenFileStore(const StoreSettings& settings) {
   registry::FileStoreOptions options;
   options.name = settings.name;
   for (const auto& [path, priority] : settings.folders) options.folders.push_back({path, priority});
@@ -33,7 +47,7 @@ Result<std::shared_ptr<registry::Store>> OpenStore(const StoreSettings& settings
 Result<registry::StoreSet> OpenStores(const Settings& settings) {
   std::vector<std::shared_ptr<registry::Store>> stores;
   for (const StoreSettings& each : settings.stores) {
-    if (each.type == "file") stores.push_back(PLATTER_TRY(OpenStore(each)));
+    stores.push_back(each.type == "http" ? OpenHttpStore(settings, each) : PLATTER_TRY(OpenFileStore(each)));
   }
   return registry::StoreSet::Make(std::move(stores), settings.default_store);
 }
@@ -50,12 +64,6 @@ std::unique_ptr<Authenticator> MakeAuthenticator(const Settings& settings, Log& 
   return std::make_unique<Keystone>(*settings.keystone, [&log](std::string_view trouble) {
     log.Write(Log::Level::kError, "identity service", {{"reason", std::string(trouble)}});
   });
-}
-
-registry::WebOptions WebOf(const Settings& settings) {
-  registry::WebOptions options;
-  options.rules = settings.download;
-  return options;
 }
 
 void TellImport(Log& log, Metrics& metrics, const registry::TaskRecord& task, const Error* error) {
