@@ -1,6 +1,7 @@
 // Compressed streams: the last bytes of the input choose how they are read. Front to back they are what they are at any
 // place; while they pass by, in pieces, they end the same way.
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "formats/containers/codec/unpacked_storage.h"
@@ -16,8 +17,9 @@ namespace {
 
 constexpr std::uint64_t kOnTop = std::uint64_t{4} << 20;
 
-void PassBy(std::span<const std::byte> bytes, codec::Compression compression, std::size_t piece, bool sound,
-            std::uint64_t size) {
+// `damage`: the code of what is wrong with the stream; "" for a sound one, which unpacks to `size` bytes.
+void PassBy(std::span<const std::byte> bytes, codec::Compression compression, std::size_t piece,
+            const std::string& damage, std::uint64_t size) {
   inspect::UnpackedStream stream("stream", compression);
   for (std::size_t at = 0; at < bytes.size(); at += piece) {
     stream.Append(bytes.subspan(at, std::min(piece, bytes.size() - at)));
@@ -25,8 +27,10 @@ void PassBy(std::span<const std::byte> bytes, codec::Compression compression, st
   }
   stream.Finish();
   while (stream.Advance()) continue;
-  Promise(stream.damage().has_value() != sound, "a stream that passes by is as sound as it is in a file");
-  Promise(!sound || stream.made() == size, "and as long");
+  const std::string here = stream.damage() ? stream.damage()->code : "";
+  Promise(here == damage, "a stream that passes by is as sound as it is in a file, or damaged in the same way",
+          here + ", " + damage);
+  Promise(!damage.empty() || stream.made() == size, "and as long");
 }
 
 }  // namespace
@@ -41,7 +45,8 @@ void TestOneInput(std::span<const std::uint8_t> input) {
   const std::uint64_t size = made.ok() ? made.value()->size() : 0;
   const bool too_large = !made.ok() && made.error().field() == "size";
   if (!made.ok()) Told(made.error());
-  if (!too_large) PassBy(bytes, *compression, choices.Below(9000) + 1, made.ok(), size);
+  const std::string damage = made.ok() ? "" : inspect::StreamFinding(made.error()).code;
+  if (!too_large) PassBy(bytes, *compression, choices.Below(9000) + 1, damage, size);
   for (int reads = 0; reads < 4 && size != 0; ++reads) {
     const std::uint64_t at = choices.Below(size);
     std::vector<std::byte> part(std::min<std::uint64_t>(choices.Below(5000) + 1, size - at));

@@ -318,6 +318,7 @@ class Inspection final {
   // Of a file, the same as of a stream.
   Result<Report> LookWhilePassing(const std::shared_ptr<Storage>& bytes, codec::Compression compression) {
     UnpackedStream stream(bytes->name(), compression);
+    stream.Expect(bytes->size());
     std::vector<std::byte> piece;
     for (std::uint64_t at = 0; at < bytes->size(); at += piece.size()) {
       piece.resize(std::min<std::uint64_t>(kPiece, bytes->size() - at));

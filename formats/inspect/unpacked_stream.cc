@@ -9,8 +9,8 @@
 namespace platter::inspect {
 namespace {
 
-// The decoder goes from one multiple of this to the next: which bytes are here when a look is taken depends on nothing
-// else.
+// The decoder gets what is stored from one multiple of this to the next, whole, and nothing before it has given all
+// that it made of the last: what it makes, and where it stops at damage, depends on nothing else.
 constexpr std::uint64_t kUnit = std::uint64_t{4} << 10;
 constexpr std::size_t kPiece = std::size_t{64} << 10;
 // While the stream goes on nobody knows its length: disks may well begin with zeros.
@@ -38,29 +38,36 @@ void UnpackedStream::Append(std::span<const std::byte> stored) {
 }
 
 Result<> UnpackedStream::CheckSize() const {
-  const std::uint64_t stored = stored_ended_ ? stored_ : taken_;
-  const std::uint64_t on_top = (stored_ended_ ? 1 : kPatience) * codec::kOnTopOfUploads;
+  const std::uint64_t stored = total_.value_or(taken_);
+  const std::uint64_t on_top = (total_ ? 1 : kPatience) * codec::kOnTopOfUploads;
   if (made() <= codec::MostUnpacked(stored, on_top)) return Done{};
   return codec::TooLarge(stored, on_top);
 }
 
+std::optional<std::size_t> UnpackedStream::PartOfUnit() const {
+  const std::uint64_t unit = dry_ ? AlignDown(taken_, kUnit) + kUnit : AlignUp(taken_, kUnit);
+  if (unit <= stored_) return static_cast<std::size_t>(unit - taken_);
+  if (stored_ended_ && !(dry_ && taken_ == stored_)) return static_cast<std::size_t>(stored_ - taken_);
+  return std::nullopt;
+}
+
 Result<bool> UnpackedStream::Turn() {
-  // Up to the last whole unit; all of it when nothing follows.
-  const std::uint64_t end = stored_ended_ ? stored_ : AlignDown(stored_, kUnit);
-  const std::size_t here = end <= taken_ ? 0 : static_cast<std::size_t>(end - taken_);
-  const auto in = std::span(pending_).subspan(pending_at_, here);
+  const std::optional<std::size_t> here = PartOfUnit();
+  if (!here) {
+    if (stored_ended_) PLATTER_CHECK(decoder_->End());
+    if (stored_ended_) End();
+    return false;
+  }
+  const auto in = std::span(pending_).subspan(pending_at_, *here);
   const auto room = std::min<std::uint64_t>(piece_.size(), window_->next_look() - window_->position());
   const codec::Step step = PLATTER_TRY(decoder_->Decode(in, std::span(piece_).first(room)));
   pending_at_ += step.taken;
   taken_ += step.taken;
   window_->Append(std::span(piece_).first(step.made));
   PLATTER_CHECK(CheckSize());
-  if (step.taken != 0 || step.made != 0) return true;
-  if (stored_ended_) {
-    PLATTER_CHECK(decoder_->End());
-    End();
-  }
-  return false;
+  dry_ = step.taken == 0 && step.made == 0;
+  if (dry_ && !in.empty()) return Error(ErrorKind::kCorrupt, "a stream stands still").At("compressed stream", "data");
+  return true;
 }
 
 void UnpackedStream::End() {

@@ -33,12 +33,20 @@ class UnpackedStream {
   // they come.
   void Append(std::span<const std::byte> stored);
   // No stored bytes follow.
-  void Finish() noexcept { stored_ended_ = true; }
+  void Finish() noexcept {
+    stored_ended_ = true;
+    total_ = stored_;
+  }
+  // So many will have been appended at the end: what they may unpack to is known from now on.
+  void Expect(std::uint64_t stored) noexcept { total_ = stored; }
   // Decompresses up to the next position at which a look is worth while, and no further than what is stored here.
   // True when there is something to be looked at.
   bool Advance();
 
  private:
+  // The bytes that the decoder gets next, none where it is only to give what it holds; empty when it wants more than is
+  // here, or the stream has ended.
+  std::optional<std::size_t> PartOfUnit() const;
   // One turn of the decoder. False when it wants more, or the stream has ended.
   Result<bool> Turn();
   Result<> CheckSize() const;
@@ -51,6 +59,8 @@ class UnpackedStream {
   std::uint64_t stored_ = 0;  // bytes that have been appended
   std::uint64_t taken_ = 0;   // of them, by the decoder
   bool stored_ended_ = false;
+  std::optional<std::uint64_t> total_;  // stored bytes of the whole stream, once they are known
+  bool dry_ = true;                     // the decoder holds nothing that it could still give
   std::vector<std::byte> piece_;
   std::optional<Finding> damage_;
 };

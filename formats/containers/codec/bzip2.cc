@@ -2,6 +2,7 @@
 #include <bzlib.h>
 
 #include <limits>
+#include <new>
 
 #include "formats/containers/codec/member_decoder.h"
 
@@ -18,14 +19,15 @@ class Bzip2Decoder final : public MemberDecoder {
   std::unique_ptr<Decoder> Clone() const override { return nullptr; }
 
  protected:
-  bool CanStart(std::byte first) const noexcept override { return first == std::byte{'B'}; }
+  bool CanStart(std::span<const std::byte> first) const noexcept override {
+    // The last one is the size of its blocks.
+    return GoesWith(first, "BZh") && (first.size() < 4 || (first[3] >= std::byte{'1'} && first[3] <= std::byte{'9'}));
+  }
 
   Result<> Start() override {
     Close();
     stream_ = {};
-    if (BZ2_bzDecompressInit(&stream_, 0, 0) != BZ_OK) {
-      return Error(ErrorKind::kLimit, "no memory to read a bzip2 stream");
-    }
+    if (BZ2_bzDecompressInit(&stream_, 0, 0) != BZ_OK) throw std::bad_alloc();
     open_ = true;
     return Done{};
   }
@@ -42,6 +44,7 @@ class Bzip2Decoder final : public MemberDecoder {
     const int code = BZ2_bzDecompress(&stream_);
     const Step step{in.size() - stream_.avail_in, out.size() - stream_.avail_out};
     if (code == BZ_OK) return Part{step, false};
+    if (code == BZ_MEM_ERROR) throw std::bad_alloc();
     if (code != BZ_STREAM_END) {
       // Damage shows as a checksum that does not fit more often than not: the library has one code for both.
       return StreamError(ErrorKind::kCorrupt, "the bzip2 stream is damaged", "data");

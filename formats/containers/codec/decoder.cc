@@ -27,6 +27,10 @@ constexpr std::array kCodecs = {
 
 const Codec& CodecOf(Compression compression) noexcept { return kCodecs[static_cast<std::size_t>(compression)]; }
 
+Error TrailingData() {
+  return StreamError(ErrorKind::kCorrupt, "behind the compressed stream there is something else", "trailing data");
+}
+
 }  // namespace
 
 std::string_view CompressionName(Compression compression) noexcept { return CodecOf(compression).name; }
@@ -58,31 +62,38 @@ Result<Step> MemberDecoder::PassPadding(std::span<const std::byte> in) {
   return Step{static_cast<std::size_t>(zeros), 0};
 }
 
+bool MemberDecoder::GoesWith(std::span<const std::byte> first, std::string_view mark) noexcept {
+  const std::string_view text(reinterpret_cast<const char*>(first.data()), first.size());
+  return mark.starts_with(text) || text.starts_with(mark);
+}
+
+bool MemberDecoder::MarkFits(std::span<const std::byte> in) {
+  const auto more = in.first(std::min(in.size(), mark_.size() - marked_));
+  std::ranges::copy(more, mark_.begin() + static_cast<std::ptrdiff_t>(marked_));
+  marked_ += more.size();
+  return CanStart(std::span(mark_).first(marked_));
+}
+
 Result<Step> MemberDecoder::Decode(std::span<const std::byte> in, std::span<std::byte> out) {
   if (state_ == State::kBetween) {
     if (in.empty()) return Step{};
     if (!first_ && padding_unit_ != 0 && in.front() == std::byte{0}) return PassPadding(in);
     const bool aligned = padding_unit_ == 0 || padding_ % padding_unit_ == 0;
-    if (!first_ && (!aligned || !CanStart(in.front()))) {
-      return StreamError(ErrorKind::kCorrupt, "behind the compressed stream there is something else", "trailing data");
-    }
+    if (!aligned) return TrailingData();
     PLATTER_CHECK(Start());
     state_ = State::kInside;
-    produced_ = false;
+    marked_ = 0;
     padding_ = 0;
   }
-  auto part = DecodeMember(in, out);
-  if (!part.ok()) {
-    if (first_ || produced_ || part.error().kind() != ErrorKind::kCorrupt) return std::move(part).error();
-    return StreamError(ErrorKind::kCorrupt, "behind the compressed stream there is something else", "trailing data",
-                       part.error().what());
-  }
-  produced_ = produced_ || part.value().step.made != 0;
-  if (part.value().ended) {
+  // What has a member's mark is one, sound or damaged; what has none is something else. How much a codec makes of
+  // either before it stops depends on the pieces in which it gets them.
+  if (!first_ && marked_ < kMark && !MarkFits(in)) return TrailingData();
+  const Part part = PLATTER_TRY(DecodeMember(in, out));
+  if (part.ended) {
     state_ = State::kBetween;
     first_ = false;
   }
-  return part.value().step;
+  return part.step;
 }
 
 Result<> MemberDecoder::End() {

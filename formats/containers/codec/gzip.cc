@@ -20,7 +20,7 @@ class GzipDecoder final : public MemberDecoder {
   std::unique_ptr<Decoder> Clone() const override { return std::make_unique<GzipDecoder>(*this); }
 
  protected:
-  bool CanStart(std::byte first) const noexcept override { return first == std::byte{0x1F}; }
+  bool CanStart(std::span<const std::byte> first) const noexcept override { return GoesWith(first, "\x1F\x8B\x08"); }
 
   Result<> Start() override {
     isal_inflate_init(state_.get());

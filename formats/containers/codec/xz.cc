@@ -1,6 +1,8 @@
 // xz: the .xz file format 1.1, by liblzma.
 #include <lzma.h>
 
+#include <new>
+
 #include "formats/containers/codec/member_decoder.h"
 
 namespace platter::codec {
@@ -20,13 +22,17 @@ class XzDecoder final : public MemberDecoder {
   std::unique_ptr<Decoder> Clone() const override { return nullptr; }
 
  protected:
-  bool CanStart(std::byte first) const noexcept override { return first == std::byte{0xFD}; }
+  bool CanStart(std::span<const std::byte> first) const noexcept override {
+    return GoesWith(first, {"\xFD"
+                            "7zXZ\0",
+                            kMark});
+  }
 
   Result<> Start() override {
     // A check that the library does not know would go unchecked.
     const lzma_ret ready = lzma_stream_decoder(&stream_, kMostWindow + kOnTop, LZMA_TELL_UNSUPPORTED_CHECK);
     if (ready == LZMA_OK) return Done{};
-    return Error(ErrorKind::kLimit, "no memory to read an xz stream");
+    throw std::bad_alloc();
   }
 
   Result<Part> DecodeMember(std::span<const std::byte> in, std::span<std::byte> out) override {
@@ -52,7 +58,7 @@ class XzDecoder final : public MemberDecoder {
       case LZMA_OPTIONS_ERROR:
         return StreamError(ErrorKind::kUnsupported, "the xz stream has a filter that is not known", "data");
       case LZMA_MEM_ERROR:
-        return Error(ErrorKind::kLimit, "no memory to read an xz stream");
+        throw std::bad_alloc();
       default:
         return StreamError(ErrorKind::kCorrupt, "the xz stream is damaged, or a checksum does not fit", "data");
     }

@@ -2,6 +2,7 @@
 #include <zstd.h>
 
 #include <bit>
+#include <new>
 
 #include "formats/containers/codec/member_decoder.h"
 
@@ -16,12 +17,13 @@ class ZstdDecoder final : public MemberDecoder {
 
  protected:
   // Frames, and frames to be skipped: section 3.1.2.
-  bool CanStart(std::byte first) const noexcept override {
-    return first == std::byte{0x28} || (first & std::byte{0xF0}) == std::byte{0x50};
+  bool CanStart(std::span<const std::byte> first) const noexcept override {
+    const bool skipped = first.empty() || (first.front() & std::byte{0xF0}) == std::byte{0x50};
+    return GoesWith(first, "\x28\xB5\x2F\xFD") || (skipped && GoesWith(first.subspan(1), "\x2A\x4D\x18"));
   }
 
   Result<> Start() override {
-    if (state_ == nullptr) return Error(ErrorKind::kLimit, "no memory to read a zstd stream");
+    if (state_ == nullptr) throw std::bad_alloc();
     ZSTD_DCtx_reset(state_.get(), ZSTD_reset_session_only);
     ZSTD_DCtx_setParameter(state_.get(), ZSTD_d_windowLogMax, std::countr_zero(kMostWindow));
     return Done{};
@@ -39,6 +41,7 @@ class ZstdDecoder final : public MemberDecoder {
           .At("compressed stream", "window")
           .Allowed("at most 128 MiB");
     }
+    if (text == "Allocation error : not enough memory") throw std::bad_alloc();
     if (text == "Restored data doesn't match checksum") {
       return StreamError(ErrorKind::kCorrupt, "the zstd stream's checksum does not fit", "checksum");
     }
