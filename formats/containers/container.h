@@ -17,6 +17,7 @@
 #include "formats/core/finding.h"
 #include "formats/core/result.h"
 #include "formats/core/storage.h"
+#include "formats/core/tally.h"
 
 namespace platter {
 
@@ -84,6 +85,8 @@ struct InspectedDisk {
 };
 
 struct ContainerInspection {
+  Tally tally = {};  // the caller's, for what the driver decompresses
+
   std::vector<InspectedDisk> disks;
   std::vector<Finding> findings;
   bool layered = false;  // it holds layers of file systems, and no disks

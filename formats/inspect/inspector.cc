@@ -44,7 +44,7 @@ Report Inspector::Finish() {
 Result<Report> InspectFile(const std::shared_ptr<Storage>& file, const Options& options, Depth depth) {
   // A file's tables need not be held: what is too large for a stream is not too large for a check.
   const Limits limits = depth == Depth::kFull ? Limits{} : options.limits;
-  Report report = PLATTER_TRY(InspectStorage(file, nullptr, nullptr, depth, limits));
+  Report report = PLATTER_TRY(InspectStorage(file, nullptr, nullptr, depth, limits, options.tally));
   Judge(report, options.policy, true);
   return report;
 }

@@ -3,16 +3,23 @@
 usage: hook.py PLATTER-HOOK FOLDER
 """
 
+import bz2
 import ctypes
+import hashlib
+import io
 import json
+import lzma
 import os
 import pathlib
 import random
+import resource
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
+import zlib
 
 HOOK, FOLDER = os.path.abspath(sys.argv[1]), pathlib.Path(sys.argv[2])
 failures = []
@@ -152,7 +159,7 @@ def answer_of(what, done):
     """The JSON object of a run, after a look at its shape."""
     expect(f"{what}: one line", (done.stdout.count(b"\n"), done.stdout[-1:]), (1, b"\n"))
     answer = json.loads(done.stdout)
-    disks = ["disks"] if answer["container"] == "ova" else []
+    disks = ["disks"] if answer["container"] in ("ova", "compressed") else []
     members = MEMBERS[:7] + disks + MEMBERS[7:]
     expect(f"{what}: members", [key for key in answer if key != "error"], members)
     expect(f"{what}: schema", answer["schema"], "platter-inspection/1")
@@ -297,6 +304,132 @@ def check_limits():
         expect(f"{words}", (done.returncode, "--memory" in answer["error"]), (2, True))
 
 
+DEFLATE_RATIO = 1032
+UNPACKED_PER_SECOND = 8 << 20
+
+
+def soft_cpu_limit(waiting):
+    line = next(line for line in waiting.text("limits").splitlines() if line.startswith("Max cpu time"))
+    return int(line.split()[3])
+
+
+def zstd(content, window=None):
+    """By a pipe: of what has no known length, the window is as large as is asked for."""
+    words = [] if window is None else ["--ultra", f"--long={window}"]
+    return subprocess.run(["zstd", "-q", "-1", "-c", *words], input=content, stdout=subprocess.PIPE, check=True).stdout
+
+
+def xz(content, dictionary):
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": dictionary}]
+    return lzma.compress(content, format=lzma.FORMAT_XZ, filters=filters)
+
+
+def check_earned_time():
+    """What is unpacked earns processor time, and no more than a stream of that length may honestly unpack to."""
+    honest = zlib.compress(os.urandom(4096) * (36 << 8), 1, 31)
+    bomb = zstd(bytes(64 << 20)) * 34
+    expect("the bomb is no honest stream", len(bomb) * DEFLATE_RATIO < 34 * (64 << 20), True)
+    for what, content, earned in (("honest", honest, 36 << 20), ("bomb", bomb, len(bomb) * DEFLATE_RATIO)):
+        waiting = Waiting("--cpu-seconds", "7", "--expect-container", "compressed")
+        waiting.hook.stdin.write(content)
+        waiting.hook.stdin.flush()
+        wanted = 7 + earned // UNPACKED_PER_SECOND
+        deadline = time.monotonic() + 30
+        while soft_cpu_limit(waiting) != wanted and time.monotonic() < deadline:
+            time.sleep(0.005)
+        expect(f"{what}: seconds", soft_cpu_limit(waiting), wanted)
+        code, answer = waiting.end()
+        codes = [finding["code"] for finding in answer["findings"]]
+        expect(f"{what}: in the end", (code, codes), (0, []) if what == "honest" else (1, ["compressed.bomb"]))
+
+
+def cpu_time():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def check_long_work():
+    """Work that takes longer than --cpu-seconds: of honest bytes to its end, of a bomb until the time is used up."""
+    (FOLDER / "honest.bz2").write_bytes(bz2.compress(os.urandom(40 << 20), 1))
+    # Slow work out of a few bytes, and just less than what is refused without more ado.
+    (FOLDER / "slow.bz2").write_bytes(bz2.compress(bytes(100 << 20)) * 10)
+    words = ["--cpu-seconds", "1", "--expect-container", "compressed"]
+    for name in ("honest.bz2", "slow.bz2"):
+        content = (FOLDER / name).read_bytes()
+        for way, run_it in (("file", lambda: run(name, *words)), ("full", lambda: run(name, *words, "--depth", "full")),
+                            ("pipe", lambda: run("-", *words, input=content))):
+            before = cpu_time()
+            done = run_it()
+            used = cpu_time() - before
+            answer = answer_of(f"{name}, {way}", done)
+            if name == "honest.bz2":
+                expect(f"{name}, {way}: verdict", answer["verdict"], "accepted")
+            elif used > 1.5:
+                failures.append(f"{name}, {way}: took {used:.1f} s")
+            elif done.returncode == 2:
+                expect(f"{name}, {way}: error", "--cpu-seconds" in answer["error"], True)
+
+
+def archive(members):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, content in members:
+            header = tarfile.TarInfo(name)
+            header.size = len(content)
+            tar.addfile(header, io.BytesIO(content))
+    return out.getvalue()
+
+
+def docker_archive(layer, packed):
+    diff_id = "sha256:" + hashlib.sha256(layer).hexdigest()
+    config = json.dumps({"architecture": "amd64", "os": "linux",
+                         "rootfs": {"type": "layers", "diff_ids": [diff_id]}}).encode()
+    name = hashlib.sha256(config).hexdigest() + ".json"
+    manifest = json.dumps([{"Config": name, "RepoTags": ["a:b"], "Layers": ["one/layer.tar"]}]).encode()
+    return archive([("manifest.json", manifest), (name, config), ("one/layer.tar", packed)])
+
+
+APPLIANCE = """<?xml version="1.0"?>
+<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1">
+<References><File ovf:id="f0" ovf:href="a.xz" ovf:compression="xz"/>
+<File ovf:id="f1" ovf:href="b.zst" ovf:compression="zstd"/></References>
+<DiskSection><Info/><Disk ovf:diskId="d0" ovf:fileRef="f0" ovf:capacity="{size}"/>
+<Disk ovf:diskId="d1" ovf:fileRef="f1" ovf:capacity="{size}"/></DiskSection>
+<VirtualSystem ovf:id="v"><Info/></VirtualSystem></Envelope>"""
+
+
+def check_largest_windows():
+    """What makes a decoder hold as much as is taken is judged within the memory that is allowed unless told otherwise;
+    what asks for more has a finding."""
+    # Longer than what is held of it: a full walk goes back and forth, with two decoders.
+    (FOLDER / "content").write_bytes(os.urandom(1 << 20) * 20)
+    run_again(["qemu-img", "convert", "-O", "qcow2", "content", "content.qcow2"])
+    disk = (FOLDER / "content.qcow2").read_bytes()
+    layer = archive([("content", os.urandom(5 << 20)), ("empty", b"")])
+    largest = 128 << 20
+    images = {
+        "largest.xz": (xz(disk, largest), "compressed", []),
+        "largest.zst": (zstd(disk, 27), "compressed", []),
+        "larger.xz": (xz(disk, largest * 3 // 2), "compressed", ["compressed.window"]),
+        "larger.zst": (zstd(disk, 28), "compressed", ["compressed.window"]),
+        "largest.ova": (archive([("box.ovf", APPLIANCE.format(size=20 << 20).encode()), ("a.xz", xz(disk, largest)),
+                                 ("b.zst", zstd(disk, 27))]), "ova", ["ovf.several_disks"]),
+        "largest.tar": (docker_archive(layer, zstd(layer, 27)), "docker", []),
+        "larger.tar": (docker_archive(layer, zstd(layer, 28)), "docker", ["docker.layer_compression"]),
+    }
+    for name, (content, container, wanted) in images.items():
+        (FOLDER / name).write_bytes(content)
+        ways = {"full": run(name, "--expect-container", container, "--depth", "full")}
+        if container != "docker":  # its layers are looked into at full depth
+            ways["file"] = run(name, "--expect-container", container)
+            ways["pipe"] = run("-", "--expect-container", container, input=content)
+        for way, done in ways.items():
+            answer = json.loads(done.stdout)
+            expect(f"{name}, {way}: findings", [finding["code"] for finding in answer["findings"]], wanted)
+            expect(f"{name}, {way}: exit code", done.returncode == 0, not name.startswith("larger"))
+            expect(f"{name}, {way}: is judged", answer.get("error"), None)
+
+
 def use_up_landlock():
     """A process may stack 16 sets of rules: with these, which forbid making block devices only, no further one fits."""
     libc = ctypes.CDLL(None)
@@ -320,7 +453,7 @@ def check_missing_layer():
 
 make_images()
 for check in (check_verdicts, check_fields, check_wrong, check_lost_answer, check_pieces, check_sandbox, check_limits,
-              check_missing_layer):
+              check_earned_time, check_long_work, check_largest_windows, check_missing_layer):
     check()
 print("\n".join(failures) or f"{len(VERDICTS)} verdicts, {len(WRONG)} wrong command lines, the sandbox: as expected")
 sys.exit(1 if failures else 0)

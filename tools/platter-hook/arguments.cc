@@ -142,8 +142,9 @@ What is taken:
 How it is looked at:
   --depth streaming|full    headers and top-level tables (streaming), or all tables of a file (full)
   --require-sandbox         do not read FILE unless every layer of the sandbox is in force
-  --cpu-seconds N           processor time, on top of a second for each GiB that is read from a stream (30)
-  --memory SIZE             memory on top of what the program itself takes (256M)
+  --cpu-seconds N           processor time (30); a second more for each 256 MiB that is read, and for each 8 MiB that
+                            is unpacked
+  --memory SIZE             memory on top of what the program itself takes (384M)
   --help, --version
 )";
 }

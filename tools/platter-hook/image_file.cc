@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace platter::hook {
@@ -36,10 +37,20 @@ Result<> ImageFile::Measure() {
   return Done{};
 }
 
+void ImageFile::Count(std::uint64_t read) noexcept {
+  if (budget_ == nullptr) return;
+  if (seekable_) read = std::min(read, size_ - counted_);
+  counted_ += read;
+  budget_->AddRead(read);
+}
+
 Result<std::size_t> ImageFile::ReadNext(std::span<std::byte> out) {
   while (true) {
     const ssize_t got = read(fd_, out.data(), out.size());
-    if (got >= 0) return static_cast<std::size_t>(got);
+    if (got >= 0) {
+      Count(static_cast<std::uint64_t>(got));
+      return static_cast<std::size_t>(got);
+    }
     if (errno != EINTR) return Error::FromErrno(errno, "reading failed").In(name());
   }
 }
@@ -50,6 +61,7 @@ Result<> ImageFile::DoRead(std::uint64_t offset, std::span<std::byte> out) {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return Error::FromErrno(errno, fmt::format("read failed at offset {}", offset)).In(name());
     if (got == 0) return Error(ErrorKind::kIo, fmt::format("the file shrank to {} bytes", offset)).In(name());
+    Count(static_cast<std::uint64_t>(got));
     offset += static_cast<std::uint64_t>(got);
     out = out.subspan(static_cast<std::size_t>(got));
   }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "formats/core/read_only_storage.h"
+#include "tools/platter-hook/cpu_budget.h"
 
 namespace platter::hook {
 
@@ -18,6 +19,9 @@ class ImageFile final : public ReadOnlyStorage {
   // False for what comes front to back only, such as a pipe, and for a standard input that is not at its beginning:
   // size() is then 0.
   bool seekable() const noexcept { return seekable_; }
+  // From now on what is read earns processor time; of a file no more than it has bytes. `budget` must outlive the
+  // reads.
+  void Earn(CpuBudget& budget) noexcept { budget_ = &budget; }
   // The bytes that follow; 0 at the end. kIo.
   Result<std::size_t> ReadNext(std::span<std::byte> out);
 
@@ -32,10 +36,13 @@ class ImageFile final : public ReadOnlyStorage {
   // One name for all: what is said of an image does not depend on where it lies.
   explicit ImageFile(int fd) : ReadOnlyStorage("upload"), fd_(fd) {}
   Result<> Measure();
+  void Count(std::uint64_t read) noexcept;
 
   int fd_;
   bool seekable_ = false;
   std::uint64_t size_ = 0;
+  CpuBudget* budget_ = nullptr;
+  std::uint64_t counted_ = 0;  // bytes that the budget has been told of
 };
 
 }  // namespace platter::hook

@@ -11,6 +11,7 @@
 #include "formats/inspect/inspector.h"
 #include "tools/platter-hook/answer.h"
 #include "tools/platter-hook/arguments.h"
+#include "tools/platter-hook/cpu_budget.h"
 #include "tools/platter-hook/image_file.h"
 #include "tools/platter-hook/last_words.h"
 #include "tools/platter-hook/sandbox.h"
@@ -19,8 +20,6 @@ namespace platter::hook {
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{256} << 10;
-// A slow processor takes a second to have this much handed to it through a pipe.
-constexpr std::uint64_t kBytesPerSecond = std::uint64_t{1} << 30;
 
 bool WriteAll(int fd, std::string_view text) noexcept {
   while (!text.empty()) {
@@ -45,13 +44,10 @@ int Fail(const Error& error, const Sandbox* sandbox) {
 Result<inspect::Report> InspectStream(ImageFile& file, const inspect::Options& options) {
   inspect::Inspector inspector(options);
   std::vector<std::byte> piece(kPiece);
-  std::uint64_t since_extended = 0;
   while (const std::size_t got = PLATTER_TRY(file.ReadNext(piece))) {
+    const std::uint64_t before = inspector.unpacked();
     inspector.Feed(std::span(piece).first(got));
-    since_extended += got;
-    if (since_extended < kBytesPerSecond) continue;
-    ExtendCpuLimit(1);
-    since_extended -= kBytesPerSecond;
+    options.tally(inspector.unpacked() - before);
   }
   return inspector.Finish();
 }
@@ -80,6 +76,9 @@ int Inspect(const Arguments& arguments) {
   inspect::Options options;
   options.policy = arguments.policy;
   options.name = file->name();
+  CpuBudget budget;
+  file->Earn(budget);
+  options.tally = [&budget](std::uint64_t bytes) { budget.AddUnpacked(bytes); };
   const auto report =
       file->seekable() ? inspect::InspectFile(file, options, arguments.depth) : InspectStream(*file, options);
   if (!report.ok()) return Fail(report.error(), &sandbox);

@@ -9,7 +9,8 @@ namespace platter::hook {
 
 struct SandboxLimits {
   std::uint64_t cpu_seconds = 30;
-  std::uint64_t memory = std::uint64_t{256} << 20;  // bytes on top of what the process holds when it enters
+  // Bytes on top of what the process holds when it enters: room for two decoders with the largest windows.
+  std::uint64_t memory = std::uint64_t{384} << 20;
 };
 
 // What came into force.

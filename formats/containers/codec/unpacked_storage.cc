@@ -31,13 +31,17 @@ Error TooLarge(std::uint64_t stored, std::uint64_t on_top) {
       .Allowed(fmt::format("at most {} for {} stored bytes", most, stored));
 }
 
-UnpackedStorage::UnpackedStorage(std::shared_ptr<Storage> stored, Compression compression)
-    : ReadOnlyStorage(stored->name()), stored_(std::move(stored)), compression_(compression), spacing_(kFirstSpacing) {
+UnpackedStorage::UnpackedStorage(std::shared_ptr<Storage> stored, Compression compression, Tally tally)
+    : ReadOnlyStorage(stored->name()),
+      stored_(std::move(stored)),
+      compression_(compression),
+      tally_(std::move(tally)),
+      spacing_(kFirstSpacing) {
   marks_.emplace_back();
 }
 
 Result<std::shared_ptr<UnpackedStorage>> UnpackedStorage::Make(std::shared_ptr<Storage> stored, Compression compression,
-                                                               std::uint64_t on_top) {
+                                                               std::uint64_t on_top, Tally tally) {
   std::array<std::byte, 8> head{};
   const auto part = std::span(head).first(std::min<std::uint64_t>(head.size(), stored->size()));
   PLATTER_CHECK(stored->ReadAt(0, part));
@@ -45,7 +49,7 @@ Result<std::shared_ptr<UnpackedStorage>> UnpackedStorage::Make(std::shared_ptr<S
     return Error(ErrorKind::kNotThisFormat, fmt::format("not a {} stream", CompressionName(compression)))
         .In(stored->name());
   }
-  std::shared_ptr<UnpackedStorage> unpacked(new UnpackedStorage(std::move(stored), compression));
+  std::shared_ptr<UnpackedStorage> unpacked(new UnpackedStorage(std::move(stored), compression, std::move(tally)));
   auto measured = unpacked->Measure(on_top);
   if (!measured.ok()) return std::move(measured).error().In(unpacked->name());
   return unpacked;
@@ -110,6 +114,7 @@ Result<std::size_t> UnpackedStorage::Decompress(Cursor& cursor, std::span<std::b
   }
   cursor.unpacked += filled;
   decompressed_ += filled;
+  if (tally_) tally_(filled);
   return filled;
 }
 

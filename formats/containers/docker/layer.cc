@@ -225,13 +225,15 @@ std::uint64_t MostUnpacked(std::uint64_t stored, const Limits& limits) noexcept 
   return CheckedAdd(*by_ratio, *on_top).value_or(UINT64_MAX);
 }
 
-Result<LayerMeasure> MeasureLayer(const Layer& layer, const std::shared_ptr<Storage>& stored, const Limits& limits) {
+Result<LayerMeasure> MeasureLayer(const Layer& layer, const std::shared_ptr<Storage>& stored, const Limits& limits,
+                                  const Tally& tally) {
   LayerReader reader(layer, stored, limits);
   PLATTER_CHECK(reader.Open());
   std::vector<std::byte> piece(kLayerPiece);
   for (bool more = true; more;) {
     const std::size_t length = PLATTER_TRY(reader.Read(piece));
     reader.Hash(std::span(piece).first(length));
+    if (tally) tally(length);
     more = length == piece.size();
   }
   return reader.Finish();
