@@ -1,0 +1,214 @@
+#include "registry-core/ingest/add_location.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "convert/hash/algorithm.h"
+#include "formats/inspect/inspector.h"
+#include "registry-core/ingest/judgement.h"
+
+namespace platter::registry {
+namespace {
+
+constexpr std::size_t kPiece = std::size_t{1} << 20;
+
+Error Conflict(std::string what) { return Error(ErrorKind::kConflict, std::move(what)); }
+
+// What a store says of a location that it cannot read: kNotFound is the image's, kDenied that of its content.
+Error OfLocation(Error error) {
+  const ErrorKind kind = error.kind();
+  if (kind != ErrorKind::kNotFound && kind != ErrorKind::kDenied && kind != ErrorKind::kUnsupported) return error;
+  return Error(ErrorKind::kInvalid, fmt::format("the location is of no use: {}", error.Describe()));
+}
+
+bool HasUrl(const ImageRecord& image, const std::string& url) {
+  return std::ranges::any_of(image.locations, [&url](const Location& location) { return location.url == url; });
+}
+
+std::string Lower(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
+bool IsHex(std::string_view text, std::size_t bytes) {
+  return text.size() == 2 * bytes && text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
+}
+
+// That a value may be set as it is said, or is so already.
+Result<> CheckSaid(const char* name, const std::optional<std::string>& now, const std::optional<std::string>& said,
+                   bool queued) {
+  if (!said || now == said) return Done{};
+  if (now) return Conflict(fmt::format("{} is already set with a different value", name));
+  if (queued) return Done{};
+  return Conflict(fmt::format("a new value for {} may only be given while the image is queued", name));
+}
+
+Result<> CheckDigests(const IngestRules& rules, const ImageRecord& image, const NewLocation& location) {
+  const bool queued = image.status == Status::kQueued;
+  PLATTER_CHECK(CheckSaid("checksum", image.checksum, location.checksum, queued));
+  PLATTER_CHECK(CheckSaid("os_hash_algo", image.hash_algorithm, location.hash_algorithm, queued));
+  PLATTER_CHECK(CheckSaid("os_hash_value", image.hash_value, location.hash_value, queued));
+  if (!queued) return Done{};
+  if (location.checksum && !IsHex(*location.checksum, TraitsOf(DigestAlgorithm::kMd5).size)) {
+    return Conflict("checksum is no MD5 digest in hexadecimal digits");
+  }
+  if (!location.hash_algorithm && !location.hash_value) return Done{};
+  if (location.hash_algorithm != rules.hash_algorithm) {
+    return Conflict("os_hash_algo is not the one that is used here")
+        .Found(location.hash_algorithm.value_or(""))
+        .Allowed(rules.hash_algorithm);
+  }
+  const auto algorithm = FindDigest(rules.hash_algorithm);
+  if (!algorithm || !location.hash_value || !IsHex(*location.hash_value, TraitsOf(*algorithm).size)) {
+    return Conflict("os_hash_value is no digest of that kind in hexadecimal digits");
+  }
+  return Done{};
+}
+
+Result<> CheckRecord(const IngestRules& rules, const ImageRecord& image, const NewLocation& location) {
+  const bool queued = image.status == Status::kQueued;
+  if (!queued && image.status != Status::kActive) {
+    return Conflict("locations are added to images that are queued or active")
+        .Found(std::string(StatusName(image.status)));
+  }
+  if (HasUrl(image, location.url)) return Error(ErrorKind::kExists, "the image has that location already");
+  if (location.position.value_or(0) > image.locations.size()) {
+    return Error(ErrorKind::kInvalid, "there is no such position among the image's locations");
+  }
+  if (queued && (!image.disk_format || !image.container_format)) {
+    return Error(ErrorKind::kInvalid, "disk_format and container_format must be set before a location");
+  }
+  return CheckDigests(rules, image, location);
+}
+
+Result<> CheckSize(const IngestContext& context, const ImageRecord& image, std::uint64_t size) {
+  const IngestRules& rules = context.rules;
+  std::uint64_t most = rules.max_image_bytes;
+  if (rules.quota_bytes) {
+    const std::uint64_t used = PLATTER_TRY(context.catalog.UsageOf(image.owner.value_or(""))).bytes;
+    most = std::min(most, *rules.quota_bytes - std::min(used, *rules.quota_bytes));
+  }
+  if (size <= most) return Done{};
+  return Error(ErrorKind::kLimit, "the image is larger than images may be, or than what is left of the owner's quota")
+      .Found(size)
+      .Allowed(fmt::format("{} bytes", most));
+}
+
+// Every byte, in order.
+template <class Take>
+Result<> ReadAll(StoreReader& reader, const Take& take) {
+  std::vector<std::byte> piece(kPiece);
+  for (std::uint64_t at = 0; at < reader.size();) {
+    const std::size_t count = PLATTER_TRY(reader.ReadSome(at, piece));
+    PLATTER_CHECK(take(std::span(piece).first(count)));
+    at += count;
+  }
+  return Done{};
+}
+
+struct Found {
+  std::uint64_t size = 0;
+  std::uint64_t virtual_size = 0;
+};
+
+// A copy in the staging area for as long as the writer lives, which is unfinished all that time.
+Result<std::shared_ptr<Storage>> Copied(Store& store, const std::string& url, StoreWriter& copy) {
+  const std::unique_ptr<StoreReader> reader = PLATTER_TRY(store.Get(url));
+  PLATTER_CHECK(ReadAll(*reader, [&copy](std::span<const std::byte> bytes) { return copy.Write(bytes); }));
+  auto storage = copy.Written();
+  if (!storage || storage->size() != reader->size()) {
+    return Error(ErrorKind::kIo, "the staging area holds fewer bytes than it was given");
+  }
+  return storage;
+}
+
+Result<Found> Inspected(const IngestContext& context, const StagingArea& staging, const ImageRecord& image,
+                        Store& store, const std::string& url, Refusal& refusal) {
+  auto size = store.SizeOf(url);
+  if (!size.ok()) return OfLocation(std::move(size).error());
+  PLATTER_CHECK(CheckSize(context, image, size.value()));
+  std::unique_ptr<StoreWriter> copy;
+  auto storage = store.Open(url);
+  if (!storage.ok() && storage.error().kind() == ErrorKind::kUnsupported) {
+    copy = PLATTER_TRY(staging.store().Put(image.id, size.value()));
+    storage = Copied(store, url, *copy);
+  }
+  if (!storage.ok()) return OfLocation(std::move(storage).error());
+  const std::uint64_t length = storage.value()->size();
+  PLATTER_CHECK(CheckSize(context, image, length));
+  const inspect::Policy policy = PolicyFor(context.rules, image);
+  inspect::Report report =
+      PLATTER_TRY(inspect::InspectFile(storage.value(), {.policy = policy}, inspect::Depth::kFull));
+  report = Rejudged(std::move(report), context.rules, policy, true);
+  if (report.verdict != inspect::Verdict::kAccepted) return RefusalOf(std::move(report), policy, refusal);
+  return Found{length, report.virtual_size.value_or(length)};
+}
+
+// That the object is the image, byte for byte.
+Result<> Compare(const IngestContext& context, const ImageRecord& image, Store& store, const std::string& url) {
+  const bool strong = image.hash_algorithm && image.hash_value;
+  const auto algorithm = strong ? FindDigest(*image.hash_algorithm) : std::optional(DigestAlgorithm::kMd5);
+  const std::optional<std::string>& wanted = strong ? image.hash_value : image.checksum;
+  if (!algorithm || !wanted) return Conflict("the image has no digest that the location could be compared with");
+  auto reader = store.Get(url);
+  if (!reader.ok()) return OfLocation(std::move(reader).error());
+  if (reader.value()->size() != image.size) {
+    return Conflict("the location's size is not the image's").Found(reader.value()->size());
+  }
+  const auto stream = PLATTER_TRY(context.digests->Open(std::span(&*algorithm, 1)));
+  PLATTER_CHECK(ReadAll(*reader.value(), [&stream](std::span<const std::byte> bytes) -> Result<> {
+    stream->Update(bytes);
+    return Done{};
+  }));
+  const std::vector<DigestValue> digests = PLATTER_TRY(stream->Finish());
+  if (digests.front().Hex() == *wanted) return Done{};
+  return Conflict("the location's bytes are not the image's").Found(digests.front().Hex());
+}
+
+}  // namespace
+
+Result<ImageRecord> AddLocation(const IngestContext& context, const StagingArea& staging, std::string_view image_id,
+                                const NewLocation& location, Refusal& refusal) {
+  const ImageRecord image = PLATTER_TRY(context.catalog.Find(image_id));
+  PLATTER_CHECK(CheckRecord(context.rules, image, location));
+  Store* store = context.stores.FindFor(location.url);
+  // What a store of our own holds belongs to some image already.
+  if (store == nullptr || !store->read_only()) {
+    return Error(ErrorKind::kInvalid, "no store takes such a location").Allowed("http://, https://");
+  }
+  const bool queued = image.status == Status::kQueued;
+  Found found;
+  if (queued) {
+    found = PLATTER_TRY(Inspected(context, staging, image, *store, location.url, refusal));
+  } else {
+    PLATTER_CHECK(Compare(context, image, *store, location.url));
+  }
+  return context.catalog.Change(image.id, [&](ImageRecord& record) -> Result<> {
+    if (record.status != image.status || record.disk_format != image.disk_format ||
+        record.container_format != image.container_format) {
+      return Conflict("the image was changed while its location was looked into");
+    }
+    PLATTER_CHECK(CheckRecord(context.rules, record, location));
+    const std::size_t position = location.position.value_or(record.locations.size());
+    record.locations.insert(record.locations.begin() + static_cast<std::ptrdiff_t>(position),
+                            Location{location.url, store->name(), location.metadata});
+    record.updated = Now();
+    if (!queued) return Done{};
+    record.status = Status::kActive;
+    record.size = found.size;
+    record.virtual_size = found.virtual_size;
+    if (location.checksum) record.checksum = Lower(*location.checksum);
+    if (location.hash_algorithm) record.hash_algorithm = location.hash_algorithm;
+    if (location.hash_value) record.hash_value = Lower(*location.hash_value);
+    return Done{};
+  });
+}
+
+}  // namespace platter::registry
