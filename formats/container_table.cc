@@ -38,6 +38,17 @@ Result<> RefuseContainer(std::string_view name, const WrappedDisk& disk, const s
       .Try("unpack it first");
 }
 
+// A raw disk is as long as its file: that its last chunks are missing only the capacity tells.
+Result<> CheckEnd(std::string_view name, const WrappedDisk& disk, const Image& image) {
+  const std::uint64_t size = image.info().virtual_size;
+  if (!disk.open_ended || !disk.capacity || size >= *disk.capacity) return Done{};
+  return Error(ErrorKind::kCorrupt, "the chunks of the file end before the disk does: the last ones are missing")
+      .In(fmt::format("{}:{}", name, disk.file))
+      .At("OVF descriptor", "File/@chunkSize")
+      .Found(size)
+      .Allowed(fmt::format("{}, the disk's capacity", *disk.capacity));
+}
+
 bool NamesParent(const ImageInfo& info) noexcept {
   return info.backing || info.backing_search || !info.backing_id.empty();
 }
@@ -116,8 +127,9 @@ Result<OpenedLayer> OpenWrappedDisk(std::string_view name, Container& container,
   const FormatDriver* driver = wrapped.format.empty() ? nullptr : FindFormat(wrapped.format);
   auto layer = OpenLayer(fmt::format("{}:{}", name, wrapped.file), storage, driver, inside);
   if (layer.ok()) {
-    if (driver == nullptr && layer.value().driver->name == "raw")
-      PLATTER_CHECK(RefuseContainer(name, wrapped, storage));
+    const bool raw = layer.value().driver->name == "raw";
+    if (driver == nullptr && raw) PLATTER_CHECK(RefuseContainer(name, wrapped, storage));
+    if (raw) PLATTER_CHECK(CheckEnd(name, wrapped, *layer.value().image));
     return layer;
   }
   Error error = std::move(layer).error();

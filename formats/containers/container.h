@@ -39,6 +39,7 @@ struct WrappedDisk {
   std::optional<std::uint64_t> stored_size = {};
   std::string compression = {};  // "gzip", or "" for bytes as they are
   std::string parent = {};       // the id of the disk that it is a layer above; "" for none
+  bool open_ended = false;       // in chunks, and nothing says how many: the last may be missing
 };
 
 // One layer of a container image: a tar of what it adds to the layers below, and takes from them.

@@ -383,6 +383,11 @@ class Inspection final {
     }
     if (!disk.capacity || !inner.virtual_size || *disk.capacity == *inner.virtual_size) return;
     const bool larger = *inner.virtual_size > *disk.capacity;
+    if (!larger && disk.open_ended && inner.format == "raw") {
+      inner.Add("ovf.chunk", Concern::kCorrupt, "the chunks of the file end before the disk does",
+                fmt::format("{}, said {}", *inner.virtual_size, *disk.capacity));
+      return;
+    }
     inner.Add("ovf.capacity", larger ? Concern::kAmbiguous : Concern::kNone,
               larger ? "the disk is larger than the descriptor says" : "the disk is smaller than the descriptor says",
               fmt::format("{}, said {}", *inner.virtual_size, *disk.capacity));

@@ -132,6 +132,7 @@ constexpr std::array kVerbs = {
         .options =
             "  -f FORMAT           the sources' format; recognised by content unless said\n"
             "  --disk DISK         which disk of an OVA or OVF: its number from 1 on, id or file name\n"
+            "  -                   as the source: an OVA on the standard input, read as it passes by\n"
             "  -O FORMAT           the target's format; raw unless said\n"
             "  -o OPTIONS          options of the new image; -o help lists them\n"
             "  --name, --cpus, --memory, --os, --network, --firmware VALUE   of a new OVA: the same as -o name=VALUE\n"

@@ -61,6 +61,7 @@ std::vector<WrappedDisk> WrappedDisks(const Descriptor& descriptor) {
       wrapped.file = name.ok() ? std::move(name).value() : file->href;
       wrapped.stored_size = file->size;
       wrapped.compression = file->compression;
+      wrapped.open_ended = file->chunk_size && !file->size;
     }
     disks.push_back(std::move(wrapped));
   }
@@ -96,16 +97,6 @@ Result<> CheckReadable(const Descriptor& descriptor, const Disk& disk) {
                   "File/@compression", file->compression);
   }
   return Done{};
-}
-
-Result<> CheckLastChunk(const File& file, const Disk& disk, const Storage& stored) {
-  const std::string format = FormatOfUri(disk.format);
-  const bool tells = file.chunk_size && !file.size && file.compression.empty() && (format == "raw" || format.empty());
-  if (!tells || !disk.capacity || stored.size() >= *disk.capacity) return Done{};
-  return Error(ErrorKind::kCorrupt, "the chunks of the file end before the disk does: the last ones are missing")
-      .At("OVF descriptor", "File/@chunkSize")
-      .Found(stored.size())
-      .Allowed(fmt::format("{}, the disk's capacity", *disk.capacity));
 }
 
 Result<std::shared_ptr<Storage>> Decompressed(std::shared_ptr<Storage> stored, const WrappedDisk& disk) {

@@ -25,10 +25,6 @@ Result<> CheckReadable(const Descriptor& descriptor, const Disk& disk);
 // The name of the file that holds it, or with which the names of its chunks begin. As CheckReadable and FileNameOf.
 Result<std::string> FileOfDisk(const Descriptor& descriptor, const Disk& disk);
 
-// A raw disk is as long as its file: where only the descriptor's capacity tells that the last chunks of a divided one
-// are missing, kCorrupt. `stored`: the file.
-Result<> CheckLastChunk(const File& file, const Disk& disk, const Storage& stored);
-
 // The bytes of the disk's file, where they are compressed what they unpack to. As codec::UnpackedStorage::Make.
 Result<std::shared_ptr<Storage>> Decompressed(std::shared_ptr<Storage> stored, const WrappedDisk& disk);
 
