@@ -114,15 +114,21 @@ class FileRemoval final : public StoreRemoval {
     if (!mark_.empty()) unlinkat(folder_->incoming.get(), mark_.c_str(), 0);
   }
 
-  // A second name for what is to go, so that a sweep sees it. Only for names that a store has given.
-  void Mark() {
+  // A second name for what is to go, so that a sweep sees it. Only for names that a store has given. kIo where nothing
+  // can be removed at all.
+  Result<> Mark() {
+    if (!folder_->incoming.open()) return Error::FromErrno(EROFS, "the store's folder cannot be written");
     const auto name = ParseObjectName(parent_.name);
-    if (!name) return;
+    if (!name) return Done{};
     std::string mark = name->id + "." + (name->random.empty() ? NewRandom() : name->random);
     const bool marked =
         linkat(parent_.folder.get(), parent_.name.c_str(), folder_->incoming.get(), mark.c_str(), 0) == 0;
+    if (!marked && (errno == EROFS || errno == EACCES)) {
+      return Error::FromErrno(errno, "cannot remove an object of the store");
+    }
     // EEXIST: from a removal that never came to its end. Where files of others cannot be linked, there is no mark.
     if (marked || errno == EEXIST) mark_ = std::move(mark);
+    return Done{};
   }
 
   Result<> Finish() override {
@@ -302,7 +308,7 @@ Result<std::unique_ptr<StoreRemoval>> FileStore::PrepareDelete(std::string_view 
   Descriptor file = PLATTER_TRY(OpenLocked(place.folder->root.get(), place.path, kLockTries));
   Parent parent = PLATTER_TRY(OpenParent(place.folder->root.get(), place.path));
   auto removal = std::make_unique<FileRemoval>(place.folder, std::move(parent), std::move(file));
-  removal->Mark();
+  PLATTER_CHECK(removal->Mark());
   return std::unique_ptr<StoreRemoval>(std::move(removal));
 }
 

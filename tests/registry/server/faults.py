@@ -1,0 +1,248 @@
+"""platterd where things go wrong around it: a full disk, a store that may not be written, a database that goes away and
+comes back, clients that are slow, stop, or send other than they said, and many clients at once. After each: no image is
+lost, none is stuck, and nothing lies in a store that no image names.
+
+usage: faults.py PLATTERD FOLDER FOLDER_OF_DATABASES_PY
+"""
+
+import hashlib
+import os
+import pathlib
+import random
+import shutil
+import socket
+import sys
+import threading
+import time
+
+sys.path.insert(0, sys.argv[3])
+from databases import MariaDb, PostgreSql  # noqa: E402
+from platterd import HOST, Platterd, resident_bytes, run  # noqa: E402
+from registry_state import troubles  # noqa: E402
+
+PLATTERD, FOLDER = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
+MIB = 1 << 20
+rows, failures = [], []
+
+
+def expect(what, got, wanted):
+    if got != wanted:
+        failures.append(f"{what}: got {got!r}, wanted {wanted!r}")
+
+
+class Case:
+    """One fault: a server of its own, and a look at it afterwards."""
+
+    def __init__(self, name, configuration="", database=None, images=None):
+        self.name = name
+        self.server = Platterd(PLATTERD, FOLDER / name.replace(" ", "-"), configuration, database)
+        self.contents = {}
+        self.answers = {}
+        if images is not None:
+            self.server.images.symlink_to(images)
+
+    def __enter__(self):
+        self.server.__enter__()
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            if kind is None:
+                self.look()
+        finally:
+            self.server.stop()
+
+    def look(self):
+        # The server's own next sweep, now.
+        self.server.stop()
+        self.server.start()
+        found = troubles(self.server, self.contents)
+        failures.extend(f"{self.name}: {trouble}" for trouble in found)
+        answers = ", ".join(f"{count} x {status}" for status, count in sorted(self.answers.items(), key=str))
+        rows.append((self.name, answers, len(self.contents), len(found)))
+
+    def made(self):
+        return self.server.make(disk_format="raw", container_format="bare")
+
+    def upload(self, size, seed=None):
+        content = random.Random(seed).randbytes(size)
+        image = self.made()
+        self.contents[image] = hashlib.sha256(content).hexdigest()
+        status, _ = self.server.upload(image, content)
+        self.answers[status] = self.answers.get(status, 0) + 1
+        return image, status
+
+    def status_of(self, image):
+        return self.server.show(image)["status"]
+
+
+class Mount:
+    """A small file system in memory."""
+
+    def __init__(self, folder, size):
+        self.folder, self.size = folder, size
+
+    def __enter__(self):
+        self.folder.mkdir(parents=True)
+        run("mount", "-t", "tmpfs", "-o", f"size={self.size}", "platter-test", self.folder)
+        return self
+
+    def __exit__(self, *_):
+        run("umount", self.folder)
+
+    def again(self, options):
+        run("mount", "-o", f"remount,{options}", self.folder)
+
+
+def full_disk():
+    with Mount(FOLDER / "small", 8 * MIB) as mount, Case("full disk", images=mount.folder) as case:
+        image, status = case.upload(16 * MIB)
+        expect("more than the disk holds", (status, case.status_of(image)), (413, "queued"))
+        expect("space after that", case.upload(5 * MIB)[1], 204)
+        expect("no space for one more", case.upload(5 * MIB)[1], 413)
+
+
+def read_only_store():
+    with Mount(FOLDER / "locked", 64 * MIB) as mount, Case("store made read-only", images=mount.folder) as case:
+        kept = case.upload(MIB)[0]
+        mount.again("ro")
+        image, status = case.upload(MIB)
+        expect("a store that may not be written", (status, case.status_of(image)), (503, "queued"))
+        expect("reading from it", case.server.download(kept)[0], 200)
+        # The image cannot go while its bytes cannot.
+        expect("deleting from it", case.server.call("DELETE", f"/v2/images/{kept}")[0], 503)
+        expect("after that", case.status_of(kept), "active")
+        mount.again("rw")
+        expect("writable again", case.upload(MIB)[1], 204)
+
+
+def database_restarts(engine, name):
+    """Uploads go on while the database stops and starts; what answers 204 is there, and nothing else is."""
+    with engine(FOLDER / f"{name}-server") as database:
+        with Case(f"{name} restarted", database=database.url("platter")) as case:
+            over = threading.Event()
+
+            def uploads(seed):
+                choose = random.Random(seed)
+                while not over.is_set():
+                    try:
+                        case.upload(choose.choice((1000, 400_000)), choose.random())
+                    except RuntimeError:  # not even a record can be made
+                        case.answers["no record"] = case.answers.get("no record", 0) + 1
+                        time.sleep(0.05)
+
+            threads = [threading.Thread(target=uploads, args=(seed,)) for seed in range(4)]
+            for thread in threads:
+                thread.start()
+            for crash in (False, True):
+                time.sleep(0.5)
+                (database.kill if crash else database.stop)()
+                time.sleep(0.3)
+                expect("healthy without a database", case.server.request("GET", "/healthcheck")[0], 503)
+                database.start()
+                end = time.monotonic() + 60
+                while case.server.request("GET", "/healthcheck")[0] != 200 and time.monotonic() < end:
+                    time.sleep(0.05)
+            time.sleep(0.5)
+            over.set()
+            for thread in threads:
+                thread.join()
+            expect(f"{name}: uploads that succeeded", case.answers.get(204, 0) > 0, True)
+            expect("healthy again", case.upload(1000)[1], 204)
+
+
+def raw_upload(case, image, length, sent, pause=None):
+    """A connection that announces `length` bytes and sends `sent` of them, then stays open as it is."""
+    connection = socket.create_connection((HOST, case.server.port), timeout=120)
+    connection.sendall(f"PUT /v2/images/{image}/file HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {length}\r\n"
+                       "Content-Type: application/octet-stream\r\n\r\n".encode())
+    for at in range(0, sent, 1 if pause else 65536):
+        try:
+            connection.sendall(b"x" * min(65536, sent - at) if not pause else b"x")
+        except OSError:
+            break
+        if pause:
+            time.sleep(pause)
+    return connection
+
+
+def eventually(case, image, status):
+    end = time.monotonic() + 60
+    while case.status_of(image) != status and time.monotonic() < end:
+        time.sleep(0.05)
+    return case.status_of(image)
+
+
+def odd_clients():
+    configuration = "[DEFAULT]\nclient_socket_timeout = 2\n"
+    with Case("odd clients", configuration) as case:
+        slow = case.made()
+        # Too slow for the least rate, counted from the end of the time of grace on.
+        dripping = threading.Thread(target=lambda: raw_upload(case, slow, 100_000, 60, pause=1).close())
+        dripping.start()
+        stalled = case.made()
+        with raw_upload(case, stalled, 100_000, 50_000):
+            expect("a client that stops half-way", eventually(case, stalled, "queued"), "queued")
+        fewer = case.made()
+        raw_upload(case, fewer, 100_000, 50_000).close()
+        expect("fewer bytes than announced", eventually(case, fewer, "queued"), "queued")
+        more = case.made()
+        with raw_upload(case, more, 1000, 5000) as connection:
+            answers = b""
+            while part := connection.recv(65536):
+                answers += part
+        case.contents[more] = hashlib.sha256(b"x" * 1000).hexdigest()
+        # What comes behind the body is the next request, which never ends.
+        expect("more bytes than announced", [line.split()[1] for line in answers.split(b"\r\n") if
+                                             line.startswith(b"HTTP/1.1")], [b"204", b"408"])
+        expect("more bytes than announced", case.status_of(more), "active")
+        begin = time.monotonic()
+        expect("one byte a second", eventually(case, slow, "queued"), "queued")
+        expect("one byte a second, ended in time", time.monotonic() - begin < 55, True)
+        dripping.join()
+
+
+def many_connections():
+    with Case("200 connections") as case:
+        before = resident_bytes(case.server.process)
+        barrier = threading.Barrier(200)
+
+        def client(seed):
+            barrier.wait()
+            image, status = case.upload(200_000, seed)
+            if status == 204 and case.server.download(image)[0] != 200:
+                failures.append("a download among 200 connections")
+
+        threads = [threading.Thread(target=client, args=(seed,)) for seed in range(200)]
+        for thread in threads:
+            thread.start()
+        peak = 0
+        while any(thread.is_alive() for thread in threads):
+            peak = max(peak, resident_bytes(case.server.process))
+            time.sleep(0.02)
+        expect("200 uploads at once", case.answers, {204: 200})
+        rows.append(("  its memory", f"{(peak - before) // MIB} MiB more than idle", 200, 0))
+
+
+def main():
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    os.makedirs(FOLDER)
+    threads = [threading.Thread(target=odd_clients)]
+    threads[0].start()
+    full_disk()
+    read_only_store()
+    database_restarts(MariaDb, "MariaDB")
+    database_restarts(PostgreSql, "PostgreSQL")
+    many_connections()
+    threads[0].join()
+    print(f"{'fault':<24} {'answers to uploads':<44} {'images':>6} {'troubles':>8}")
+    for name, answers, images, found in rows:
+        print(f"{name:<24} {answers:<44} {images:>6} {found:>8}")
+    for failure in failures:
+        print(failure)
+    print(f"{len(failures)} failures")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
