@@ -59,34 +59,34 @@ Result<Removed> RemoveImage(Catalog& catalog, const StoreSet& stores, const Stag
   return removed;
 }
 
-Result<Removed> RemoveFromStore(Catalog& catalog, const StoreSet& stores, std::string_view image_id,
-                                std::string_view store) {
-  const auto check = [&](const ImageRecord& image) -> Result<std::string> {
+Result<Removed> RemoveLocation(Catalog& catalog, const StoreSet& stores, std::string_view image_id,
+                               std::string_view url) {
+  const auto check = [&](const ImageRecord& image) -> Result<> {
     if (image.status != Status::kActive) return Error(ErrorKind::kConflict, "the image is not active");
-    const auto at = std::ranges::find(image.locations, store, &Location::store);
-    if (at == image.locations.end()) {
-      return Error(ErrorKind::kNotFound, "the image is not in that store").Found(std::string(store));
+    if (std::ranges::find(image.locations, url, &Location::url) == image.locations.end()) {
+      return Error(ErrorKind::kNotFound, "the image has no such location").Found(std::string(url));
     }
-    if (image.locations.size() == 1) return Error(ErrorKind::kDenied, "no other store has the image");
-    return at->url;
+    if (image.locations.size() == 1) return Error(ErrorKind::kDenied, "the image has no other location");
+    return Done{};
   };
   const ImageRecord seen = PLATTER_TRY(catalog.Find(image_id));
-  const std::string url = PLATTER_TRY(check(seen));
-  Store* owner = stores.FindFor(url);
-  if (owner == nullptr) return Error(ErrorKind::kNotFound, "there is no store of that name").Found(std::string(store));
-  auto removal = owner->PrepareDelete(url);
-  // What is gone already is only to be forgotten.
-  if (!removal.ok() && removal.error().kind() != ErrorKind::kNotFound) return std::move(removal).error();
+  PLATTER_CHECK(check(seen));
+  std::unique_ptr<StoreRemoval> removal;
+  Store* store = stores.FindFor(url);
+  if (store != nullptr && !store->read_only()) {
+    auto prepared = store->PrepareDelete(url);
+    // What is gone already is only to be forgotten.
+    if (!prepared.ok() && prepared.error().kind() != ErrorKind::kNotFound) return std::move(prepared).error();
+    if (prepared.ok()) removal = std::move(prepared).value();
+  }
   const auto forget = [&](ImageRecord& image) -> Result<> {
-    const std::string now = PLATTER_TRY(check(image));
-    if (now != url) return Error(ErrorKind::kConflict, "the image's locations have changed");
+    PLATTER_CHECK(check(image));
     std::erase_if(image.locations, [&](const Location& location) { return location.url == url; });
     image.updated = Now();
     return Done{};
   };
-  ImageRecord changed = PLATTER_TRY(catalog.Change(image_id, forget));
-  Removed removed{std::move(changed), {}};
-  if (removal.ok() && !removal.value()->Finish().ok()) removed.left.push_back(url);
+  Removed removed{PLATTER_TRY(catalog.Change(image_id, forget)), {}};
+  if (removal && !removal->Finish().ok()) removed.left.emplace_back(url);
   return removed;
 }
 

@@ -24,9 +24,10 @@ struct Removed {
 Result<Removed> RemoveImage(Catalog& catalog, const StoreSet& stores, const StagingArea* staging,
                             std::string_view image_id);
 
-// Removes the bytes that one store holds of an image which others hold, too. kNotFound: the image, or its bytes in that
-// store; kConflict: the image is not active; kDenied: no other location is left; kUnsupported: a read-only store; kIo.
-Result<Removed> RemoveFromStore(Catalog& catalog, const StoreSet& stores, std::string_view image_id,
-                                std::string_view store);
+// Takes one location from an image that has others, and removes the bytes there, unless no store here owns them or a
+// read-only one does. kNotFound: the image, or that location of it; kConflict: the image is not active; kDenied: no
+// other location is left; kIo.
+Result<Removed> RemoveLocation(Catalog& catalog, const StoreSet& stores, std::string_view image_id,
+                               std::string_view url);
 
 }  // namespace platter::registry

@@ -8,6 +8,9 @@ from its first line to its last, without the seconds that starting each anew wou
 """
 
 import contextlib
+import functools
+import hashlib
+import http.server
 import io
 import json
 import multiprocessing
@@ -17,10 +20,11 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, sys.argv[3])
-from keystone import REGION, SERVICE_PASSWORD, Keystone  # noqa: E402
+from keystone import HOST, REGION, SERVICE_PASSWORD, Keystone  # noqa: E402
 from platterd import Platterd, run  # noqa: E402
 
 PLATTERD, FOLDER = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
@@ -261,13 +265,67 @@ def check_tokens(keystone, server):
         expect("a secret in the log", secret in log, False)
 
 
-def use_several_stores(server):
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def web_server(folder):
+    """A server of somebody else, for images that lie on the web: its port."""
+    handler = functools.partial(QuietHandler, directory=folder)
+    with http.server.ThreadingHTTPServer((HOST, 0), handler) as server:
+        server.handle_error = lambda *_: None  # whoever has seen enough of a file goes away
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def check_the_web(demo, port):
+    url = f"http://{HOST}:{port}/cirros.img"
+    formats = ("--disk-format", "qcow2", "--container-format", "bare")
+    fetched = demo.table("image-create-via-import", "--import-method", "web-download", "--uri", url, *formats,
+                         "--name", "fetched").get("id", "")
+    expect("fetched", import_is_over(demo, fetched), "success")
+    expect("fetched", demo.table("image-show", fetched).get("virtual_size"), str(64 << 20))
+    demo.refused("400", "glance", "image-create-via-import", "--import-method", "web-download", "--uri",
+                 f"http://{HOST}:1/x", *formats, "--name", "inside")
+    there = demo.table("image-create", *formats, "--name", "there").get("id", "")
+    demo.refused("400", "glance", "location-add", "--url", f"http://{HOST}:{port}/layer.qcow2", there)
+    demo.refused("400", "glance", "location-add", "--url", "file:///etc/passwd", there)
+    content = pathlib.Path("cirros.img").read_bytes()
+    demo.well("glance", "location-add", "--url", url, "--checksum", hashlib.md5(content).hexdigest(), "--hash-algo",
+              "sha512", "--hash-value", hashlib.sha512(content).hexdigest(), there)
+    table = demo.table("image-show", there)
+    expect("a location", [table.get(key) for key in ("status", "virtual_size", "stores")],
+           ["active", str(64 << 20), "web"])
+    demo.well("glance", "image-download", "--file", "saved.img", there)
+    expect("from there", pathlib.Path("saved.img").read_bytes() == pathlib.Path("cirros.img").read_bytes(), True)
+    demo.well("glance", "location-update", "--url", url, "--metadata", '{"rack": "4"}', there)
+    expect("its metadata", "rack" in demo.table("image-show", there).get("locations", ""), True)
+    demo.refused("403", "glance", "location-delete", "--url", url, there)
+    demo.well("glance", "location-add", "--url", url + "?again", there)
+    demo.well("glance", "location-delete", "--url", url, there)
+    expect("the other one", "again" in demo.table("image-show", there).get("locations", ""), True)
+    for image in (fetched, there):
+        demo.well("glance", "image-delete", image)
+    for row in demo.json("image", "list", "--name", "inside"):
+        demo.well("glance", "image-delete", row["ID"])
+
+
+def use_several_stores(server, web_port):
     """The same service as newer guides set it up."""
     text = server.config.read_text().replace("bind_port = 0", f"bind_port = {server.port}")
     text = text.replace("[glance_store]\n", "[glance_store]\ndefault_backend = file\n")
-    text = text.replace("[DEFAULT]\n", "[DEFAULT]\nenabled_backends = file:file, other:file\n")
+    text = text.replace("[DEFAULT]\n", "[DEFAULT]\nenabled_backends = file:file, other:file, web:http\n"
+                        "show_multiple_locations = true\n")
     text = text.replace("[file]\n", f"[file]\nfilesystem_store_datadir = {server.images}\n")
-    server.config.write_text(text + f"[other]\nfilesystem_store_datadir = {server.images}-other\n")
+    server.config.write_text(text + f"[other]\nfilesystem_store_datadir = {server.images}-other\n"
+                             f"[import_filtering_opts]\nallowed_hosts = {HOST}\nallowed_ports = {web_port}\n")
 
 
 def main():
@@ -292,9 +350,11 @@ def main():
             users["admin"].refused("Multi Backend support is not enabled", "glance", "stores-info")
             check_openstack(users["admin"], users["demo"], users["alt_demo"], keystone.projects)
             server.stop()
-            use_several_stores(server)
-            server.start()
-            check_glance(users["admin"], users["demo"], keystone.projects)
+            with web_server(FOLDER) as web_port:
+                use_several_stores(server, web_port)
+                server.start()
+                check_glance(users["admin"], users["demo"], keystone.projects)
+                check_the_web(users["demo"], web_port)
             check_tokens(keystone, server)
         finally:
             server.stop()

@@ -5,7 +5,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "tools/platterd/api/image_changes.h"
 #include "tools/platterd/v2/call.h"
 
 namespace platter::platterd {
@@ -19,6 +21,10 @@ Reply ShowImage(const Backend& backend, const Call& call);
 Reply ChangeImage(const Backend& backend, const Call& call, std::string body);
 Reply DeleteImage(const Backend& backend, const Call& call);
 Reply DeleteFromStore(const Backend& backend, const Call& call);
+
+// locations.cc: what a patch wants of an image's locations. Requires: all changes are about those.
+Reply ChangeLocations(const Backend& backend, const Call& call, registry::ImageRecord image,
+                      const std::vector<PatchChange>& changes);
 
 // image_data.cc
 Reply DownloadImage(const Backend& backend, const Call& call);

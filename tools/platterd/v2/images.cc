@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include <set>
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -86,12 +86,11 @@ Reply ChangeImage(const Backend& backend, const Call& call, std::string body) {
   }
   const std::vector<PatchChange> changes = PLATTER_TRY(ParsePatch(type, body));
   ImageRecord image = PLATTER_TRY(VisibleImage(backend, call.caller, call.parameters[0]));
-  for (const PatchChange& change : changes) {
-    if (change.path[0] != "locations") continue;
-    if (!backend.options.show_multiple_locations) {
-      return Forbidden("It's not allowed to update locations if locations are invisible.");
-    }
-    return Forbidden("Locations are set by uploads and imports only.");
+  const auto of_locations = [](const PatchChange& change) { return change.path[0] == "locations"; };
+  if (std::ranges::any_of(changes, of_locations)) {
+    // Each of them may take long, and cannot be taken back.
+    if (!std::ranges::all_of(changes, of_locations)) return Invalid("Locations are changed by a patch of their own.");
+    return ChangeLocations(backend, call, image, changes);
   }
   if (changes.empty()) return JsonResponse(200, ImageJson(image, backend.options));
   auto changed = backend.catalog().Change(image.id, [&](ImageRecord& record) -> Result<> {
@@ -133,7 +132,9 @@ Reply DeleteFromStore(const Backend& backend, const Call& call) {
     return Forbidden(
         "Cannot delete image data from the only store containing it. Consider deleting the image instead.");
   }
-  PLATTER_CHECK(registry::RemoveFromStore(backend.catalog(), backend.stores(), id, store));
+  const auto at = std::ranges::find(image.locations, store, &registry::Location::store);
+  if (at == image.locations.end()) return NotFound(fmt::format("Image {} is not stored in store {}.", id, store));
+  PLATTER_CHECK(registry::RemoveLocation(backend.catalog(), backend.stores(), id, at->url));
   return EmptyResponse(204);
 }
 
