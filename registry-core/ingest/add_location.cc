@@ -19,10 +19,8 @@ constexpr std::size_t kPiece = std::size_t{1} << 20;
 
 Error Conflict(std::string what) { return Error(ErrorKind::kConflict, std::move(what)); }
 
-// What a store says of a location that it cannot read: kNotFound is the image's, kDenied that of its content.
-Error OfLocation(Error error) {
-  const ErrorKind kind = error.kind();
-  if (kind != ErrorKind::kNotFound && kind != ErrorKind::kDenied && kind != ErrorKind::kUnsupported) return error;
+// What a store says of a location that it cannot read: other kinds are the image's, its content's, and our own host's.
+Error OfLocation(const Error& error) {
   return Error(ErrorKind::kInvalid, fmt::format("the location is of no use: {}", error.Describe()));
 }
 
@@ -106,9 +104,10 @@ template <class Take>
 Result<> ReadAll(StoreReader& reader, const Take& take) {
   std::vector<std::byte> piece(kPiece);
   for (std::uint64_t at = 0; at < reader.size();) {
-    const std::size_t count = PLATTER_TRY(reader.ReadSome(at, piece));
-    PLATTER_CHECK(take(std::span(piece).first(count)));
-    at += count;
+    const auto count = reader.ReadSome(at, piece);
+    if (!count.ok()) return OfLocation(count.error());
+    PLATTER_CHECK(take(std::span(piece).first(count.value())));
+    at += count.value();
   }
   return Done{};
 }
@@ -120,7 +119,9 @@ struct Found {
 
 // A copy in the staging area for as long as the writer lives, which is unfinished all that time.
 Result<std::shared_ptr<Storage>> Copied(Store& store, const std::string& url, StoreWriter& copy) {
-  const std::unique_ptr<StoreReader> reader = PLATTER_TRY(store.Get(url));
+  const auto opened = store.Get(url);
+  if (!opened.ok()) return OfLocation(opened.error());
+  StoreReader* reader = opened.value().get();
   PLATTER_CHECK(ReadAll(*reader, [&copy](std::span<const std::byte> bytes) { return copy.Write(bytes); }));
   auto storage = copy.Written();
   if (!storage || storage->size() != reader->size()) {
@@ -132,21 +133,21 @@ Result<std::shared_ptr<Storage>> Copied(Store& store, const std::string& url, St
 Result<Found> Inspected(const IngestContext& context, const StagingArea& staging, const ImageRecord& image,
                         Store& store, const std::string& url, Refusal& refusal) {
   auto size = store.SizeOf(url);
-  if (!size.ok()) return OfLocation(std::move(size).error());
+  if (!size.ok()) return OfLocation(size.error());
   PLATTER_CHECK(CheckSize(context, image, size.value()));
   std::unique_ptr<StoreWriter> copy;
   auto storage = store.Open(url);
   if (!storage.ok() && storage.error().kind() == ErrorKind::kUnsupported) {
     copy = PLATTER_TRY(staging.store().Put(image.id, size.value()));
-    storage = Copied(store, url, *copy);
+    storage = PLATTER_TRY(Copied(store, url, *copy));
   }
-  if (!storage.ok()) return OfLocation(std::move(storage).error());
+  if (!storage.ok()) return OfLocation(storage.error());
   const std::uint64_t length = storage.value()->size();
   PLATTER_CHECK(CheckSize(context, image, length));
   const inspect::Policy policy = PolicyFor(context.rules, image);
-  inspect::Report report =
-      PLATTER_TRY(inspect::InspectFile(storage.value(), {.policy = policy}, inspect::Depth::kFull));
-  report = Rejudged(std::move(report), context.rules, policy, true);
+  auto inspected = inspect::InspectFile(storage.value(), {.policy = policy}, inspect::Depth::kFull);
+  if (!inspected.ok()) return OfLocation(inspected.error());
+  inspect::Report report = Rejudged(std::move(inspected).value(), context.rules, policy, true);
   if (report.verdict != inspect::Verdict::kAccepted) return RefusalOf(std::move(report), policy, refusal);
   return Found{length, report.virtual_size.value_or(length)};
 }
@@ -158,7 +159,7 @@ Result<> Compare(const IngestContext& context, const ImageRecord& image, Store& 
   const std::optional<std::string>& wanted = strong ? image.hash_value : image.checksum;
   if (!algorithm || !wanted) return Conflict("the image has no digest that the location could be compared with");
   auto reader = store.Get(url);
-  if (!reader.ok()) return OfLocation(std::move(reader).error());
+  if (!reader.ok()) return OfLocation(reader.error());
   if (reader.value()->size() != image.size) {
     return Conflict("the location's size is not the image's").Found(reader.value()->size());
   }

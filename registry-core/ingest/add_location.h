@@ -31,9 +31,9 @@ struct NewLocation {
 //
 // kNotFound: the image. kConflict: it is neither queued nor active, was changed meanwhile, has other digests, or its
 // bytes are others. kInvalid: what is wrong with the location: no store for it, one that may not be asked, that leads
-// to nothing, that cannot be looked into; a position that is none; formats that are not set. kExists: it is there
-// already. kDenied: what was found is unsafe or not what the record declares (`refusal` says more). kLimit: too large.
-// kIo. The image is then as it was.
+// to nothing, whose server is away, that cannot be looked into; a position that is none; formats that are not set.
+// kExists: it is there already. kDenied: what was found is unsafe or not what the record declares (`refusal` says
+// more). kLimit: too large. kIo: the database or the staging area. The image is then as it was.
 Result<ImageRecord> AddLocation(const IngestContext& context, const StagingArea& staging, std::string_view image_id,
                                 const NewLocation& location, Refusal& refusal);
 

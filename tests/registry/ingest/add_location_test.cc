@@ -133,11 +133,12 @@ TEST_F(AddLocationTest, LocationsThatAreOfNoUse) {
       {"http://user:password@example.org/file/disk", "user"},
       {"http://example.org/to/302?http://127.0.0.1/file/disk", "following a redirect"},
       {"http://example.org/status/404", "no such object"},
+      {"http://example.org/status/500", "HTTP 500"},
+      {"http://nowhere.example/", "leads nowhere"},
       {"http://example.org/chunked/disk", "how large"},
+      {"http://example.org/cut/disk", "announced length"},
   };
   for (const auto& row : kRows) ExpectError(image, {.url = row.url}, ErrorKind::kInvalid, row.says);
-  ExpectError(image, {.url = "http://example.org/status/500"}, ErrorKind::kIo, "HTTP 500");
-  ExpectError(image, {.url = "http://nowhere.example/"}, ErrorKind::kIo, "leads nowhere");
   ExpectError(image, {.url = kDisk, .position = 1}, ErrorKind::kInvalid, "position");
 }
 

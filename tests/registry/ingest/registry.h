@@ -26,10 +26,11 @@ inline Bytes Noise(std::size_t size, std::uint64_t seed = 1) {
 
 struct Registry {
   // `folder`: there or made; several at once on one folder are as several processes.
-  explicit Registry(const std::string& folder, IngestRules rules = {})
+  // `more`: stores beside the two in the folder.
+  explicit Registry(const std::string& folder, IngestRules rules = {}, std::vector<std::shared_ptr<Store>> more = {})
       : home(folder),
         catalog(OpenCatalog(folder)),
-        stores(OpenStores(folder)),
+        stores(OpenStores(folder, std::move(more))),
         context{*catalog, stores, DigestPool::Make(2).value(), std::move(rules)} {}
 
   static std::unique_ptr<Catalog> OpenCatalog(const std::string& folder) {
@@ -38,8 +39,7 @@ struct Registry {
     EXPECT_TRUE(opened.ok()) << opened.error().Describe();
     return std::move(opened).value();
   }
-  static StoreSet OpenStores(const std::string& folder) {
-    std::vector<std::shared_ptr<Store>> stores;
+  static StoreSet OpenStores(const std::string& folder, std::vector<std::shared_ptr<Store>> stores) {
     for (const std::string name : {"file", "other"}) {
       FileStoreOptions options;
       options.name = name;

@@ -82,8 +82,10 @@ struct Asked {
 class ApiTest : public testing::Test {
  protected:
   ApiTest() : ApiTest(ApiOptions{}) {}
-  explicit ApiTest(ApiOptions api_options, registry::IngestRules rules = {})
-      : registry_(folder_.File("r"), std::move(rules)),
+  // `more`: stores beside the two in the folder.
+  explicit ApiTest(ApiOptions api_options, registry::IngestRules rules = {},
+                   std::vector<std::shared_ptr<registry::Store>> more = {})
+      : registry_(folder_.File("r"), std::move(rules), std::move(more)),
         options_(std::move(api_options)),
         staging_(OpenStaging(folder_.File("r"))),
         imports_(registry_.context, staging_, ImportOptions()),

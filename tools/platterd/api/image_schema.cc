@@ -179,6 +179,24 @@ Result<> CheckTextList(const ImageProperty& property, const json::value& value) 
   return Done{};
 }
 
+Result<> CheckValidationData(const json::value& value) {
+  const json::object* data = value.if_object();
+  if (data == nullptr) return Mismatch("the validation_data of a location is an object");
+  for (const auto& member : *data) {
+    const std::string_view name(member.key().data(), member.key().size());
+    if (name != "checksum" && name != "os_hash_algo" && name != "os_hash_value") {
+      return Mismatch(fmt::format("Additional properties are not allowed ('{}' was unexpected)", name));
+    }
+    if (!member.value().is_string()) {
+      return Mismatch(fmt::format("{} is not of type 'string'", json::serialize(member.value())));
+    }
+  }
+  for (const char* name : {"os_hash_algo", "os_hash_value"}) {
+    if (!data->contains(name)) return Mismatch(fmt::format("'{}' is a required property", name));
+  }
+  return Done{};
+}
+
 Result<> CheckLocations(const json::value& value) {
   if (!value.is_array()) return Mismatch(fmt::format("{} is not of type 'array'", json::serialize(value)));
   for (const json::value& item : value.get_array()) {
@@ -191,6 +209,8 @@ Result<> CheckLocations(const json::value& value) {
     if (url == nullptr || url->size() > 255)
       return Mismatch("the url of a location is a text of at most 255 characters");
     if (!location->at("metadata").is_object()) return Mismatch("the metadata of a location is an object");
+    const json::value* data = location->if_contains("validation_data");
+    if (data != nullptr) PLATTER_CHECK(CheckValidationData(*data));
   }
   return Done{};
 }

@@ -117,6 +117,11 @@ class LocationChanges {
     const auto has = [](const auto& list, const std::string& url) {
       return std::ranges::any_of(list, [&](const auto& each) { return each.url == url; });
     };
+    for (auto each = locations.begin(); each != locations.end(); ++each) {
+      const bool twice =
+          std::any_of(locations.begin(), each, [&](const auto& other) { return other.url == each->url; });
+      if (twice) return Invalid("The locations have one URL twice.");
+    }
     for (const NewLocation& location : locations) {
       if (!has(image_.locations, location.url)) PLATTER_CHECK(Add(location));
     }
