@@ -82,7 +82,10 @@ Result<Certificate> ParseCertificate(std::span<const std::byte> bytes) {
   text.remove_prefix(first);
   const std::size_t line_end = std::min(text.find('\n'), text.size());
   DigestLine line = PLATTER_TRY(ParseDigestLine(text.substr(0, line_end), kStructure, "signature"));
-  Certificate certificate{line.algorithm, std::move(line.file), PLATTER_TRY(FromHex(line.hex)), {}};
+  Certificate certificate;
+  certificate.signature = PLATTER_TRY(FromHex(line.hex));
+  certificate.algorithm = line.algorithm;
+  certificate.manifest = std::move(line.file);
   text.remove_prefix(line_end);
   const std::size_t begin = text.find(kBegin);
   const std::size_t end = begin == std::string_view::npos ? begin : text.find(kEnd, begin);

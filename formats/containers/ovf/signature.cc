@@ -136,8 +136,11 @@ Result<Signer> VerifySignature(const Certificate& certificate, std::span<const s
   const Owned<X509> x509 = PLATTER_TRY(ParseX509(crypto, context.get(), certificate.x509));
   PLATTER_CHECK(Verify(crypto, context.get(), crypto.x509_key(x509.get()), certificate, manifest));
   MemoryStorage der("certificate", certificate.x509);
-  return Signer{TextOf(crypto, crypto.x509_subject(x509.get())), TextOf(crypto, crypto.x509_issuer(x509.get())),
-                PLATTER_TRY(DigestOf(der, DigestAlgorithm::kSha256))};
+  Signer signer;
+  signer.fingerprint = PLATTER_TRY(DigestOf(der, DigestAlgorithm::kSha256));
+  signer.subject = TextOf(crypto, crypto.x509_subject(x509.get()));
+  signer.issuer = TextOf(crypto, crypto.x509_issuer(x509.get()));
+  return signer;
 }
 
 Result<> PrepareSignatures() {
