@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "registry-core/catalog/listing.h"
 #include "registry-core/catalog/pool.h"
+#include "registry-core/catalog/record_cache.h"
 #include "registry-core/catalog/records.h"
 #include "registry-core/catalog/schema.h"
 
@@ -16,6 +18,10 @@ Error NoImage(std::string_view id) {
   return Error(ErrorKind::kNotFound, fmt::format("there is no image with the id {}", id));
 }
 
+Error NoMove(Status from, Status to) {
+  return Error(ErrorKind::kConflict, fmt::format("an image cannot go from {} to {}", StatusName(from), StatusName(to)));
+}
+
 Result<std::optional<ImageRecord>> Load(Connection& connection, std::string_view id, std::string_view more) {
   Sql sql("SELECT ");
   (sql << kImageSelection << " FROM images i WHERE i.id = ").Bind(id) << more;
@@ -23,6 +29,16 @@ Result<std::optional<ImageRecord>> Load(Connection& connection, std::string_view
   std::vector<ImageRecord> images = PLATTER_TRY(ReadImages(connection, rows));
   if (images.empty()) return std::optional<ImageRecord>();
   return std::optional(std::move(images[0]));
+}
+
+// In the place of `before`, which is locked.
+Result<ImageRecord> Replaced(Connection& connection, const ImageRecord& before, ImageRecord image) {
+  if (image.status != before.status && !MayMove(before.status, image.status))
+    return NoMove(before.status, image.status);
+  image.version = before.version + 1;
+  if (!PLATTER_TRY(ReplaceImage(connection, image, before)))
+    return Error(ErrorKind::kConflict, "the image was changed by somebody else meanwhile");
+  return image;
 }
 
 Result<bool> Exists(Connection& connection, std::string_view id) {
@@ -43,16 +59,50 @@ Result<bool> MaySee(Connection& connection, const Viewer& viewer, const ImageRec
   return !PLATTER_TRY(connection.Select(sql, 1)).empty();
 }
 
-Result<Sql> Listing(Connection& connection, const ImageQuery& query) {
+Result<Listing> ListingFor(Connection& connection, const ImageQuery& query) {
   if (!query.marker) return ListingOf(query, nullptr, connection.engine());
   const auto marker = PLATTER_TRY(Load(connection, *query.marker, " AND i.live = 1"));
   if (!marker || !PLATTER_TRY(MaySee(connection, query.viewer, *marker))) return NoImage(*query.marker);
   return ListingOf(query, &*marker, connection.engine());
 }
 
+// The records of a listing's rows: those that nobody knows yet are read.
+Result<std::vector<ImageRecord>> ReadPage(Connection& connection, const std::vector<Row>& rows, RecordCache& cache) {
+  std::vector<std::shared_ptr<const ImageRecord>> page;
+  std::vector<std::string> missing;
+  for (const Row& row : rows) {
+    const std::uint64_t version = PLATTER_TRY(Unsigned(row[1], "version"));
+    page.push_back(cache.Find(row[0].value_or(""), version, PLATTER_TRY(AsInstant(row[2], "created_at"))));
+    if (!page.back()) missing.push_back(row[0].value_or(""));
+  }
+  std::unordered_map<std::string_view, std::shared_ptr<const ImageRecord>> read;
+  if (!missing.empty()) {
+    Sql sql("SELECT ");
+    (sql << kImageSelection << " FROM images i WHERE i.id IN ").BindList(missing);
+    const std::vector<Row> missing_rows = PLATTER_TRY(connection.Select(sql, kImageColumns));
+    for (ImageRecord& image : PLATTER_TRY(ReadImages(connection, missing_rows))) {
+      auto kept = std::make_shared<const ImageRecord>(std::move(image));
+      cache.Keep(kept);
+      read.emplace(kept->id, kept);
+    }
+  }
+  std::vector<ImageRecord> images;
+  images.reserve(page.size());
+  for (std::size_t at = 0; at < page.size(); ++at) {
+    if (!page[at]) page[at] = read[*rows[at][0]];
+    if (!page[at])
+      return Error(ErrorKind::kCorrupt, "an image is in an index, but not in its table").Found(*rows[at][0]);
+    images.push_back(*page[at]);
+  }
+  return images;
+}
+
+constexpr std::size_t kCacheBytes = std::size_t{8} << 20;
+
 }  // namespace
 
-Catalog::Catalog(std::unique_ptr<Pool> pool) : pool_(std::move(pool)) {}
+Catalog::Catalog(std::unique_ptr<Pool> pool)
+    : pool_(std::move(pool)), cache_(std::make_unique<RecordCache>(kCacheBytes)) {}
 Catalog::~Catalog() = default;
 
 Result<std::unique_ptr<Catalog>> Catalog::Open(const DatabaseUrl& url, const CatalogOptions& options, bool migrate) {
@@ -67,7 +117,7 @@ Result<std::unique_ptr<Catalog>> Catalog::Open(const DatabaseUrl& url, const Cat
 }
 
 Result<ImageRecord> Catalog::Insert(ImageRecord image) {
-  PLATTER_CHECK(CheckNumbers(image));
+  PLATTER_CHECK(CheckFits(image));
   image.version = 1;
   auto inserted = pool_->Transact(Access::kWrite, [&](Connection& connection) -> Result<> {
     if (PLATTER_TRY(Exists(connection, image.id)))
@@ -92,65 +142,54 @@ Result<ImageRecord> Catalog::Find(std::string_view id, bool with_deleted) {
 }
 
 Result<ImageRecord> Catalog::Update(ImageRecord image) {
-  PLATTER_CHECK(CheckNumbers(image));
-  const std::uint64_t version = image.version;
-  image.version = version + 1;
-  auto done = pool_->Transact(Access::kWrite, [&](Connection& connection) -> Result<> {
-    Sql sql("SELECT status, version FROM images WHERE id = ");
-    sql.Bind(std::string_view(image.id)) << ForUpdate(connection.engine());
-    const std::vector<Row> rows = PLATTER_TRY(connection.Select(sql, 2));
-    if (rows.empty()) return NoImage(image.id);
-    if (PLATTER_TRY(Unsigned(rows[0][1], "version")) != version)
+  PLATTER_CHECK(CheckFits(image));
+  return pool_->Transact(Access::kWrite, [&](Connection& connection) -> Result<ImageRecord> {
+    const auto before = PLATTER_TRY(Load(connection, image.id, ForUpdate(connection.engine())));
+    if (!before) return NoImage(image.id);
+    if (before->version != image.version)
       return Error(ErrorKind::kConflict, "the image was changed by somebody else meanwhile");
-    const auto status = FindStatus(rows[0][0].value_or(""));
-    if (!status) return Error(ErrorKind::kCorrupt, "the database holds no status").Found(rows[0][0].value_or("NULL"));
-    if (*status != image.status && !MayMove(*status, image.status))
-      return Error(ErrorKind::kConflict,
-                   fmt::format("an image cannot go from {} to {}", StatusName(*status), StatusName(image.status)));
-    if (!PLATTER_TRY(ReplaceImage(connection, image, version)))
-      return Error(ErrorKind::kConflict, "the image was changed by somebody else meanwhile");
-    return Done{};
+    return Replaced(connection, *before, image);
   });
-  if (!done.ok()) return std::move(done).error();
-  return image;
 }
 
 Result<ImageRecord> Catalog::Change(std::string_view id, const std::function<Result<>(ImageRecord&)>& change) {
-  constexpr int kMostTries = 50;
-  for (int attempt = 1;; ++attempt) {
-    ImageRecord image = PLATTER_TRY(Find(id));
-    const Status before = image.status;
+  return pool_->Transact(Access::kWrite, [&](Connection& connection) -> Result<ImageRecord> {
+    const auto before =
+        PLATTER_TRY(Load(connection, id, fmt::format(" AND i.live = 1{}", ForUpdate(connection.engine()))));
+    if (!before) return NoImage(id);
+    ImageRecord image = *before;
     PLATTER_CHECK(change(image));
-    if (image.status != before && !MayMove(before, image.status))
-      return Error(ErrorKind::kConflict,
-                   fmt::format("an image cannot go from {} to {}", StatusName(before), StatusName(image.status)));
-    auto updated = Update(std::move(image));
-    if (updated.ok() || updated.error().kind() != ErrorKind::kConflict || attempt == kMostTries) return updated;
-  }
+    PLATTER_CHECK(CheckFits(image));
+    return Replaced(connection, *before, std::move(image));
+  });
 }
 
 Result<std::vector<ImageRecord>> Catalog::List(const ImageQuery& query) {
   if (query.limit == 0) return std::vector<ImageRecord>{};
   return pool_->Transact(Access::kRead, [&](Connection& connection) -> Result<std::vector<ImageRecord>> {
-    const Sql sql = PLATTER_TRY(Listing(connection, query));
-    const std::vector<Row> rows = PLATTER_TRY(connection.Select(sql, kImageColumns));
-    return ReadImages(connection, rows);
+    const Listing listing = PLATTER_TRY(ListingFor(connection, query));
+    std::vector<std::vector<Row>> found;
+    for (const Sql& selection : listing.selections)
+      found.push_back(PLATTER_TRY(connection.Select(selection, listing.columns)));
+    return ReadPage(connection, listing.Merge(std::move(found), query.limit), *cache_);
   });
 }
 
 Result<std::vector<std::string>> Catalog::Explain(const ImageQuery& query) {
   return pool_->Transact(Access::kRead, [&](Connection& connection) -> Result<std::vector<std::string>> {
-    const Sql listing = PLATTER_TRY(Listing(connection, query));
+    const Listing listing = PLATTER_TRY(ListingFor(connection, query));
     // SQLite: id, parent, unused, detail. MariaDB: id, select_type, table, type, possible_keys, key, ..., Extra.
     const Engine engine = connection.engine();
     const std::size_t columns = engine == Engine::kSqlite ? 4 : engine == Engine::kMariaDb ? 10 : 1;
-    Sql sql = listing.Behind(engine == Engine::kSqlite ? "EXPLAIN QUERY PLAN " : "EXPLAIN ");
     std::vector<std::string> lines;
-    for (const Row& row : PLATTER_TRY(connection.Select(sql, columns))) {
-      std::string line;
-      for (std::size_t at = engine == Engine::kSqlite ? 3 : 0; at < columns; ++at)
-        line += (line.empty() ? "" : " | ") + row[at].value_or("-");
-      lines.push_back(std::move(line));
+    for (const Sql& selection : listing.selections) {
+      const Sql sql = selection.Behind(engine == Engine::kSqlite ? "EXPLAIN QUERY PLAN " : "EXPLAIN ");
+      for (const Row& row : PLATTER_TRY(connection.Select(sql, columns))) {
+        std::string line;
+        for (std::size_t at = engine == Engine::kSqlite ? 3 : 0; at < columns; ++at)
+          line += (line.empty() ? "" : " | ") + row[at].value_or("-");
+        lines.push_back(std::move(line));
+      }
     }
     return lines;
   });

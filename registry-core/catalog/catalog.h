@@ -71,7 +71,8 @@ struct ImageQuery {
   std::optional<std::string> checksum, hash_value, hash_algorithm;
   std::vector<InstantFilter> created, updated;
   std::vector<std::pair<std::string, std::string>> properties;  // custom ones, all of them
-  // What ties remain is decided by created_at and id, in the direction of the last key.
+  // What ties remain is decided by created_at and id: in the direction of a single key, newest first behind several, as
+  // Glance does it.
   std::vector<SortKey> sort;
   std::optional<std::string> marker;  // the id behind which the page starts
   std::uint32_t limit = 25;
@@ -100,6 +101,8 @@ struct CatalogOptions {
   unsigned wait_seconds = 30;  // for a connection when all are in use, for SQLite's file when it is locked; then kIo
 };
 
+class RecordCache;
+
 class Catalog {
  public:
   // Connects. kUnsupported where the schema is not this program's: `Migrate` makes an older one right, a newer one is
@@ -118,8 +121,9 @@ class Catalog {
   // has; the stored version is one more, and `updated` is as `image` has it. kConflict where somebody was faster, or
   // where the status would make a move that is none (MayMove); kNotFound.
   Result<ImageRecord> Update(ImageRecord image);
-  // Finds, lets `change` change it, and updates, again from the start where somebody was faster (a bounded number of
-  // times). An error of `change` ends it and is returned.
+  // Lets `change` change what is stored and keeps that, while all others wait: nobody is faster. Called again where the
+  // database gave the transaction up; it must not call the catalog. An error of `change` ends it and is returned.
+  // kNotFound, also for a deleted one; kConflict where the status would make a move that is none.
   Result<ImageRecord> Change(std::string_view id, const std::function<Result<>(ImageRecord&)>& change);
   // kNotFound where the marker is not visible to the viewer; kInvalid.
   Result<std::vector<ImageRecord>> List(const ImageQuery& query);
@@ -153,6 +157,7 @@ class Catalog {
   class Pool;
   explicit Catalog(std::unique_ptr<Pool> pool);
   std::unique_ptr<Pool> pool_;
+  std::unique_ptr<RecordCache> cache_;
 };
 
 // The schema's version in a database, and what would change it.

@@ -1,12 +1,15 @@
 #include "registry-core/catalog/connection.h"
 
 #include <fmt/format.h>
+#include <libpq-fe.h>
 #include <soci/mysql/soci-mysql.h>
 #include <soci/postgresql/soci-postgresql.h>
 #include <soci/soci.h>
 #include <soci/sqlite3/soci-sqlite3.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 namespace platter::registry {
 namespace {
@@ -61,13 +64,37 @@ std::string ServerParameters(const DatabaseUrl& url, unsigned connect_seconds) {
   return text;
 }
 
+// What the server has to say beside its answers, PostgreSQL's library would print. SOCI does not export the type that a
+// sanitizer would like to look at.
+__attribute__((no_sanitize("vptr"))) void IgnoreNotices(soci::session& session) {
+  PQsetNoticeProcessor(
+      static_cast<soci::postgresql_session_backend*>(session.get_backend())->conn_,
+      [](void* /*context*/, const char* /*message*/) {}, nullptr);
+}
+
+// Several that open a new file at once are in each other's way, and SQLite does not wait for this as it does elsewhere.
+void KeepLog(soci::session& session, unsigned wait_seconds) {
+  constexpr int kBusy = 5;  // SQLITE_BUSY
+  constexpr std::chrono::milliseconds kPause{5};
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(wait_seconds);
+  for (;;) {
+    try {
+      session << "PRAGMA journal_mode=WAL";
+      return;
+    } catch (const soci::sqlite3_soci_error& error) {
+      if (error.result() != kBusy || std::chrono::steady_clock::now() >= end) throw;
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
 std::unique_ptr<soci::session> Connect(const DatabaseUrl& url, unsigned connect_seconds, unsigned wait_seconds) {
   switch (url.engine) {
     case Engine::kSqlite: {
       // FULL: a commit is on the disk when it returns, so that an image once active survives a power cut.
       auto session =
           std::make_unique<soci::session>(soci::sqlite3, fmt::format("db=\"{}\" timeout={}", url.path, wait_seconds));
-      *session << "PRAGMA journal_mode=WAL";
+      KeepLog(*session, wait_seconds);
       *session << "PRAGMA synchronous=FULL";
       *session << "PRAGMA foreign_keys=ON";
       return session;
@@ -83,7 +110,7 @@ std::unique_ptr<soci::session> Connect(const DatabaseUrl& url, unsigned connect_
       // A listing's plan depends on what is looked for: one plan for all values would be a scan for some of them.
       *session << "SET plan_cache_mode = force_custom_plan";
       *session << "SET lock_timeout = '10s'";
-      *session << "SET client_min_messages = error";  // what is less, its library would print
+      IgnoreNotices(*session);
       return session;
     }
   }
@@ -116,6 +143,19 @@ Sql& Sql::BindList(const std::vector<std::string>& values) {
     Bind(std::string_view(values[at]));
   }
   text_ += ')';
+  return *this;
+}
+
+Sql& Sql::Append(const Sql& other) {
+  // Marks are numbered as they come, and begin with the only colons that are outside of a value.
+  std::string_view rest = other.text_;
+  for (const Value& value : other.values_) {
+    const std::size_t mark = rest.find(":p");
+    text_ += rest.substr(0, mark);
+    Bind(value);
+    rest.remove_prefix(std::min(rest.find_first_not_of("0123456789", mark + 2), rest.size()));
+  }
+  text_ += rest;
   return *this;
 }
 
@@ -177,12 +217,6 @@ Result<std::unique_ptr<Connection>> Connection::Open(const DatabaseUrl& url, uns
   }
 }
 
-// A statement that was left in the middle of its rows would keep SQLite's file locked. PostgreSQL takes no wish to drop
-// one in a transaction that has failed, and keeps them in order by itself.
-void Connection::Forget() noexcept {
-  if (engine_ != Engine::kPostgreSql) statements_.clear();
-}
-
 template <class Work>
 auto Connection::Guarded(const Work& work) -> decltype(work()) {
   passing_ = false;
@@ -190,25 +224,54 @@ auto Connection::Guarded(const Work& work) -> decltype(work()) {
     return work();
   } catch (const soci::soci_error& error) {
     passing_ = IsPassing(error);
-    Forget();
     return Error(ErrorKind::kIo, Reason(error));
   } catch (const std::exception& error) {
-    Forget();
     return Error(ErrorKind::kIo, fmt::format("the database failed: {}", error.what()));
   }
 }
 
 namespace {
 
+// The length of the letter that begins here; 0 where none does. RFC 3629, 4: no surrogates, no long forms.
+std::size_t LetterLength(std::string_view text) noexcept {
+  const auto byte = [&text](std::size_t at) -> unsigned { return static_cast<unsigned char>(text[at]); };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+  if (first < 0xC2 || first > 0xF4 || text.size() < length) return 0;
+  const unsigned least = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+  const unsigned most = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+  if (byte(1) < least || byte(1) > most) return 0;
+  for (std::size_t at = 2; at < length; ++at) {
+    if ((byte(at) & 0xC0) != 0x80) return 0;
+  }
+  return length;
+}
+
+// SQLite would take anything; the others would not.
 Result<> CheckValues(const Sql& sql) {
   for (const Value& value : sql.values()) {
-    if (value && value->find('\0') != std::string::npos)
-      return Error(ErrorKind::kInvalid, "a text with a zero byte, which databases do not take");
+    std::string_view rest = value ? std::string_view(*value) : std::string_view();
+    while (!rest.empty()) {
+      if (rest[0] == '\0') return Error(ErrorKind::kInvalid, "a text with a zero byte, which databases do not take");
+      const std::size_t length = LetterLength(rest);
+      if (length == 0) return Error(ErrorKind::kInvalid, "a text that is no UTF-8, which databases do not take");
+      rest.remove_prefix(length);
+    }
   }
   return Done{};
 }
 
 }  // namespace
+
+template <class Work>
+auto Connection::Running(const Work& work) -> decltype(work()) {
+  auto result = Guarded(work);
+  // SOCI would not free what a statement that failed holds when it ran again. PostgreSQL does not let it go before the
+  // transaction has ended.
+  if (!result.ok() && !statements_.empty()) failed_.splice(failed_.end(), statements_, statements_.begin());
+  return result;
+}
 
 Connection::Statement& Connection::Prepared(const Sql& sql, std::size_t columns) {
   constexpr std::size_t kMostStatements = 100;
@@ -226,7 +289,7 @@ Connection::Statement& Connection::Prepared(const Sql& sql, std::size_t columns)
 
 Result<std::vector<Row>> Connection::Select(const Sql& sql, std::size_t columns) {
   PLATTER_CHECK(CheckValues(sql));
-  return Guarded([&]() -> Result<std::vector<Row>> {
+  return Running([&]() -> Result<std::vector<Row>> {
     Statement& prepared = Prepared(sql, columns);
     std::vector<Row> rows;
     for (bool more = prepared.statement.execute(true); more; more = prepared.statement.fetch())
@@ -237,7 +300,7 @@ Result<std::vector<Row>> Connection::Select(const Sql& sql, std::size_t columns)
 
 Result<std::uint64_t> Connection::Run(const Sql& sql) {
   PLATTER_CHECK(CheckValues(sql));
-  return Guarded([&]() -> Result<std::uint64_t> {
+  return Running([&]() -> Result<std::uint64_t> {
     Statement& prepared = Prepared(sql, 0);
     prepared.statement.execute(true);
     return static_cast<std::uint64_t>(std::max<long long>(prepared.statement.get_affected_rows(), 0));
@@ -252,7 +315,9 @@ Result<> Connection::Begin(Access access) {
         *session_ << (write ? "BEGIN IMMEDIATE" : "BEGIN");
         break;
       case Engine::kMariaDb:
-        *session_ << (write ? "START TRANSACTION" : "START TRANSACTION WITH CONSISTENT SNAPSHOT");
+        // A change locks what it changes, and not the gaps beside it, in which the parts of other images belong.
+        if (write) *session_ << "SET TRANSACTION ISOLATION LEVEL READ COMMITTED";
+        *session_ << (write ? "START TRANSACTION READ WRITE" : "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
         break;
       case Engine::kPostgreSql:
         *session_ << (write ? "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
@@ -273,6 +338,7 @@ Result<> Connection::Commit() {
 bool Connection::Rollback() {
   return Guarded([&]() -> Result<> {
            *session_ << "ROLLBACK";
+           failed_.clear();
            return Done{};
          })
       .ok();

@@ -42,6 +42,8 @@ class Sql {
   // "(?, ?, ?)".
   Sql& BindList(const std::vector<std::string>& values);
 
+  // `other`, with its values, at the end.
+  Sql& Append(const Sql& other);
   // The same statement with `words` before it.
   Sql Behind(std::string_view words) const {
     Sql sql = *this;
@@ -84,13 +86,16 @@ class Connection {
   Connection(Engine engine, std::unique_ptr<soci::session> session);
   template <class Work>
   auto Guarded(const Work& work) -> decltype(work());
+  // Guarded, with a statement, which is not used again where it failed.
+  template <class Work>
+  auto Running(const Work& work) -> decltype(work());
   // The statement, compiled, with its values in place.
   Statement& Prepared(const Sql& sql, std::size_t columns);
-  void Forget() noexcept;
   Engine engine_;
   bool passing_ = false;
   std::unique_ptr<soci::session> session_;
   std::list<std::unique_ptr<Statement>> statements_;  // a bounded number; the one used last comes first
+  std::list<std::unique_ptr<Statement>> failed_;      // not to be used again
 };
 
 // " FOR UPDATE" where the engine locks rows; SQLite locks the whole database at the beginning of a change.

@@ -1,11 +1,17 @@
 // A project sees its own images, those of everybody, and what is shared with it. One condition for the three would be a
 // scan; so they are three selections, each in the order asked for and from an index of its own, no longer than the
-// page, of which the page is the best.
+// page, of which the page is the best; an image may be in several of them, and is on the page once. A server chooses
+// it: that is one question and one answer. With SQLite, which would make a table in memory for each step of this, it is
+// chosen here.
 #include "registry-core/catalog/listing.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <compare>
+#include <iterator>
+#include <limits>
 
 #include "registry-core/catalog/records.h"
 
@@ -86,7 +92,7 @@ std::vector<SortKey> WholeOrder(const ImageQuery& query) {
     if (std::ranges::find(keys, key.key, &SortKey::key) == keys.end()) keys.push_back(key);
   };
   for (const SortKey& key : query.sort) add(key);
-  const bool ascending = !keys.empty() && keys.back().ascending;
+  const bool ascending = query.sort.size() == 1 && query.sort[0].ascending;
   add({Sort::kCreatedAt, ascending});
   add({Sort::kId, ascending});
   return keys;
@@ -177,28 +183,47 @@ void AddInstants(std::string_view column, const std::vector<InstantFilter>& filt
   }
 }
 
-void AddNumber(std::string_view condition, const std::optional<std::uint64_t>& number, Sql& sql) {
-  if (number) (sql << " AND i." << condition).Bind(*number);
+void AddNumber(std::string_view column, Comparison comparison, const std::optional<std::uint64_t>& number, Sql& sql) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();  // that a column can hold
+  if (!number) return;
+  if (*number <= kMost)
+    (sql << " AND i." << column << SignOf(comparison)).Bind(*number);
+  else if (comparison == Comparison::kLessOrEqual)
+    sql << " AND i." << column << " IS NOT NULL";
+  else
+    sql << " AND 1 = 0";
 }
 
 void AddText(std::string_view column, const std::optional<std::string>& text, Sql& sql) {
   if (text) (sql << " AND i." << column << " = ").Bind(*text);
 }
 
-void AddParts(const ImageQuery& query, Sql& sql) {
+// As much of a property's value as its index has.
+std::string_view IndexedPart(std::string_view value) noexcept {
+  constexpr std::size_t kLetters = 100;
+  std::size_t at = 0;
+  for (std::size_t letters = 0; at < value.size(); ++at) {
+    if ((value[at] & 0xC0) != 0x80 && ++letters > kLetters) break;
+  }
+  return value.substr(0, at);
+}
+
+void AddParts(const ImageQuery& query, Engine engine, Sql& sql) {
   for (const std::string& tag : query.tags) {
     sql << " AND i.id IN (SELECT image_id FROM image_tags WHERE value = ";
     sql.Bind(std::string_view(tag)) << ")";
   }
   for (const auto& [name, value] : query.properties) {
     sql << " AND i.id IN (SELECT image_id FROM image_properties WHERE name = ";
-    sql.Bind(std::string_view(name)) << " AND value = ";
-    sql.Bind(std::string_view(value)) << ")";
+    sql.Bind(std::string_view(name));
+    if (engine == Engine::kSqlite) (sql << " AND substr(value, 1, 100) = ").Bind(IndexedPart(value));
+    if (engine == Engine::kPostgreSql) (sql << " AND left(value, 100) = ").Bind(IndexedPart(value));
+    (sql << " AND value = ").Bind(std::string_view(value)) << ")";
   }
 }
 
 // " WHERE ..." of every selection.
-void AddFilters(const ImageQuery& query, Sql& sql) {
+void AddFilters(const ImageQuery& query, Engine engine, Sql& sql) {
   sql << " WHERE i.live = 1 AND i.hidden = " << (query.hidden ? "1" : "0");
   AddOneOf("id", query.ids, sql);
   AddOneOf("name", query.names, sql);
@@ -208,106 +233,145 @@ void AddFilters(const ImageQuery& query, Sql& sql) {
   AddOneOf("owner", query.owners, sql);
   if (query.visibility) (sql << " AND i.visibility = ").Bind(VisibilityName(*query.visibility));
   if (query.is_protected) sql << " AND i.is_protected = " << (*query.is_protected ? "1" : "0");
-  AddNumber("size >= ", query.size_min, sql);
-  AddNumber("size <= ", query.size_max, sql);
-  AddNumber("size = ", query.size, sql);
-  AddNumber("min_disk = ", query.min_disk, sql);
-  AddNumber("min_ram = ", query.min_ram, sql);
+  AddNumber("size", Comparison::kGreaterOrEqual, query.size_min, sql);
+  AddNumber("size", Comparison::kLessOrEqual, query.size_max, sql);
+  AddNumber("size", Comparison::kEqual, query.size, sql);
+  AddNumber("min_disk", Comparison::kEqual, query.min_disk, sql);
+  AddNumber("min_ram", Comparison::kEqual, query.min_ram, sql);
   AddText("checksum", query.checksum, sql);
   AddText("hash_value", query.hash_value, sql);
   AddText("hash_algorithm", query.hash_algorithm, sql);
   AddInstants("created_at", query.created, sql);
   AddInstants("updated_at", query.updated, sql);
-  AddParts(query, sql);
+  AddParts(query, engine, sql);
 }
 
 // Shows nothing of the community's but the viewer's own unless it is asked for.
 bool WithoutCommunity(const ImageQuery& query) { return !query.visibility && !query.all_visibilities; }
 
-class Listing {
+// By which a page's rows are told apart; beside id, version and created_at.
+bool IsExtra(const SortKey& key) noexcept { return key.key != Sort::kId && key.key != Sort::kCreatedAt; }
+bool IsNumber(Sort key) noexcept { return key == Sort::kSize || key == Sort::kCreatedAt || key == Sort::kUpdatedAt; }
+
+class Builder {
  public:
-  Listing(const ImageQuery& query, const ImageRecord* marker, Engine engine)
+  Builder(const ImageQuery& query, const ImageRecord* marker, Engine engine)
       : query_(query), marker_(marker), engine_(engine), keys_(WholeOrder(query)) {}
 
-  Sql Build() && {
+  Listing Build() && {
     const std::optional<std::string>& project = query_.viewer.project;
     if (query_.viewer.admin) {
-      Begin("");
-      if (WithoutCommunity(query_)) {
-        sql_ << " AND (i.visibility <> 'community'";
-        if (project) (sql_ << " OR i.owner = ").Bind(*project);
-        sql_ << ")";
-      }
-      End();
-      return std::move(sql_);
-    }
-    sql_ << "SELECT " << kImageSelection << " FROM (";
-    if (project) {
-      Branch("", [&] { (sql_ << " AND i.owner = ").Bind(*project); });
+      Selection("", [&](Sql& sql) {
+        if (!WithoutCommunity(query_)) return;
+        sql << " AND (i.visibility <> 'community'";
+        if (project) (sql << " OR i.owner = ").Bind(*project);
+        sql << ")";
+      });
+    } else if (project) {
+      Selection("", [&](Sql& sql) { (sql << " AND i.owner = ").Bind(*project); });
       if (!query_.visibility || *query_.visibility == Visibility::kShared) {
-        Branch("JOIN image_members m ON m.image_id = i.id ", [&] {
-          (sql_ << " AND i.visibility = 'shared' AND m.project = ").Bind(*project);
-          if (query_.member_status) (sql_ << " AND m.status = ").Bind(MemberStatusName(*query_.member_status));
-          Foreign();
+        Selection("JOIN image_members m ON m.image_id = i.id ", [&](Sql& sql) {
+          (sql << " AND i.visibility = 'shared' AND m.project = ").Bind(*project);
+          if (query_.member_status) (sql << " AND m.status = ").Bind(MemberStatusName(*query_.member_status));
         });
       }
     }
-    Everybodys(Visibility::kPublic, !query_.visibility || *query_.visibility == Visibility::kPublic);
-    Everybodys(Visibility::kCommunity,
-               !WithoutCommunity(query_) && (!query_.visibility || *query_.visibility == Visibility::kCommunity));
-    if (branches_ == 0) Branch("", [&] { sql_ << " AND 1 = 0"; });
-    sql_ << ") i" << OrderText(keys_, "i", engine_) << " LIMIT " << std::to_string(query_.limit);
-    return std::move(sql_);
+    if (!query_.viewer.admin) {
+      Everybodys(Visibility::kPublic, !query_.visibility || *query_.visibility == Visibility::kPublic);
+      Everybodys(Visibility::kCommunity,
+                 !WithoutCommunity(query_) && (!query_.visibility || *query_.visibility == Visibility::kCommunity));
+    }
+    const std::size_t columns = 3 + static_cast<std::size_t>(std::ranges::count_if(keys_, IsExtra));
+    if (selections_.size() > 1 && engine_ != Engine::kSqlite) Unite();
+    return Listing{std::move(selections_), std::move(keys_), columns};
   }
 
  private:
-  void Begin(std::string_view join) {
-    sql_ << "SELECT " << kImageSelection << " FROM images i " << join;
-    AddFilters(query_, sql_);
-    if (marker_ != nullptr) AddMarker(keys_, *marker_, sql_);
-  }
-  void End() { sql_ << OrderText(keys_, "i", engine_) << " LIMIT " << std::to_string(query_.limit); }
-
   template <class Condition>
-  void Branch(std::string_view join, const Condition& condition) {
-    sql_ << (branches_ == 0 ? "" : " UNION ALL ") << "SELECT * FROM (";
-    Begin(join);
-    condition();
-    End();
-    sql_ << ") b" << std::to_string(++branches_);
+  void Selection(std::string_view join, const Condition& condition) {
+    Sql sql("SELECT i.id, i.version, i.created_at");
+    for (const SortKey& key : keys_) {
+      if (IsExtra(key)) sql << ", i." << ColumnOf(key.key).name;
+    }
+    sql << " FROM images i " << join;
+    AddFilters(query_, engine_, sql);
+    if (marker_ != nullptr) AddMarker(keys_, *marker_, sql);
+    condition(sql);
+    sql << OrderText(keys_, "i", engine_) << " LIMIT " << std::to_string(query_.limit);
+    selections_.push_back(std::move(sql));
   }
 
   // The images of one visibility that everybody sees.
   void Everybodys(Visibility visibility, bool wanted) {
     if (!wanted) return;
-    Branch("", [&] {
-      (sql_ << " AND i.visibility = ").Bind(VisibilityName(visibility));
-      Foreign();
-    });
+    Selection("", [&](Sql& sql) { (sql << " AND i.visibility = ").Bind(VisibilityName(visibility)); });
   }
-  // The viewer's own are in a selection already.
-  void Foreign() {
-    if (query_.viewer.project) (sql_ << " AND (i.owner IS NULL OR i.owner <> ").Bind(*query_.viewer.project) << ")";
+
+  // One statement of them all.
+  void Unite() {
+    Sql sql("SELECT * FROM (");
+    for (std::size_t at = 0; at < selections_.size(); ++at) {
+      sql << (at == 0 ? "SELECT * FROM (" : " UNION SELECT * FROM (");
+      sql.Append(selections_[at]) << ") b" << std::to_string(at + 1);
+    }
+    sql << ") i" << OrderText(keys_, "i", engine_) << " LIMIT " << std::to_string(query_.limit);
+    selections_.clear();
+    selections_.push_back(std::move(sql));
   }
 
   const ImageQuery& query_;
   const ImageRecord* marker_;
   Engine engine_;
   std::vector<SortKey> keys_;
-  Sql sql_;
-  int branches_ = 0;
+  std::vector<Sql> selections_;
 };
+
+// Of two fields, as the databases order them: NULL, numbers by their size, texts by their bytes.
+std::strong_ordering CompareFields(const Value& left, const Value& right, bool number) {
+  if (!left || !right) return left.has_value() <=> right.has_value();
+  if (!number) return *left <=> *right;
+  const auto value = [](const std::string& text) {
+    std::int64_t parsed = 0;
+    std::from_chars(text.data(), text.data() + text.size(), parsed);
+    return parsed;
+  };
+  return value(*left) <=> value(*right);
+}
+
+bool ComesFirst(const Row& left, const Row& right, const std::vector<SortKey>& keys) {
+  std::size_t extra = 3;
+  for (const SortKey& key : keys) {
+    const std::size_t column = key.key == Sort::kId ? 0 : key.key == Sort::kCreatedAt ? 2 : extra++;
+    const auto order = CompareFields(left[column], right[column], IsNumber(key.key));
+    if (std::is_neq(order)) return std::is_lt(order) == key.ascending;
+  }
+  return false;
+}
 
 }  // namespace
 
-Result<Sql> ListingOf(const ImageQuery& query, const ImageRecord* marker, Engine engine) {
+std::vector<Row> Listing::Merge(std::vector<std::vector<Row>> found, std::uint32_t limit) const {
+  std::vector<Row> page;
+  for (std::vector<Row>& rows : found) {
+    const auto middle = static_cast<std::ptrdiff_t>(page.size());
+    std::move(rows.begin(), rows.end(), std::back_inserter(page));
+    std::inplace_merge(page.begin(), page.begin() + middle, page.end(),
+                       [this](const Row& left, const Row& right) { return ComesFirst(left, right, keys); });
+  }
+  const auto same = [](const Row& left, const Row& right) { return left[0] == right[0]; };
+  page.erase(std::unique(page.begin(), page.end(), same), page.end());
+  if (page.size() > limit) page.resize(limit);
+  return page;
+}
+
+Result<Listing> ListingOf(const ImageQuery& query, const ImageRecord* marker, Engine engine) {
   constexpr std::size_t kMostValues = 500;
   for (const auto* values : {&query.ids, &query.names, &query.statuses, &query.disk_formats, &query.container_formats,
                              &query.owners, &query.tags}) {
     if (values->size() > kMostValues)
       return Error(ErrorKind::kInvalid, "a filter has too many values").Found(values->size()).Allowed("up to 500");
   }
-  return Listing(query, marker, engine).Build();
+  return Builder(query, marker, engine).Build();
 }
 
 }  // namespace platter::registry

@@ -140,6 +140,7 @@ Result<Sql> TaskListing(Connection& connection, const TaskQuery& query) {
 }  // namespace
 
 Result<Member> Catalog::AddMember(Member member) {
+  PLATTER_CHECK(CheckFits("the project's id", member.project, 255));
   auto done = pool_->Transact(Access::kWrite, [&](Connection& connection) -> Result<> {
     // The lock on the image makes two who add the same member take turns.
     if (!PLATTER_TRY(LockImage(connection, member.image)))
@@ -202,6 +203,7 @@ Result<> Catalog::RemoveMember(std::string_view image, std::string_view project)
 }
 
 Result<> Catalog::InsertTask(const TaskRecord& task) {
+  PLATTER_CHECK(CheckFits("the task's request id", task.request, 255));
   return pool_->Transact(Access::kWrite, [&](Connection& connection) -> Result<> {
     if (PLATTER_TRY(LoadTask(connection, task.id)))
       return Error(ErrorKind::kExists, fmt::format("there is a task with the id {} already", task.id));

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <limits>
 #include <unordered_map>
@@ -60,8 +62,8 @@ Result<ImageRecord> ReadImage(const Row& row) {
 using ById = std::unordered_map<std::string_view, ImageRecord*>;
 
 // The rows of a table of parts of these images.
-Result<std::vector<Row>> Parts(Connection& connection, std::string_view selection, std::string_view order,
-                               const std::vector<std::string>& ids, std::size_t columns) {
+Result<std::vector<Row>> RowsOf(Connection& connection, std::string_view selection, std::string_view order,
+                                const std::vector<std::string>& ids, std::size_t columns) {
   Sql sql(selection);
   sql << " WHERE image_id IN ";
   sql.BindList(ids) << order;
@@ -76,8 +78,8 @@ Result<Location*> LocationAt(ById& images, const Row& row) {
 }
 
 Result<> ReadLocations(Connection& connection, const std::vector<std::string>& ids, ById& images) {
-  const auto rows = PLATTER_TRY(Parts(connection, "SELECT image_id, position, url, store FROM image_locations",
-                                      " ORDER BY image_id, position", ids, 4));
+  const auto rows = PLATTER_TRY(RowsOf(connection, "SELECT image_id, position, url, store FROM image_locations",
+                                       " ORDER BY image_id, position", ids, 4));
   for (const Row& row : rows) {
     std::vector<Location>& locations = images[row[0].value_or("")]->locations;
     if (PLATTER_TRY(Unsigned(row[1], "position")) != locations.size()) return Corrupt("position", row[1]);
@@ -85,28 +87,30 @@ Result<> ReadLocations(Connection& connection, const std::vector<std::string>& i
   }
   if (rows.empty()) return Done{};
   for (const Row& row : PLATTER_TRY(
-           Parts(connection, "SELECT image_id, position, name, value FROM image_location_metadata", "", ids, 4))) {
+           RowsOf(connection, "SELECT image_id, position, name, value FROM image_location_metadata", "", ids, 4))) {
     Location* location = PLATTER_TRY(LocationAt(images, row));
     location->metadata.emplace(row[2].value_or(""), row[3].value_or(""));
   }
   return Done{};
 }
 
-Result<> InsertParts(Connection& connection, const ImageRecord& image) {
-  const auto insert = [&](std::string_view head, const std::vector<std::vector<std::string>>& rows) -> Result<> {
-    if (rows.empty()) return Done{};
-    Sql sql(head);
-    for (std::size_t at = 0; at < rows.size(); ++at) {
-      sql << (at == 0 ? " VALUES " : ", ");
-      sql.BindList(rows[at]);
-    }
-    PLATTER_CHECK(connection.Run(sql));
-    return Done{};
-  };
-  std::vector<std::vector<std::string>> tags;
-  std::vector<std::vector<std::string>> properties;
-  std::vector<std::vector<std::string>> locations;
-  std::vector<std::vector<std::string>> metadata;
+struct PartTable {
+  std::string_view name;
+  std::string_view columns;
+};
+constexpr std::array<PartTable, 4> kPartTables = {{
+    {"image_tags", "image_id, value"},
+    {"image_properties", "image_id, name, value"},
+    {"image_locations", "image_id, position, url, store"},
+    {"image_location_metadata", "image_id, position, name, value"},
+}};
+// The rows of each of these tables.
+using PartRows = std::vector<std::vector<std::string>>;
+using Parts = std::array<PartRows, kPartTables.size()>;
+
+Parts PartsOf(const ImageRecord& image) {
+  Parts parts;
+  auto& [tags, properties, locations, metadata] = parts;
   for (const std::string& tag : image.tags) tags.push_back({image.id, tag});
   for (const auto& [name, value] : image.properties) properties.push_back({image.id, name, value});
   for (std::size_t at = 0; at < image.locations.size(); ++at) {
@@ -114,10 +118,19 @@ Result<> InsertParts(Connection& connection, const ImageRecord& image) {
     locations.push_back({image.id, std::to_string(at), location.url, location.store});
     for (const auto& [name, value] : location.metadata) metadata.push_back({image.id, std::to_string(at), name, value});
   }
-  PLATTER_CHECK(insert("INSERT INTO image_tags (image_id, value)", tags));
-  PLATTER_CHECK(insert("INSERT INTO image_properties (image_id, name, value)", properties));
-  PLATTER_CHECK(insert("INSERT INTO image_locations (image_id, position, url, store)", locations));
-  return insert("INSERT INTO image_location_metadata (image_id, position, name, value)", metadata);
+  return parts;
+}
+
+Result<> InsertPart(Connection& connection, const PartTable& table, const PartRows& rows) {
+  if (rows.empty()) return Done{};
+  Sql sql("INSERT INTO ");
+  sql << table.name << " (" << table.columns << ")";
+  for (std::size_t at = 0; at < rows.size(); ++at) {
+    sql << (at == 0 ? " VALUES " : ", ");
+    sql.BindList(rows[at]);
+  }
+  PLATTER_CHECK(connection.Run(sql));
+  return Done{};
 }
 
 struct Field {
@@ -168,12 +181,40 @@ Result<Instant> AsInstant(const Value& value, std::string_view column) {
   return Instant(std::chrono::microseconds(ticks));
 }
 
-Result<> CheckNumbers(const ImageRecord& image) {
+Result<> CheckFits(std::string_view what, std::string_view text, std::size_t most_letters) {
+  // Every byte of UTF-8 but those that go on with a letter.
+  const auto letters = std::ranges::count_if(text, [](char byte) { return (byte & 0xC0) != 0x80; });
+  if (static_cast<std::size_t>(letters) <= most_letters) return Done{};
+  return Error(ErrorKind::kInvalid, fmt::format("{} is too long for a database", what))
+      .Found(fmt::format("{} characters", letters))
+      .Allowed(fmt::format("up to {}", most_letters));
+}
+
+Result<> CheckFits(const ImageRecord& image) {
   constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
   for (const auto& number :
        {std::optional(image.min_disk), std::optional(image.min_ram), image.size, image.virtual_size}) {
     if (number.value_or(0) > kMost)
       return Error(ErrorKind::kInvalid, "a number of the image is too large for a database").Found(*number);
+  }
+  PLATTER_CHECK(CheckFits("the image's id", image.id, 36));
+  struct Column {
+    std::string_view what;
+    const std::optional<std::string>& text;
+    std::size_t most;
+  };
+  for (const Column& column :
+       {Column{"the image's name", image.name, 255}, Column{"the image's owner", image.owner, 255},
+        Column{"the disk format", image.disk_format, 20}, Column{"the container format", image.container_format, 20},
+        Column{"the checksum", image.checksum, 32}, Column{"the hash's algorithm", image.hash_algorithm, 64},
+        Column{"the hash's value", image.hash_value, 128}})
+    PLATTER_CHECK(CheckFits(column.what, column.text.value_or(""), column.most));
+  for (const std::string& tag : image.tags) PLATTER_CHECK(CheckFits("a tag", tag, 255));
+  for (const auto& [name, value] : image.properties) PLATTER_CHECK(CheckFits("a property's name", name, 255));
+  for (const Location& location : image.locations) {
+    PLATTER_CHECK(CheckFits("a location's store", location.store, 255));
+    for (const auto& [name, value] : location.metadata)
+      PLATTER_CHECK(CheckFits("the name of a location's metadata", name, 255));
   }
   return Done{};
 }
@@ -189,10 +230,10 @@ Result<std::vector<ImageRecord>> ReadImages(Connection& connection, const std::v
     by_id.emplace(images.back().id, &images.back());
   }
   if (images.empty()) return images;
-  for (const Row& row : PLATTER_TRY(Parts(connection, "SELECT image_id, value FROM image_tags", "", ids, 2)))
+  for (const Row& row : PLATTER_TRY(RowsOf(connection, "SELECT image_id, value FROM image_tags", "", ids, 2)))
     by_id[row[0].value_or("")]->tags.insert(row[1].value_or(""));
   for (const Row& row :
-       PLATTER_TRY(Parts(connection, "SELECT image_id, name, value FROM image_properties", "", ids, 3)))
+       PLATTER_TRY(RowsOf(connection, "SELECT image_id, name, value FROM image_properties", "", ids, 3)))
     by_id[row[0].value_or("")]->properties.emplace(row[1].value_or(""), row[2].value_or(""));
   PLATTER_CHECK(ReadLocations(connection, ids, by_id));
   return images;
@@ -207,26 +248,35 @@ Result<> InsertImage(Connection& connection, const ImageRecord& image) {
   for (const Field& field : fields) (sql << ", ").Bind(field.value);
   sql << ")";
   PLATTER_CHECK(connection.Run(sql));
-  return InsertParts(connection, image);
+  const Parts parts = PartsOf(image);
+  for (std::size_t at = 0; at < kPartTables.size(); ++at)
+    PLATTER_CHECK(InsertPart(connection, kPartTables[at], parts[at]));
+  return Done{};
 }
 
-Result<bool> ReplaceImage(Connection& connection, const ImageRecord& image, std::uint64_t version) {
+Result<bool> ReplaceImage(Connection& connection, const ImageRecord& image, const ImageRecord& before) {
+  // What is set anew is written anew, with its indexes, even where it is the same.
   Sql sql("UPDATE images SET ");
+  const std::vector<Field> old_fields = Fields(before);
+  const std::vector<Field> fields = Fields(image);
   bool first = true;
-  for (const Field& field : Fields(image)) {
-    (sql << (first ? "" : ", ") << field.column << " = ").Bind(field.value);
+  for (std::size_t at = 0; at < fields.size(); ++at) {
+    if (fields[at].value == old_fields[at].value) continue;
+    (sql << (first ? "" : ", ") << fields[at].column << " = ").Bind(fields[at].value);
     first = false;
   }
   (sql << " WHERE id = ").Bind(std::string_view(image.id));
-  (sql << " AND version = ").Bind(version);
+  (sql << " AND version = ").Bind(before.version);
   if (PLATTER_TRY(connection.Run(sql)) == 0) return false;
-  for (const std::string_view table :
-       {"image_tags", "image_properties", "image_location_metadata", "image_locations"}) {
+  const Parts old_parts = PartsOf(before);
+  const Parts parts = PartsOf(image);
+  for (std::size_t at = 0; at < kPartTables.size(); ++at) {
+    if (parts[at] == old_parts[at]) continue;
     Sql remove("DELETE FROM ");
-    (remove << table << " WHERE image_id = ").Bind(std::string_view(image.id));
+    (remove << kPartTables[at].name << " WHERE image_id = ").Bind(std::string_view(image.id));
     PLATTER_CHECK(connection.Run(remove));
+    PLATTER_CHECK(InsertPart(connection, kPartTables[at], parts[at]));
   }
-  PLATTER_CHECK(InsertParts(connection, image));
   return true;
 }
 

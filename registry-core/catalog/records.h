@@ -12,10 +12,13 @@ extern const std::string_view kImageSelection;
 // The images of these rows, with what the other tables have of them: a constant number of statements. kCorrupt.
 Result<std::vector<ImageRecord>> ReadImages(Connection& connection, const std::vector<Row>& rows);
 Result<> InsertImage(Connection& connection, const ImageRecord& image);
-// Whether a record with that id and that version was there.
-Result<bool> ReplaceImage(Connection& connection, const ImageRecord& image, std::uint64_t version);
-// kInvalid where a number is too large for a column.
-Result<> CheckNumbers(const ImageRecord& image);
+// Stores what differs of `before`, which is what is there. Whether a record with that id and the version of `before`
+// was there still.
+Result<bool> ReplaceImage(Connection& connection, const ImageRecord& image, const ImageRecord& before);
+// kInvalid where a number or a text is too large for its column, which the engines would not all say alike.
+Result<> CheckFits(const ImageRecord& image);
+// The same for one text: `what` names it.
+Result<> CheckFits(std::string_view what, std::string_view text, std::size_t most_letters);
 
 // A row's field as a number. kCorrupt.
 Result<std::uint64_t> Unsigned(const Value& value, std::string_view column);

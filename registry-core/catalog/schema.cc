@@ -11,7 +11,9 @@ namespace platter::registry {
 namespace {
 
 // In the statements, {T:n} is a text of at most n characters compared by its bytes, {L} a long one, {N} the order of
-// NULLs in an index: first, as SQLite and MariaDB have them anyway. "{E}" ends a table.
+// NULLs in an index: first, as SQLite and MariaDB have them anyway. "{E}" ends a table. A statement that begins with
+// {sqlite}, {mariadb} or {postgresql} is for that engine alone, with {partial} for the two that can index some rows
+// only.
 constexpr std::string_view kBase[] = {
     "CREATE TABLE IF NOT EXISTS images (id {T:36} NOT NULL PRIMARY KEY, name {T:255}, status {T:30} NOT NULL, "
     "visibility {T:9} NOT NULL, is_protected SMALLINT NOT NULL, hidden SMALLINT NOT NULL, owner {T:255}, "
@@ -61,6 +63,51 @@ constexpr std::string_view kTasksAndIndexes[] = {
     "CREATE INDEX IF NOT EXISTS image_properties_name ON image_properties (name, image_id)",
 };
 
+// What few images are, and what many images share. Where an engine can, the few have an index without the many.
+constexpr std::string_view kRareFilters[] = {
+    "CREATE INDEX IF NOT EXISTS images_min_disk ON images (live, min_disk, created_at, id)",
+    "CREATE INDEX IF NOT EXISTS images_min_ram ON images (live, min_ram, created_at, id)",
+    "CREATE INDEX IF NOT EXISTS images_hash_algorithm ON images (live, hash_algorithm{N}, created_at, id)",
+    "{partial}CREATE INDEX IF NOT EXISTS images_protected ON images (live, created_at, id) WHERE is_protected = 1",
+    "{partial}CREATE INDEX IF NOT EXISTS images_hidden ON images (live, created_at, id) WHERE hidden = 1",
+    "{mariadb}CREATE INDEX IF NOT EXISTS images_protected ON images (live, is_protected, created_at, id)",
+    "{mariadb}CREATE INDEX IF NOT EXISTS images_hidden ON images (live, hidden, created_at, id)",
+    "{sqlite}CREATE INDEX IF NOT EXISTS image_properties_value ON image_properties (name, substr(value, 1, 100), "
+    "image_id)",
+    "{mariadb}CREATE INDEX IF NOT EXISTS image_properties_value ON image_properties (name, value(100), image_id)",
+    "{postgresql}CREATE INDEX IF NOT EXISTS image_properties_value ON image_properties (name, left(value, 100), "
+    "image_id)",
+    "{partial}DROP INDEX IF EXISTS image_properties_name",
+    "{mariadb}DROP INDEX IF EXISTS image_properties_name ON image_properties",
+};
+
+// The servers count by themselves what their tables hold; SQLite counts when it is told to, and without a count takes
+// one index for as good as another. What a cloud's tables look like is known: rows, and rows for each value of the
+// first column, of the first two, and so on.
+constexpr std::string_view kCounts[] = {
+    "{sqlite}ANALYZE images",
+    "{sqlite}DELETE FROM sqlite_stat1 WHERE tbl IN ('images', 'image_tags', 'image_properties', 'image_members')",
+    "{sqlite}INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ('images', 'sqlite_autoindex_images_1', '100000 1'), "
+    "('images', 'images_created', '100000 100000 1 1'), "
+    "('images', 'images_updated', '100000 100000 1 1 1'), ('images', 'images_owner', '100000 100000 100 1 1'), "
+    "('images', 'images_name', '100000 100000 20 1 1'), ('images', 'images_size', '100000 100000 10 1 1'), "
+    "('images', 'images_visibility', '100000 100000 25000 1 1'), ('images', 'images_state', '100000 20000 1'), "
+    "('images', 'images_status', '100000 100000 20000 1 1'), ('images', 'images_deleted', '100000 50000'), "
+    "('images', 'images_container_format', '100000 100000 50000 1 1'), ('images', 'images_checksum', '100000 2'), "
+    "('images', 'images_disk_format', '100000 100000 30000 1 1'), ('images', 'images_hash', '100000 2'), "
+    "('images', 'images_hash_algorithm', '100000 100000 50000 1 1'), "
+    "('images', 'images_min_disk', '100000 100000 10000 1 1'), "
+    "('images', 'images_min_ram', '100000 100000 10000 1 1'), ('images', 'images_protected', '1000 1000 1 1'), "
+    "('images', 'images_hidden', '1000 1000 1 1')",
+    "{sqlite}INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES "
+    "('image_tags', 'sqlite_autoindex_image_tags_1', '200000 2 1'), "
+    "('image_tags', 'image_tags_value', '200000 1000 1'), "
+    "('image_properties', 'sqlite_autoindex_image_properties_1', '1000000 10 1'), "
+    "('image_properties', 'image_properties_value', '1000000 20000 200 1'), "
+    "('image_members', 'sqlite_autoindex_image_members_1', '50000 5 1'), "
+    "('image_members', 'image_members_project', '50000 50 25 1')",
+};
+
 struct Step {
   std::string_view what;
   std::span<const std::string_view> statements;
@@ -69,26 +116,46 @@ struct Step {
 constexpr Step kSteps[] = {
     {"images, tags, properties, locations, members", kBase},
     {"tasks; an index for every filter and sort", kTasksAndIndexes},
+    {"indexes for what is rare", kRareFilters},
+    {"SQLite: what the tables hold", kCounts},
 };
 
+bool IsFor(std::string_view mark, Engine engine) noexcept {
+  switch (engine) {
+    case Engine::kSqlite:
+      return mark == "sqlite" || mark == "partial";
+    case Engine::kMariaDb:
+      return mark == "mariadb";
+    case Engine::kPostgreSql:
+      return mark == "postgresql" || mark == "partial";
+  }
+  return false;
+}
+
+std::string Meaning(std::string_view mark, Engine engine) {
+  const bool mariadb = engine == Engine::kMariaDb;
+  const bool postgresql = engine == Engine::kPostgreSql;
+  if (mark == "E") return mariadb ? " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin" : "";
+  if (mark == "N") return postgresql ? " NULLS FIRST" : "";
+  if (mark == "L") return mariadb ? "LONGTEXT" : postgresql ? "TEXT COLLATE \"C\"" : "TEXT";
+  return fmt::format("VARCHAR({}){}", mark.substr(2), postgresql ? " COLLATE \"C\"" : "");
+}
+
+// Empty where it is for another engine.
 std::string Spelled(std::string_view statement, Engine engine) {
   std::string text;
+  if (statement.starts_with('{')) {
+    const std::size_t end = statement.find('}');
+    if (!IsFor(statement.substr(1, end - 1), engine)) return text;
+    statement.remove_prefix(end + 1);
+  }
   for (std::size_t at = 0; at < statement.size(); ++at) {
     if (statement[at] != '{') {
       text += statement[at];
       continue;
     }
     const std::size_t end = statement.find('}', at);
-    const std::string_view mark = statement.substr(at + 1, end - at - 1);
-    const bool postgresql = engine == Engine::kPostgreSql;
-    if (mark == "E")
-      text += engine == Engine::kMariaDb ? " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin" : "";
-    else if (mark == "N")
-      text += postgresql ? " NULLS FIRST" : "";
-    else if (mark == "L")
-      text += engine == Engine::kMariaDb ? "LONGTEXT" : postgresql ? "TEXT COLLATE \"C\"" : "TEXT";
-    else
-      text += fmt::format("VARCHAR({}){}", mark.substr(2), postgresql ? " COLLATE \"C\"" : "");
+    text += Meaning(statement.substr(at + 1, end - at - 1), engine);
     at = end;
   }
   return text;
@@ -129,8 +196,15 @@ Result<> Lock(Connection& connection) {
 Result<> Take(Connection& connection, std::uint32_t version) {
   if (version == 0)
     PLATTER_CHECK(connection.Run(Sql("CREATE TABLE IF NOT EXISTS platter_schema (version INTEGER NOT NULL)")));
-  for (const std::string_view statement : kSteps[version].statements)
-    PLATTER_CHECK(connection.Run(Sql(Spelled(statement, connection.engine()))));
+  for (const std::string_view statement : kSteps[version].statements) {
+    const std::string text = Spelled(statement, connection.engine());
+    if (!text.empty()) PLATTER_CHECK(connection.Run(Sql(text)));
+  }
+  // MariaDB has committed each of these by itself, and is in no transaction any more.
+  if (connection.engine() == Engine::kMariaDb) {
+    PLATTER_CHECK(connection.Commit());
+    PLATTER_CHECK(connection.Begin(Access::kWrite));
+  }
   PLATTER_CHECK(connection.Run(Sql("DELETE FROM platter_schema")));
   Sql insert("INSERT INTO platter_schema (version) VALUES (");
   insert.Bind(std::uint64_t{version} + 1) << ")";

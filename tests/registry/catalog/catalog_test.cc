@@ -93,6 +93,41 @@ TEST_F(CatalogTest, EveryoneSeesWhatIsTheirs) {
   EXPECT_EQ(this->Names(admin), (Names{"public", "shared", "theirs", "mine"}));
 }
 
+// What a listing remembers of a record is no older than the database.
+TEST_F(CatalogTest, AListingShowsWhatOthersChanged) {
+  const auto other = Opened({});  // as another process has one
+  ImageRecord image = Insert(Image("one"));
+  const ImageQuery query = As("here");
+  ExpectEqual(catalog_->List(query).value().at(0), image);
+  const ImageRecord changed = other
+                                  ->Change(image.id,
+                                           [](ImageRecord& record) -> Result<> {
+                                             record.tags = {"new"};
+                                             record.properties = {{"p", "q"}};
+                                             record.locations = {{"file:///x", "", {{"k", "v"}}}};
+                                             return Done{};
+                                           })
+                                  .value();
+  ExpectEqual(catalog_->List(query).value().at(0), changed);
+  // The same id and version, but another image.
+  ASSERT_TRUE(other
+                  ->Change(image.id,
+                           [](ImageRecord& record) -> Result<> {
+                             record.status = Status::kDeleted;
+                             record.deleted = Instant(std::chrono::seconds(5));
+                             return Done{};
+                           })
+                  .ok());
+  EXPECT_TRUE(catalog_->List(query).value().empty());
+  EXPECT_EQ(other->Purge(Now(), 10).value(), 1U);
+  image.name = "two";
+  image.created += std::chrono::seconds(1);
+  other->Insert(image).value();
+  const ImageRecord again = other->Change(image.id, [](ImageRecord&) -> Result<> { return Done{}; }).value();
+  EXPECT_EQ(again.version, changed.version);
+  ExpectEqual(catalog_->List(query).value().at(0), again);
+}
+
 // Every sort, with NULLs and ties, page by page as in one.
 TEST_F(CatalogTest, PagesJoinToTheWhole) {
   for (int at = 0; at < 40; ++at) {

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -16,6 +15,7 @@
 #include "registry-core/model/image_record.h"
 #include "tests/support/content.h"
 #include "tests/support/guest.h"
+#include "tests/support/mounted.h"
 #include "tests/support/temp_dir.h"
 
 namespace platter::registry {
@@ -24,6 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 using test::AllZero;
 using test::FileBytes;
+using test::Mounted;
 using test::SameBytes;
 using test::TempDir;
 using Bytes = std::vector<std::byte>;
@@ -34,22 +35,6 @@ Bytes Noise(std::size_t size, std::uint64_t seed = 1) {
   for (std::byte& byte : bytes) byte = static_cast<std::byte>(random.Next());
   return bytes;
 }
-
-// A file system of its own, gone with the object.
-class Mounted {
- public:
-  Mounted(std::string path, const char* size) : path_(std::move(path)) {
-    fs::create_directory(path_);
-    EXPECT_EQ(mount("tmpfs", path_.c_str(), "tmpfs", 0, size), 0) << "mounting takes root";
-  }
-  ~Mounted() { EXPECT_EQ(umount2(path_.c_str(), MNT_DETACH), 0); }
-  Mounted(const Mounted&) = delete;
-  Mounted& operator=(const Mounted&) = delete;
-  const std::string& path() const noexcept { return path_; }
-
- private:
-  const std::string path_;
-};
 
 class FileStoreTest : public testing::Test {
  protected:
@@ -363,7 +348,7 @@ TEST_F(FileStoreTest, AFolderThatBecameReadOnlyCanStillBeRead) {
     const Bytes bytes = Noise(1000);
     const auto store = Open();
     const std::string url = Stored(*store, NewIdentifier(), bytes);
-    ASSERT_EQ(mount(nullptr, mounted.path().c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr), 0);
+    mounted.ReadOnly(true);
     for (const auto& each : {store, Open()}) {
       EXPECT_EQ(each->Put(NewIdentifier(), 1).error().os_error(), EROFS);
       EXPECT_EQ(each->Get(url).value()->size(), bytes.size());

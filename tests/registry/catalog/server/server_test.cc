@@ -1,0 +1,94 @@
+// A server that goes away and comes back under load; runs beside databases.py only.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "tests/registry/catalog/catalog_fixture.h"
+#include "tests/registry/catalog/load.h"
+
+namespace platter::registry {
+namespace {
+
+class ServerTest : public CatalogTest {
+ protected:
+  void SetUp() override {
+    ASSERT_NE(std::getenv("PLATTER_TEST_DATABASE_PORT"), nullptr) << "databases.py mariadb|postgresql COMMAND";
+    CatalogTest::SetUp();
+  }
+  static DatabaseUrl PortUrl() { return DatabaseUrl::Parse(std::getenv("PLATTER_TEST_DATABASE_PORT")).value(); }
+};
+
+TEST_F(ServerTest, ARestartUnderLoadIsAnErrorAndThenNone) {
+  Load load(*catalog_, 5);
+  for (int round = 0; round < 3; ++round) {
+    load.AwaitChanges(5);
+    test::ControlServer("stop");
+    load.AwaitError();
+    const auto found = catalog_->List(As("here"));
+    ASSERT_FALSE(found.ok());
+    EXPECT_EQ(found.error().kind(), ErrorKind::kIo);
+    EXPECT_EQ(catalog_->Ping().error().kind(), ErrorKind::kIo);
+    test::ControlServer("start");
+    EXPECT_TRUE(catalog_->Ping().ok());
+  }
+  load.AwaitChanges(5);
+  load.EndAndCheck();
+}
+
+TEST_F(ServerTest, ACrashUnderLoadLosesNothingThatWasPromised) {
+  Load load(*catalog_, 5);
+  for (int round = 0; round < 3; ++round) {
+    load.AwaitChanges(10);
+    test::ControlServer("kill");
+    load.AwaitError();
+    test::ControlServer("start");
+  }
+  load.AwaitChanges(5);
+  load.EndAndCheck();
+}
+
+// Connections that lay idle meanwhile are replaced before anybody hears of it.
+TEST_F(ServerTest, ARestartBetweenCallsIsNotNoticed) {
+  const ImageRecord image = Insert(Image("one"));
+  {
+    Load load(*catalog_, 6);  // several connections
+    load.AwaitChanges(2);
+  }
+  test::ControlServer("restart");
+  for (int call = 0; call < 20; ++call) {
+    const auto found = catalog_->Find(image.id);
+    ASSERT_TRUE(found.ok()) << found.error().Describe();
+  }
+}
+
+TEST_F(ServerTest, ACatalogIsNotOpenedWithoutItsServer) {
+  test::ControlServer("stop");
+  const auto opened = Catalog::Open(database_.url());
+  const auto state = ReadSchemaState(database_.url());
+  const auto migrated = Migrate(database_.url(), {});
+  test::ControlServer("start");
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().kind(), ErrorKind::kIo);
+  EXPECT_EQ(state.error().kind(), ErrorKind::kIo);
+  EXPECT_EQ(migrated.error().kind(), ErrorKind::kIo);
+  EXPECT_NE(opened.error().Describe().find(database_.url().Describe()), std::string::npos);
+}
+
+// By address, port and password, as a glance-api.conf has it: a password with everything that is special in a URL and
+// in a connection's parameters.
+TEST_F(ServerTest, ThePortTakesThePasswordAndNoOther) {
+  DatabaseUrl url = PortUrl();
+  url.database = database_.url().database;
+  const auto opened = Catalog::Open(url);
+  ASSERT_TRUE(opened.ok()) << opened.error().Describe();
+  EXPECT_TRUE(opened.value()->Ping().ok());
+  const std::string secret = "wrong-" + url.password;
+  url.password = secret;
+  const auto refused = Catalog::Open(url);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().kind(), ErrorKind::kIo);
+  EXPECT_EQ(refused.error().Describe().find(secret), std::string::npos) << refused.error().Describe();
+}
+
+}  // namespace
+}  // namespace platter::registry
