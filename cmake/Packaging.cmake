@@ -23,7 +23,7 @@ install(TARGETS platterd RUNTIME COMPONENT registry)
 file(CREATE_LINK platterd "${CMAKE_BINARY_DIR}/glance-manage" SYMBOLIC)
 install(FILES "${CMAKE_BINARY_DIR}/glance-manage" DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT registry)
 install(FILES docs/platterd.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT registry)
-install(FILES docs/registry.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT registry)
+install(FILES docs/registry.md docs/operations.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT registry)
 file(CREATE_LINK platterd.service "${CMAKE_BINARY_DIR}/openstack-glance-api.service" SYMBOLIC)
 install(FILES tools/platterd/systemd/platterd.service "${CMAKE_BINARY_DIR}/openstack-glance-api.service"
         DESTINATION lib/systemd/system COMPONENT registry)

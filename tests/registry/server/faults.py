@@ -151,6 +151,39 @@ def database_restarts(engine, name):
             expect("healthy again", case.upload(1000)[1], 204)
 
 
+def two_servers():
+    """Two processes on one database and one store: what one does the other sees; what one leaves the other puts in order."""
+    with PostgreSql(FOLDER / "shared-server") as database:
+        staging = FOLDER / "shared-staging"
+        shared = f"[DEFAULT]\nnode_staging_uri = file://{staging}\n"
+        with Case("two servers", shared, database.url("platter")) as case:
+            other = Platterd(PLATTERD, FOLDER / "two-servers-other", shared, database.url("platter"))
+            # The folder has to have the same name for both: records have it.
+            other.config.write_text(other.config.read_text().replace(str(other.images), str(case.server.images)))
+            other.start()
+            try:
+                image = case.upload(MIB)[0]
+                expect("seen by the other", other.download(image) == case.server.download(image), True)
+                staged = other.make(disk_format="raw", container_format="bare")
+                other.upload(staged, b"x" * 5120, place="stage")
+                case.contents[staged] = hashlib.sha256(b"x" * 5120).hexdigest()
+                status, _ = case.server.call("POST", f"/v2/images/{staged}/import", {"method": {"name": "glance-direct"}})
+                expect("staged there, imported here", (status, eventually(case, staged, "active")), (202, "active"))
+                cut = case.made()
+                with raw_upload(case, cut, 10 * MIB, 4 * MIB):
+                    expect("under way", eventually(case, cut, "saving"), "saving")
+                    case.server.kill()
+                other.stop()
+                other.start()  # a sweep comes with it
+                expect("cut off by a crash of the other", other.show(cut)["status"], "queued")
+                case.server.start()
+                expect("deleted by the other", other.call("DELETE", f"/v2/images/{image}")[0], 204)
+                del case.contents[image]
+                expect("deleted by the other", case.server.call("GET", f"/v2/images/{image}")[0], 404)
+            finally:
+                other.stop()
+
+
 def raw_upload(case, image, length, sent, pause=None):
     """A connection that announces `length` bytes and sends `sent` of them, then stays open as it is."""
     connection = socket.create_connection((HOST, case.server.port), timeout=120)
@@ -233,6 +266,7 @@ def main():
     read_only_store()
     database_restarts(MariaDb, "MariaDB")
     database_restarts(PostgreSql, "PostgreSQL")
+    two_servers()
     many_connections()
     threads[0].join()
     print(f"{'fault':<24} {'answers to uploads':<44} {'images':>6} {'troubles':>8}")
