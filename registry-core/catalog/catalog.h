@@ -99,6 +99,8 @@ struct CatalogOptions {
   unsigned connections = 8;  // at most, each made when it is needed first
   unsigned connect_seconds = 10;
   unsigned wait_seconds = 30;  // for a connection when all are in use, for SQLite's file when it is locked; then kIo
+  // Told how long each transaction took, waiting and trying again included. Called by any thread.
+  std::function<void(double seconds)> observe = {};
 };
 
 class RecordCache;

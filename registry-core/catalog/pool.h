@@ -1,13 +1,16 @@
 // Catalog::Pool: a bounded number of connections, and transactions on them.
 #pragma once
 
+#include <chrono>
+#include <functional>
+
 #include "registry-core/catalog/connection.h"
 
 namespace platter::registry {
 
 class Catalog::Pool {
  public:
-  Pool(DatabaseUrl url, CatalogOptions options) : url_(std::move(url)), options_(options) {}
+  Pool(DatabaseUrl url, CatalogOptions options) : url_(std::move(url)), options_(std::move(options)) {}
 
   Engine engine() const noexcept { return url_.engine; }
 
@@ -16,6 +19,7 @@ class Catalog::Pool {
   template <class Work>
   auto Transact(Access access, const Work& work) -> decltype(work(std::declval<Connection&>())) {
     constexpr int kMostTries = 10;
+    const Timed timed(options_.observe);
     for (int attempt = 1;; ++attempt) {
       Lease lease(*this, PLATTER_TRY(Begun(access)));
       auto result = work(*lease.connection);
@@ -34,6 +38,19 @@ class Catalog::Pool {
   }
 
  private:
+  class Timed {
+   public:
+    explicit Timed(const std::function<void(double)>& observe) : observe_(observe) {}
+    ~Timed() {
+      if (observe_) observe_(std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count());
+    }
+    Timed(const Timed&) = delete;
+    Timed& operator=(const Timed&) = delete;
+
+   private:
+    const std::function<void(double)>& observe_;
+    const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  };
   struct Lease {
     Lease(Pool& of, std::unique_ptr<Connection> with) : pool(of), connection(std::move(with)) {}
     ~Lease() { pool.GiveBack(good ? std::move(connection) : nullptr); }

@@ -126,7 +126,9 @@ struct Registry::Parts {
 
 Result<std::unique_ptr<Registry>> Registry::Open(const Settings& settings, bool migrate, Log& log, Metrics& metrics) {
   const auto url = PLATTER_TRY(registry::DatabaseUrl::Parse(settings.database));
-  auto catalog = PLATTER_TRY(registry::Catalog::Open(url, settings.catalog, migrate));
+  registry::CatalogOptions options = settings.catalog;
+  options.observe = [&metrics](double seconds) { metrics.AddDatabaseTime(seconds); };
+  auto catalog = PLATTER_TRY(registry::Catalog::Open(url, options, migrate));
   auto stores = PLATTER_TRY(OpenStores(settings));
   auto staging = PLATTER_TRY(OpenStaging(settings));
   auto digests = PLATTER_TRY(DigestPool::Make(std::max(std::thread::hardware_concurrency(), 2U)));
