@@ -16,8 +16,9 @@ Result<Member> ReadMember(const Row& row) {
   const auto status = FindMemberStatus(row[2].value_or(""));
   if (!status)
     return Error(ErrorKind::kCorrupt, "the database holds no status of a member").Found(row[2].value_or("NULL"));
-  return Member{row[0].value_or(""), row[1].value_or(""), *status, PLATTER_TRY(AsInstant(row[3], "created_at")),
-                PLATTER_TRY(AsInstant(row[4], "updated_at"))};
+  const auto created = PLATTER_TRY(AsInstant(row[3], "created_at"));
+  const auto updated = PLATTER_TRY(AsInstant(row[4], "updated_at"));
+  return Member{row[0].value_or(""), row[1].value_or(""), *status, created, updated};
 }
 
 Error NoMember(std::string_view image, std::string_view project) {

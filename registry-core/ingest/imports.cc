@@ -107,7 +107,8 @@ Result<TaskRecord> Imports::Impl::Start(ImportRequest request) {
       return Error(ErrorKind::kInvalid, "there is no store of that name").Found(name);
     }
   }
-  Job job{std::move(request), {}, PLATTER_TRY(staging_.Claim(image.id))};
+  auto claim = PLATTER_TRY(staging_.Claim(image.id));
+  Job job{std::move(request), {}, std::move(claim)};
   TaskRecord& task = job.task;
   task.id = NewIdentifier();
   task.type = "api_image_import";
