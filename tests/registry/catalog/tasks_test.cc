@@ -41,6 +41,7 @@ TEST_F(CatalogTest, TasksComeInTheOrderThatIsAskedForPageByPage) {
        {TaskSort::kCreatedAt, TaskSort::kUpdatedAt, TaskSort::kId, TaskSort::kType, TaskSort::kStatus}) {
     for (const bool descending : {true, false}) {
       std::vector<Key> wanted;
+      wanted.reserve(made.size());
       for (const TaskRecord& task : made) wanted.emplace_back(Leading(sort, task), task.created, task.id);
       std::ranges::sort(wanted);
       if (descending) std::ranges::reverse(wanted);

@@ -288,6 +288,7 @@ TEST_F(ApiTest, TagsComeAndGo) {
 
 TEST_F(ApiTest, ListsComeInPages) {
   std::vector<std::string> made;
+  made.reserve(7);
   for (int i = 0; i < 7; ++i) made.push_back(Made(fmt::format(R"({{"name":"n{}","tags":["even{}"]}})", i, i % 2)));
   Made(R"({"name":"hidden","os_hidden":true})");
   Made(R"({"name":"theirs"})", "them");

@@ -171,7 +171,7 @@ Reply RemoveTag(const Backend& backend, const Call& call) {
   return EmptyResponse(204);
 }
 
-Reply ImportImage(const Backend& backend, const Call& call, std::string body) {
+Reply ImportImage(const Backend& backend, const Call& call, const std::string& body) {
   const json::object document = PLATTER_TRY(ParseObject(body));
   const ImportOrder order = PLATTER_TRY(ParseOrder(backend, call, document));
   const ImageRecord image = PLATTER_TRY(VisibleImage(backend, call.caller, call.parameters[0]));

@@ -15,10 +15,10 @@ namespace platter::platterd {
 using Consumer = Result<std::unique_ptr<http::BodyConsumer>>;
 
 // images.cc
-Reply CreateImage(const Backend& backend, const Call& call, std::string body);
+Reply CreateImage(const Backend& backend, const Call& call, const std::string& body);
 Reply ListImages(const Backend& backend, const Call& call);
 Reply ShowImage(const Backend& backend, const Call& call);
-Reply ChangeImage(const Backend& backend, const Call& call, std::string body);
+Reply ChangeImage(const Backend& backend, const Call& call, const std::string& body);
 Reply DeleteImage(const Backend& backend, const Call& call);
 Reply DeleteFromStore(const Backend& backend, const Call& call);
 
@@ -36,13 +36,13 @@ Reply Deactivate(const Backend& backend, const Call& call);
 Reply Reactivate(const Backend& backend, const Call& call);
 Reply AddTag(const Backend& backend, const Call& call);
 Reply RemoveTag(const Backend& backend, const Call& call);
-Reply ImportImage(const Backend& backend, const Call& call, std::string body);
+Reply ImportImage(const Backend& backend, const Call& call, const std::string& body);
 
 // members.cc
 Reply ListMembers(const Backend& backend, const Call& call);
-Reply AddMember(const Backend& backend, const Call& call, std::string body);
+Reply AddMember(const Backend& backend, const Call& call, const std::string& body);
 Reply ShowMember(const Backend& backend, const Call& call);
-Reply SetMemberStatus(const Backend& backend, const Call& call, std::string body);
+Reply SetMemberStatus(const Backend& backend, const Call& call, const std::string& body);
 Reply RemoveMember(const Backend& backend, const Call& call);
 
 // tasks.cc

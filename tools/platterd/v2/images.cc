@@ -28,7 +28,7 @@ Error FailedToFind(std::string_view id) { return NotFound(fmt::format("Failed to
 
 }  // namespace
 
-Reply CreateImage(const Backend& backend, const Call& call, std::string body) {
+Reply CreateImage(const Backend& backend, const Call& call, const std::string& body) {
   ImageRecord image = PLATTER_TRY(NewImage(backend.options, call.caller, body));
   const std::string id = image.id;
   auto stored = backend.catalog().Insert(std::move(image));
@@ -76,7 +76,7 @@ Reply ShowImage(const Backend& backend, const Call& call) {
   return JsonResponse(200, ImageJson(image, backend.options));
 }
 
-Reply ChangeImage(const Backend& backend, const Call& call, std::string body) {
+Reply ChangeImage(const Backend& backend, const Call& call, const std::string& body) {
   const std::string type = MediaType(call.request);
   if (type != kPatchOld && type != kPatchNew) {
     http::Response response =

@@ -69,7 +69,7 @@ Reply ListMembers(const Backend& backend, const Call& call) {
                       JsonObject().Json("members", JsonList(members)).Text("schema", "/v2/schemas/members").Finish());
 }
 
-Reply AddMember(const Backend& backend, const Call& call, std::string body) {
+Reply AddMember(const Backend& backend, const Call& call, const std::string& body) {
   const std::string& id = call.parameters[0];
   Member member;
   member.project = PLATTER_TRY(MemberOf(body, "member", "Member to be added not specified", "Member can't be empty"));
@@ -104,7 +104,7 @@ Reply ShowMember(const Backend& backend, const Call& call) {
   return JsonResponse(200, MemberJson(member));
 }
 
-Reply SetMemberStatus(const Backend& backend, const Call& call, std::string body) {
+Reply SetMemberStatus(const Backend& backend, const Call& call, const std::string& body) {
   const std::string text = PLATTER_TRY(MemberOf(body, "status", "Status not specified",
                                                 "Expected a status in the form: {\"status\": "
                                                 "\"status\"}"));

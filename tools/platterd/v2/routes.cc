@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kMaxBody = std::size_t{1} << 20;
 
 using Plain = Reply (*)(const Backend&, const Call&);
-using WithBody = Reply (*)(const Backend&, const Call&, std::string);
+using WithBody = Reply (*)(const Backend&, const Call&, const std::string&);
 using Streamed = Consumer (*)(const Backend&, const Call&);
 
 struct Route {
@@ -106,8 +106,8 @@ http::Answer Handle(const Backend& backend, const Route& route, Call call) {
   }
   const WithBody handler = std::get<WithBody>(route.handler);
   const auto shared = std::make_shared<const Call>(std::move(call));
-  return http::WholeBody(kMaxBody, [&backend, handler, shared](std::string body) {
-    return Answered(handler(backend, *shared, std::move(body)));
+  return http::WholeBody(kMaxBody, [&backend, handler, shared](const std::string& body) {
+    return Answered(handler(backend, *shared, body));
   });
 }
 

@@ -111,6 +111,7 @@ Reply ListTasks(const Backend& backend, const Call& call) {
     page = PLATTER_TRY(std::move(listed));
   }
   std::vector<std::string> tasks;
+  tasks.reserve(page.size());
   for (const TaskRecord& task : page) tasks.push_back(TaskJson(task, true));
   JsonObject out;
   out.Json("tasks", JsonList(tasks));
