@@ -171,7 +171,7 @@ def two_servers():
                 expect("staged there, imported here", (status, eventually(case, staged, "active")), (202, "active"))
                 cut = case.made()
                 with raw_upload(case, cut, 10 * MIB, 4 * MIB):
-                    expect("under way", eventually(case, cut, "saving"), "saving")
+                    begun(case, cut)
                     case.server.kill()
                 other.stop()
                 other.start()  # a sweep comes with it
@@ -200,10 +200,15 @@ def raw_upload(case, image, length, sent, pause=None):
 
 
 def eventually(case, image, status):
+    """The image's status, once it is that one or a minute has passed."""
     end = time.monotonic() + 60
-    while case.status_of(image) != status and time.monotonic() < end:
-        time.sleep(0.05)
-    return case.status_of(image)
+    while (now := case.status_of(image)) != status and time.monotonic() < end:
+        time.sleep(0.02)
+    return now
+
+
+def begun(case, image):
+    expect("an upload that has begun", eventually(case, image, "saving"), "saving")
 
 
 def odd_clients():
@@ -213,11 +218,14 @@ def odd_clients():
         # Too slow for the least rate, counted from the end of the time of grace on.
         dripping = threading.Thread(target=lambda: raw_upload(case, slow, 100_000, 60, pause=1).close())
         dripping.start()
+        begun(case, slow)
         stalled = case.made()
         with raw_upload(case, stalled, 100_000, 50_000):
+            begun(case, stalled)
             expect("a client that stops half-way", eventually(case, stalled, "queued"), "queued")
         fewer = case.made()
-        raw_upload(case, fewer, 100_000, 50_000).close()
+        with raw_upload(case, fewer, 100_000, 50_000):
+            begun(case, fewer)
         expect("fewer bytes than announced", eventually(case, fewer, "queued"), "queued")
         more = case.made()
         with raw_upload(case, more, 1000, 5000) as connection:
