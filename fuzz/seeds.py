@@ -367,6 +367,10 @@ def texts(seeds):
                  "[paste_deploy]\nflavor = keystone\n[keystone_authtoken]\nauth_url = http://k$DEFAULT.bind_port/\n"
                  "password = a$$b\n# c\n"):
         seeds.add(text.encode(), "platterd_config")
+    for text in ("sqlite:////var/lib/glance/glance.sqlite", "mysql+pymysql://glance:a%40b@[::1]:3306/glance?charset=utf8",
+                 "mysql://u@/g?unix_socket=/run/mysqld/mysqld.sock&connect_timeout=5&read_timeout=60",
+                 "postgresql+psycopg2://u:p@h:5432/g?sslmode=verify-full&sslrootcert=/ca.pem", "postgres:///g?host=/run/pg"):
+        seeds.add(text.encode(), "database_url")
     for text in ("http://example.org/disk.img?a=b#c", "https://EXAMPLE.org.:443/", "http://8.8.8.8:8080/a@b",
                  "http://[2606:2800:220:1::1]/", "http://user:password@example.org/", "http://0x7f.1/",
                  "http://2130706433/", "http://[::ffff:127.0.0.1]/", "http://[fe80::1%25eth0]/",
