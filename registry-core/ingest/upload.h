@@ -50,7 +50,8 @@ struct UploadTargets {
   bool all_must_succeed = true;     // false: one is enough, and the others are left out
 };
 
-// One image's bytes on their way in. Fed by one thread at a time; holds at most 8 MiB while they arrive. Every way out
+// One image's bytes on their way in. Fed by one thread at a time; holds at most 8 MiB while they arrive, and what the
+// windows of compressed content take (codec::kMostWindow each, two at a time at most). Every way out
 // of it leaves the record where the state machine says and nothing in the store that no active record names: destroyed
 // before Finish it is a broken connection.
 //
