@@ -209,10 +209,7 @@ Result<> Imports::Impl::NoteFailedStores(const std::string& image, const std::ve
 Error Imports::Impl::Abandon(const Job& job, Error error) const {
   (void)context_.catalog.Change(job.request.image, [](ImageRecord& record) -> Result<> {
     if (record.status != Status::kImporting) return Error(ErrorKind::kCancelled, "the image is not being imported");
-    record.status = Status::kQueued;
-    record.size.reset();
-    record.virtual_size.reset();
-    record.updated = Now();
+    Requeue(record);
     return Done{};
   });
   (void)staging_.Remove(job.request.image);

@@ -23,9 +23,7 @@ Result<> CheckSize(const IngestRules& rules, std::uint64_t size) {
 void Requeue(Catalog& catalog, std::string_view image_id) {
   (void)catalog.Change(image_id, [](ImageRecord& record) -> Result<> {
     if (record.status != Status::kUploading) return Error(ErrorKind::kCancelled, "the image is not being staged");
-    record.status = Status::kQueued;
-    record.size.reset();
-    record.updated = Now();
+    registry::Requeue(record);
     return Done{};
   });
 }

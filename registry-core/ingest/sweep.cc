@@ -129,10 +129,7 @@ Result<> Sweeper::Requeue() {
       if (record.status != image.status || record.version != image.version) {
         return Error(ErrorKind::kCancelled, "the image has changed");
       }
-      record.status = Status::kQueued;
-      record.size.reset();
-      record.virtual_size.reset();
-      record.updated = Now();
+      registry::Requeue(record);
       return Done{};
     });
     if (changed.ok()) {

@@ -336,10 +336,7 @@ Error ImageUpload::End(Error error) {
   // A database that is away leaves the record as it is, for a sweep.
   auto back = context_.catalog.Change(image_.id, [&](ImageRecord& record) -> Result<> {
     if (record.status != during_) return Deleted();
-    record.status = Status::kQueued;
-    record.size.reset();
-    record.virtual_size.reset();
-    record.updated = Now();
+    Requeue(record);
     return Done{};
   });
   targets_.clear();

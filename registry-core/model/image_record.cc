@@ -141,6 +141,13 @@ bool IsReservedProperty(std::string_view name) noexcept {
   return std::ranges::find(kReserved, name) != kReserved.end();
 }
 
+void Requeue(ImageRecord& image) {
+  image.status = Status::kQueued;
+  image.size.reset();
+  image.virtual_size.reset();
+  image.updated = Now();
+}
+
 std::string NewIdentifier() {
   std::array<std::uint8_t, 16> bytes{};
   FillRandom(bytes);

@@ -68,6 +68,9 @@ struct ImageRecord {
   std::uint64_t version = 0;  // the catalog's, counts changes; see Catalog::Update
 };
 
+// The record as it is when its bytes did not come, whatever it was on the way to: a client may try again.
+void Requeue(ImageRecord& image);
+
 // What an import is doing, for those who watch it.
 struct TaskRecord {
   std::string id;

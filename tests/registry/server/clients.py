@@ -25,10 +25,11 @@ import time
 
 sys.path.insert(0, sys.argv[3])
 from keystone import HOST, REGION, SERVICE_PASSWORD, Keystone  # noqa: E402
-from platterd import Platterd, run  # noqa: E402
+from platterd import Checks, Platterd, run  # noqa: E402
 
 PLATTERD, FOLDER = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
-failures = []
+checks = Checks()
+expect, failures = checks.expect, checks.failures
 
 # What an installed cloud has beside the sections that say something.
 REST = "".join(f"[{name}]\n" for name in (
@@ -36,11 +37,6 @@ REST = "".join(f"[{name}]\n" for name in (
     "glance.store.vmware_datastore.store", "image_format", "oslo_concurrency", "oslo_messaging_amqp",
     "oslo_messaging_kafka", "oslo_messaging_notifications", "oslo_messaging_rabbit", "oslo_middleware", "oslo_policy",
     "profiler", "store_type_location_strategy", "task", "taskflow_executor"))
-
-
-def expect(what, got, wanted):
-    if got != wanted:
-        failures.append(f"{what}: got {got!r}, wanted {wanted!r}")
 
 
 def no_piped_input():
@@ -361,10 +357,7 @@ def main():
             for user in users.values():
                 user.close()
         expect("left in the store", len(server.stored()), 1)
-    for failure in failures:
-        print(failure)
-    print(f"{len(failures)} failures")
-    return 1 if failures else 0
+    return checks.conclude()
 
 
 if __name__ == "__main__":

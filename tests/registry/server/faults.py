@@ -17,17 +17,14 @@ import time
 
 sys.path.insert(0, sys.argv[3])
 from databases import MariaDb, PostgreSql  # noqa: E402
-from platterd import HOST, Platterd, resident_bytes, run  # noqa: E402
+from platterd import HOST, Checks, Platterd, resident_bytes, run  # noqa: E402
 from registry_state import troubles  # noqa: E402
 
 PLATTERD, FOLDER = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
 MIB = 1 << 20
-rows, failures = [], []
-
-
-def expect(what, got, wanted):
-    if got != wanted:
-        failures.append(f"{what}: got {got!r}, wanted {wanted!r}")
+rows = []
+checks = Checks()
+expect, failures = checks.expect, checks.failures
 
 
 class Case:
@@ -280,10 +277,7 @@ def main():
     print(f"{'fault':<24} {'answers to uploads':<44} {'images':>6} {'troubles':>8}")
     for name, answers, images, found in rows:
         print(f"{name:<24} {answers:<44} {images:>6} {found:>8}")
-    for failure in failures:
-        print(failure)
-    print(f"{len(failures)} failures")
-    return 1 if failures else 0
+    return checks.conclude()
 
 
 if __name__ == "__main__":

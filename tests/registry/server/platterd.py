@@ -158,6 +158,24 @@ class Platterd:
                       if path.is_file() and re.match(r"[0-9a-f]{8}-", path.name))
 
 
+class Checks:
+    """What a script expects, and what it found instead."""
+
+    def __init__(self):
+        self.failures = []
+
+    def expect(self, what, got, wanted):
+        if got != wanted:
+            self.failures.append(f"{what}: got {got!r}, wanted {wanted!r}")
+
+    def conclude(self):
+        """Prints what was found: the script's exit code."""
+        for failure in self.failures:
+            print(failure)
+        print(f"{len(self.failures)} failures")
+        return 1 if self.failures else 0
+
+
 def sentence(content):
     """What an error's page says."""
     text = content.decode(errors="replace")

@@ -12,17 +12,13 @@ import shutil
 import sys
 import tarfile
 
-from platterd import Platterd, run
+from platterd import Checks, Platterd, run
 
 PLATTERD, PLATTER, FOLDER, SOURCE = (pathlib.Path(word).resolve() for word in sys.argv[1:])
 MIB = 1 << 20
 SIZE = 8 * MIB
-failures = []
-
-
-def expect(what, got, wanted):
-    if got != wanted:
-        failures.append(f"{what}: got {got!r}, wanted {wanted!r}")
+checks = Checks()
+expect, failures = checks.expect, checks.failures
 
 
 def make_disk():
@@ -168,10 +164,7 @@ def main():
         check_declared_wrongly(server, rows)
         check_unsafe(server)
         expect("left in the store", server.stored(), [])
-    for failure in failures:
-        print(failure)
-    print(f"{len(failures)} failures")
-    return 1 if failures else 0
+    return checks.conclude()
 
 
 if __name__ == "__main__":

@@ -239,7 +239,9 @@ Result<> PairSort(const std::vector<std::string>& keys, const std::vector<std::s
   return Done{};
 }
 
-Result<std::uint32_t> Limit(std::string_view text, std::uint32_t most) {
+}  // namespace
+
+Result<std::uint32_t> ParseLimit(std::string_view text, std::uint32_t most) {
   if (text.starts_with("-") && text.find_first_not_of("0123456789", 1) == std::string_view::npos && text.size() > 1) {
     return Invalid("limit param must be positive");
   }
@@ -251,8 +253,6 @@ Result<std::uint32_t> Limit(std::string_view text, std::uint32_t most) {
   return error == std::errc{} ? static_cast<std::uint32_t>(std::min<std::uint64_t>(value, most)) : most;
 }
 
-}  // namespace
-
 Result<ImageQuery> ParseImageQuery(const QueryItems& items, const ApiOptions& options) {
   ImageQuery query;
   query.limit = std::min(options.limit_default, options.limit_max);
@@ -261,7 +261,7 @@ Result<ImageQuery> ParseImageQuery(const QueryItems& items, const ApiOptions& op
   std::optional<std::string> sort;
   for (const auto& [key, value] : items) {
     if (key == "limit") {
-      query.limit = PLATTER_TRY(Limit(value, options.limit_max));
+      query.limit = PLATTER_TRY(ParseLimit(value, options.limit_max));
     } else if (key == "marker") {
       query.marker = value;
     } else if (key == "sort") {

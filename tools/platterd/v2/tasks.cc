@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
 #include <vector>
 
@@ -20,16 +19,6 @@ using registry::TaskRecord;
 
 constexpr std::array<std::string_view, 4> kStatuses = {"pending", "processing", "success", "failure"};
 constexpr std::array<std::string_view, 2> kTypes = {"import", "api_image_import"};
-
-Result<std::uint32_t> Limit(std::string_view text, std::uint32_t most) {
-  if (text.starts_with('-')) return Invalid("limit param must be positive");
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (end != text.data() + text.size() || error == std::errc::invalid_argument) {
-    return Invalid("limit param must be an integer");
-  }
-  return error == std::errc{} ? static_cast<std::uint32_t>(std::min<std::uint64_t>(value, most)) : most;
-}
 
 template <std::size_t N>
 Result<std::string> OneOf(const std::array<std::string_view, N>& allowed, std::string_view what,
@@ -66,7 +55,7 @@ Result<TaskQuery> ParseTaskQuery(const QueryItems& items, const ApiOptions& opti
   query.limit = std::min(options.limit_default, options.limit_max);
   for (const auto& [key, value] : items) {
     if (key == "limit") {
-      query.limit = PLATTER_TRY(Limit(value, options.limit_max));
+      query.limit = PLATTER_TRY(ParseLimit(value, options.limit_max));
     } else if (key == "marker") {
       if (!registry::IsIdentifier(value)) return Invalid("Invalid marker format");
       query.marker = value;
