@@ -17,7 +17,7 @@
 #include "formats/core/finding.h"
 #include "formats/core/result.h"
 #include "formats/core/storage.h"
-#include "formats/core/tally.h"
+#include "formats/core/unpacking.h"
 
 namespace platter {
 
@@ -86,7 +86,7 @@ struct InspectedDisk {
 };
 
 struct ContainerInspection {
-  Tally tally = {};  // the caller's, for what the driver decompresses
+  Unpacking unpacking = {};  // the caller's, for what the driver decompresses
 
   std::vector<InspectedDisk> disks;
   std::vector<Finding> findings;

@@ -42,13 +42,13 @@ enum class Place : std::uint8_t { kFile, kContainer, kUnpacked };
 class Inspection final {
  public:
   Inspection(const std::shared_ptr<Storage>& storage, const StreamWindow* stream, UnpackedParts* parts, Depth depth,
-             const Limits& limits, const Tally& tally, Place place)
+             const Limits& limits, const Unpacking& unpacking, Place place)
       : storage_(storage),
         stream_(stream),
         parts_(parts),
         depth_(depth),
         limits_(limits),
-        tally_(tally),
+        unpacking_(unpacking),
         place_(place) {}
 
   Result<Report> Run() {
@@ -251,7 +251,7 @@ class Inspection final {
                   fmt::format("{}, {}", driver.name, report_.formats.front()));
     }
     ContainerInspection found;
-    found.tally = tally_;
+    found.unpacking = unpacking_;
     const auto inspect = [&] { return driver.inspect(storage_, limits_, depth_ == Depth::kFull, found); };
     PLATTER_TRY(Try(driver, inspect));
     AddFew(std::move(found.findings));
@@ -291,7 +291,7 @@ class Inspection final {
   // What the bytes of a disk are, as they stand.
   Result<Report> LookAt(const ContainerDriver& driver, const std::shared_ptr<Storage>& bytes) {
     const std::uint64_t before = stream_ == nullptr ? 0 : stream_->misses();
-    auto inspected = Inspection(bytes, stream_, nullptr, depth_, limits_, tally_, Place::kContainer).Run();
+    auto inspected = Inspection(bytes, stream_, nullptr, depth_, limits_, unpacking_, Place::kContainer).Run();
     if (inspected.ok() || stream_ == nullptr || stream_->misses() == before) return inspected;
     AddUnseen(driver.name);
     return Report{};
@@ -303,9 +303,9 @@ class Inspection final {
     if (!compression) return Report{};  // a finding of the container's
     if (stream_ != nullptr) return LookIntoStream(driver, disk.bytes, *compression);
     if (depth_ == Depth::kStreaming) return LookWhilePassing(disk.bytes, *compression);
-    auto unpacked = codec::UnpackedStorage::Make(disk.bytes, *compression, codec::kOnTopOfUploads, tally_);
+    auto unpacked = codec::UnpackedStorage::Make(disk.bytes, *compression, codec::kOnTopOfUploads, unpacking_);
     if (unpacked.ok())
-      return Inspection(unpacked.value(), nullptr, nullptr, depth_, limits_, tally_, Place::kContainer).Run();
+      return Inspection(unpacked.value(), nullptr, nullptr, depth_, limits_, unpacking_, Place::kContainer).Run();
     if (unpacked.error().kind() == ErrorKind::kIo) return std::move(unpacked).error();
     report_.findings.push_back(StreamFinding(unpacked.error()));
     return Report{};
@@ -325,7 +325,7 @@ class Inspection final {
 
   // Of a file, the same as of a stream.
   Result<Report> LookWhilePassing(const std::shared_ptr<Storage>& bytes, codec::Compression compression) {
-    UnpackedStream stream(bytes->name(), compression);
+    UnpackedStream stream(bytes->name(), compression, unpacking_.memory);
     stream.Expect(bytes->size());
     std::vector<std::byte> piece;
     for (std::uint64_t at = 0; at < bytes->size(); at += piece.size()) {
@@ -334,7 +334,7 @@ class Inspection final {
       const std::uint64_t before = stream.made();
       stream.Append(piece);
       while (stream.Advance()) PLATTER_TRY(LookAtWindow(stream, false));
-      if (tally_) tally_(stream.made() - before);
+      if (unpacking_.tally) unpacking_.tally(stream.made() - before);
     }
     stream.Finish();
     while (stream.Advance()) PLATTER_TRY(LookAtWindow(stream, false));
@@ -343,7 +343,7 @@ class Inspection final {
 
   Result<Report> LookAtWindow(UnpackedStream& stream, bool last = true) {
     StreamWindow& window = *stream.window();
-    auto report = Inspection(stream.window(), &window, nullptr, depth_, limits_, tally_, Place::kUnpacked).Run();
+    auto report = Inspection(stream.window(), &window, nullptr, depth_, limits_, unpacking_, Place::kUnpacked).Run();
     window.KeepWhatWasMissed();
     if (last && stream.damage()) report_.findings.push_back(*stream.damage());
     // How far a damaged stream goes is no size of a disk.
@@ -467,7 +467,7 @@ class Inspection final {
   UnpackedParts* parts_;
   Depth depth_;
   const Limits& limits_;
-  const Tally& tally_;
+  const Unpacking& unpacking_;
   Place place_;
   DenyGate gate_;
   Report report_;
@@ -476,8 +476,8 @@ class Inspection final {
 }  // namespace
 
 Result<Report> InspectStorage(const std::shared_ptr<Storage>& storage, const StreamWindow* stream, UnpackedParts* parts,
-                              Depth depth, const Limits& limits, const Tally& tally) {
-  return Inspection(storage, stream, parts, depth, limits, tally, Place::kFile).Run();
+                              Depth depth, const Limits& limits, const Unpacking& unpacking) {
+  return Inspection(storage, stream, parts, depth, limits, unpacking, Place::kFile).Run();
 }
 
 }  // namespace platter::inspect

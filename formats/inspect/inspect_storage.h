@@ -6,7 +6,7 @@
 #include "formats/core/limits.h"
 #include "formats/core/result.h"
 #include "formats/core/storage.h"
-#include "formats/core/tally.h"
+#include "formats/core/unpacking.h"
 #include "formats/inspect/report.h"
 #include "formats/inspect/stream_window.h"
 #include "formats/inspect/unpacked_parts.h"
@@ -20,9 +20,9 @@ enum class Depth : std::uint8_t {
 
 // Recognises `storage` and collects what its formats find, through the parsers that open uses; opens no other file.
 // `stream`: the same storage where it is a stream, null for a file; what its bytes were missing for is left out.
-// `parts`: what of the stream is decompressed while it passes by; null for a file, of which `tally` counts it. The
+// `parts`: what of the stream is decompressed while it passes by; null for a file, which `unpacking` is for. The
 // verdict is not set. kIo of a file, and nothing else: what is wrong with the image is in the report.
 Result<Report> InspectStorage(const std::shared_ptr<Storage>& storage, const StreamWindow* stream, UnpackedParts* parts,
-                              Depth depth, const Limits& limits, const Tally& tally = {});
+                              Depth depth, const Limits& limits, const Unpacking& unpacking = {});
 
 }  // namespace platter::inspect

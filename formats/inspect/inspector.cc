@@ -6,7 +6,9 @@
 namespace platter::inspect {
 
 Inspector::Inspector(Options options)
-    : options_(std::move(options)), window_(std::make_shared<StreamWindow>(options_.name)), parts_(window_) {}
+    : options_(std::move(options)),
+      window_(std::make_shared<StreamWindow>(options_.name)),
+      parts_(window_, options_.unpacking.memory) {}
 
 void Inspector::Feed(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
@@ -44,7 +46,7 @@ Report Inspector::Finish() {
 Result<Report> InspectFile(const std::shared_ptr<Storage>& file, const Options& options, Depth depth) {
   // A file's tables need not be held: what is too large for a stream is not too large for a check.
   const Limits limits = depth == Depth::kFull ? Limits{} : options.limits;
-  Report report = PLATTER_TRY(InspectStorage(file, nullptr, nullptr, depth, limits, options.tally));
+  Report report = PLATTER_TRY(InspectStorage(file, nullptr, nullptr, depth, limits, options.unpacking));
   Judge(report, options.policy, true);
   return report;
 }

@@ -9,7 +9,7 @@
 #include "formats/core/limits.h"
 #include "formats/core/result.h"
 #include "formats/core/storage.h"
-#include "formats/core/tally.h"
+#include "formats/core/unpacking.h"
 #include "formats/inspect/inspect_storage.h"
 #include "formats/inspect/policy.h"
 #include "formats/inspect/report.h"
@@ -22,12 +22,14 @@ struct Options {
   Policy policy = {};
   Limits limits = {.table_cache = std::uint64_t{64} << 10, .metadata_bytes = std::uint64_t{256} << 10};
   std::string name = "upload";  // of the file, in messages
-  Tally tally = {};             // of what InspectFile decompresses; an Inspector is asked for it
+  // The tally is told of what InspectFile decompresses; an Inspector is asked for it.
+  Unpacking unpacking = {};
 };
 
 // Feed it a stream front to back; at most 1 MiB of it is held, and as much of what up to two compressed disks in it
 // unpack to, besides what their decoders hold (codec::kMostWindow each, at most). The report does not depend on the
-// pieces in which the bytes come. One thread at a time.
+// pieces in which the bytes come. One thread at a time. Feed, Finish and InspectFile throw std::bad_alloc where a
+// decoder gets no memory; nothing is to be expected of an Inspector after it.
 class Inspector {
  public:
   explicit Inspector(Options options);

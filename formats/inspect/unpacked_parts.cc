@@ -17,7 +17,7 @@ UnpackedStream* UnpackedParts::Of(std::uint64_t begin, std::uint64_t end, codec:
   const std::uint64_t position = whole_->position();
   std::vector<std::byte> here(begin < position ? std::min(end, position) - begin : 0);
   if (here.size() > StreamWindow::kHead || !whole_->ReadAt(begin, here).ok()) return nullptr;
-  auto stream = std::make_unique<UnpackedStream>(whole_->name(), compression);
+  auto stream = std::make_unique<UnpackedStream>(whole_->name(), compression, memory_);
   stream->Append(here);
   if (position >= end || whole_->size() == position) stream->Finish();
   parts_.push_back({begin, end, std::move(stream)});

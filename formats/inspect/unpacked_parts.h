@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "formats/containers/codec/decoder.h"
+#include "formats/core/memory_budget.h"
 #include "formats/inspect/stream_window.h"
 #include "formats/inspect/unpacked_stream.h"
 
@@ -19,7 +20,9 @@ class UnpackedParts {
   // Each takes as much as the upload itself, and a decoder.
   static constexpr std::size_t kMost = 2;
 
-  explicit UnpackedParts(std::shared_ptr<StreamWindow> whole) : whole_(std::move(whole)) {}
+  // Decoders count against `memory`, which outlives them; null: against nothing.
+  UnpackedParts(std::shared_ptr<StreamWindow> whole, MemoryBudget* memory)
+      : whole_(std::move(whole)), memory_(memory) {}
 
   // The stream in the bytes from `begin` to `end` of the upload; to its end where `end` is StreamWindow::kEndless or
   // more. Asked for the first time, it is decompressed from now on. Null where its beginning has passed by, and where
@@ -47,6 +50,7 @@ class UnpackedParts {
   };
 
   std::shared_ptr<StreamWindow> whole_;
+  MemoryBudget* memory_;
   std::vector<Part> parts_;
 };
 

@@ -26,8 +26,10 @@ Finding StreamFinding(const Error& error) {
   return finding;
 }
 
-UnpackedStream::UnpackedStream(const std::string& name, codec::Compression compression)
-    : window_(std::make_shared<StreamWindow>(name)), decoder_(codec::MakeDecoder(compression)), piece_(kPiece) {}
+UnpackedStream::UnpackedStream(const std::string& name, codec::Compression compression, MemoryBudget* memory)
+    : window_(std::make_shared<StreamWindow>(name)),
+      decoder_(codec::MakeDecoder(compression, memory)),
+      piece_(kPiece) {}
 
 void UnpackedStream::Append(std::span<const std::byte> stored) {
   stored_ += stored.size();

@@ -11,6 +11,7 @@
 
 #include "formats/containers/codec/decoder.h"
 #include "formats/core/finding.h"
+#include "formats/core/memory_budget.h"
 #include "formats/core/result.h"
 #include "formats/inspect/stream_window.h"
 
@@ -20,7 +21,8 @@ namespace platter::inspect {
 // thread.
 class UnpackedStream {
  public:
-  UnpackedStream(const std::string& name, codec::Compression compression);
+  // The decoder counts against `memory`, which outlives it; null: against nothing.
+  UnpackedStream(const std::string& name, codec::Compression compression, MemoryBudget* memory = nullptr);
 
   // What has been decompressed so far; finished at the stream's end, be it damaged or not.
   const std::shared_ptr<StreamWindow>& window() const noexcept { return window_; }

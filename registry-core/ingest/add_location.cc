@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <span>
 #include <utility>
@@ -145,7 +146,11 @@ Result<Found> Inspected(const IngestContext& context, const StagingArea& staging
   const std::uint64_t length = storage.value()->size();
   PLATTER_CHECK(CheckSize(context, image, length));
   const inspect::Policy policy = PolicyFor(context.rules, image);
-  auto inspected = inspect::InspectFile(storage.value(), {.policy = policy}, inspect::Depth::kFull);
+  auto inspected = WithinMemory([&] {
+    return inspect::InspectFile(storage.value(), {.policy = policy, .unpacking = {.memory = context.unpack_memory}},
+                                inspect::Depth::kFull);
+  });
+  if (!inspected.ok() && inspected.error().os_error() == ENOMEM) return std::move(inspected).error();
   if (!inspected.ok()) return OfLocation(inspected.error());
   inspect::Report report = Rejudged(std::move(inspected).value(), context.rules, policy, true);
   if (report.verdict != inspect::Verdict::kAccepted) return RefusalOf(std::move(report), policy, refusal);

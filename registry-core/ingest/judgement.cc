@@ -3,9 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 namespace platter::registry {
+
+Error NoMemoryNow() {
+  return Error::FromErrno(ENOMEM, "what the image is compressed with takes more memory than is left now")
+      .Try("try it again when other uploads have ended");
+}
+
 inspect::Policy PolicyFor(const IngestRules& rules, const ImageRecord& image) {
   inspect::Policy policy = rules.policy;
   const std::string& disk = image.disk_format.value_or("");

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <string>
 
 #include "formats/core/result.h"
@@ -12,6 +13,19 @@
 #include "registry-core/model/image_record.h"
 
 namespace platter::registry {
+
+// The error for an image that cannot be unpacked now, and can be later: kIo, ENOMEM.
+Error NoMemoryNow();
+
+// What `step` answers, or NoMemoryNow where it finds no memory.
+template <class Step>
+auto WithinMemory(Step step) -> decltype(step()) {
+  try {
+    return step();
+  } catch (const std::bad_alloc&) {
+    return NoMemoryNow();
+  }
+}
 
 // What a record declares, in the policy's words.
 inspect::Policy PolicyFor(const IngestRules& rules, const ImageRecord& image);

@@ -37,7 +37,7 @@ class ImageUpload final : public Upload {
         during_(way == Way::kDirect ? Status::kSaving : Status::kImporting),
         declared_size_(declared_size),
         policy_(PolicyFor(context.rules, image_)),
-        inspector_({.policy = policy_}) {}
+        inspector_({.policy = policy_, .unpacking = {.memory = context.unpack_memory}}) {}
   ~ImageUpload() override {
     if (begun_ && !ended_) (void)End(Error(ErrorKind::kCancelled, "the connection was broken off"));
   }
@@ -174,7 +174,7 @@ Result<> ImageUpload::MoveRecord(Status before) {
 
 Result<> ImageUpload::Feed(std::span<const std::byte> bytes) {
   if (ended_) return Error(ErrorKind::kInvalid, "the upload has ended");
-  auto taken = Take(bytes);
+  auto taken = WithinMemory([&] { return Take(bytes); });
   if (!taken.ok()) return End(std::move(taken).error());
   return Done{};
 }
@@ -229,7 +229,7 @@ Result<> ImageUpload::CheckWanted() {
 
 Result<ImageRecord> ImageUpload::Finish() {
   if (ended_) return Error(ErrorKind::kInvalid, "the upload has ended");
-  auto finished = FinishOrFail();
+  auto finished = WithinMemory([&] { return FinishOrFail(); });
   if (!finished.ok()) return End(std::move(finished).error());
   ended_ = true;
   return finished;
@@ -259,7 +259,8 @@ Result<inspect::Report> ImageUpload::InspectStored() {
   if (stored->size() != position_) {
     return Error(ErrorKind::kIo, "the store holds fewer bytes than it was given").Found(stored->size());
   }
-  return inspect::InspectFile(stored, {.policy = policy_}, inspect::Depth::kFull);
+  return inspect::InspectFile(stored, {.policy = policy_, .unpacking = {.memory = context_.unpack_memory}},
+                              inspect::Depth::kFull);
 }
 
 Result<> ImageUpload::CheckStored() {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "convert/hash/digest_pool.h"
+#include "formats/core/memory_budget.h"
 #include "formats/core/result.h"
 #include "formats/inspect/policy.h"
 #include "formats/inspect/report.h"
@@ -36,7 +37,13 @@ struct IngestContext {
   StoreSet& stores;
   std::shared_ptr<DigestPool> digests;
   IngestRules rules;
+  // For what decoders of compressed content hold, of all uploads and imports together; null: there is no limit but the
+  // host's. One upload may need kMostUnpackMemory.
+  MemoryBudget* unpack_memory = nullptr;
 };
+
+// Two decoders with the largest windows (codec::kMostWindow), and what is held for reading in their streams.
+inline constexpr std::uint64_t kMostUnpackMemory = std::uint64_t{320} << 20;
 
 // Why an upload ended early, beyond the error's text.
 struct Refusal {
@@ -50,10 +57,10 @@ struct UploadTargets {
   bool all_must_succeed = true;     // false: one is enough, and the others are left out
 };
 
-// One image's bytes on their way in. Fed by one thread at a time; holds at most 8 MiB while they arrive, and what the
-// windows of compressed content take (codec::kMostWindow each, two at a time at most). Every way out
-// of it leaves the record where the state machine says and nothing in the store that no active record names: destroyed
-// before Finish it is a broken connection.
+// One image's bytes on their way in. Fed by one thread at a time; holds at most 8 MiB while they arrive, and what
+// decoders of compressed content take of IngestContext's unpack_memory. Every way out of it leaves the record where the
+// state machine says and nothing in the store that no active record names: destroyed before Finish it is a broken
+// connection.
 //
 // What decides is the inspection of the stored file at full depth, under the policy and what the record declares. What
 // even that leaves undecided (a wrapping that is not looked into, a table too large to hold) is refused, with the code
@@ -77,8 +84,8 @@ class Upload {
   virtual ~Upload() = default;
 
   // The bytes that follow. An error ends the upload; the record is then back in queued. kDenied: what was found is not
-  // what the record declares, or is unsafe (refusal() says more); kLimit: too large, over quota; kIo: the store failed;
-  // kCancelled: the image was deleted meanwhile.
+  // what the record declares, or is unsafe (refusal() says more); kLimit: too large, over quota; kIo: the store failed,
+  // or (ENOMEM) there is no memory to unpack it now; kCancelled: the image was deleted meanwhile.
   virtual Result<> Feed(std::span<const std::byte> bytes) = 0;
   // The last byte has come: the stored file is inspected whole, and the record becomes active with its size, virtual
   // size and digests in one transaction. The record, or as Feed.

@@ -220,5 +220,50 @@ TEST(UnpackedStorage, StopsAReaderWhoGoesBackTooOften) {
   EXPECT_LT(turns, 1000);
 }
 
+// What a decoder holds for a stream comes out of the budget while it lives, and a stream that asks for more than is
+// left is an error that leaves the budget as it was.
+struct Window {
+  std::string name;
+  Compression compression;
+  std::string pack;      // shell words: 40 MB of zeros into "z"
+  std::uint64_t window;  // bytes that the decoder holds at least
+};
+void PrintTo(const Window& window, std::ostream* out) { *out << window.name; }
+
+const std::vector<Window> kWindows = {
+    {"Bzip2", Compression::kBzip2, "bzip2 -9 > z", std::uint64_t{3} << 20},
+    {"Xz", Compression::kXz, "xz --lzma2=preset=0,dict=32MiB > z", std::uint64_t{32} << 20},
+    {"Zstd", Compression::kZstd, "zstd -q -1 --zstd=wlog=25 > z", std::uint64_t{32} << 20},
+};
+
+class DecoderMemory : public testing::TestWithParam<Window> {};
+
+TEST_P(DecoderMemory, CountsAgainstTheBudget) {
+  const Press press;
+  press.Shell("head -c 40000000 /dev/zero | " + GetParam().pack);
+  const std::vector<std::byte> input = FileBytes(press.File("z"));
+  std::vector<std::byte> output(std::size_t{1} << 20);
+  MemoryBudget enough(GetParam().window * 2);
+  {
+    const auto decoder = codec::MakeDecoder(GetParam().compression, &enough);
+    ASSERT_TRUE(decoder->Decode(input, output).ok());
+    EXPECT_GE(enough.used(), GetParam().window);
+    const auto another = codec::MakeDecoder(GetParam().compression, &enough);
+    EXPECT_THROW((void)another->Decode(input, output), std::bad_alloc);
+  }
+  EXPECT_EQ(enough.used(), 0U);
+  MemoryBudget little(GetParam().window - 1);
+  EXPECT_THROW(
+      {
+        const auto decoder = codec::MakeDecoder(GetParam().compression, &little);
+        (void)decoder->Decode(input, output);
+      },
+      std::bad_alloc);
+  EXPECT_EQ(little.used(), 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Codecs, DecoderMemory, testing::ValuesIn(kWindows),
+                         [](const auto& row) { return row.param.name; });
+
 }  // namespace
 }  // namespace platter::test

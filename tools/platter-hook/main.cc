@@ -47,7 +47,7 @@ Result<inspect::Report> InspectStream(ImageFile& file, const inspect::Options& o
   while (const std::size_t got = PLATTER_TRY(file.ReadNext(piece))) {
     const std::uint64_t before = inspector.unpacked();
     inspector.Feed(std::span(piece).first(got));
-    options.tally(inspector.unpacked() - before);
+    options.unpacking.tally(inspector.unpacked() - before);
   }
   return inspector.Finish();
 }
@@ -78,7 +78,7 @@ int Inspect(const Arguments& arguments) {
   options.name = file->name();
   CpuBudget budget;
   file->Earn(budget);
-  options.tally = [&budget](std::uint64_t bytes) { budget.AddUnpacked(bytes); };
+  options.unpacking.tally = [&budget](std::uint64_t bytes) { budget.AddUnpacked(bytes); };
   const auto report =
       file->seekable() ? inspect::InspectFile(file, options, arguments.depth) : InspectStream(*file, options);
   if (!report.ok()) return Fail(report.error(), &sandbox);

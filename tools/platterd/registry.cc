@@ -83,7 +83,8 @@ struct Registry::Parts {
         catalog(std::move(opened)),
         stores(std::move(opened_stores)),
         staging(std::move(opened_staging)),
-        ingest{*catalog, stores, std::move(digests), settings.ingest},
+        unpack_memory(settings.unpack_memory),
+        ingest{*catalog, stores, std::move(digests), settings.ingest, &unpack_memory},
         imports(ingest, staging, ImportsOf(settings, log, metrics)),
         authenticator(MakeAuthenticator(settings, log)),
         backend{options,
@@ -116,6 +117,7 @@ struct Registry::Parts {
   const std::unique_ptr<registry::Catalog> catalog;
   registry::StoreSet stores;
   const registry::StagingArea staging;
+  MemoryBudget unpack_memory;
   const registry::IngestContext ingest;
   registry::Imports imports;
   const std::unique_ptr<Authenticator> authenticator;

@@ -4,14 +4,16 @@
 #include <limits>
 #include <new>
 
+#include "formats/containers/codec/allocation.h"
 #include "formats/containers/codec/member_decoder.h"
+#include "formats/core/checked.h"
 
 namespace platter::codec {
 namespace {
 
 class Bzip2Decoder final : public MemberDecoder {
  public:
-  Bzip2Decoder() : MemberDecoder(0) {}
+  explicit Bzip2Decoder(MemoryBudget* memory) : MemberDecoder(0), memory_(memory) {}
   Bzip2Decoder(const Bzip2Decoder&) = delete;
   Bzip2Decoder& operator=(const Bzip2Decoder&) = delete;
   ~Bzip2Decoder() override { Close(); }
@@ -27,6 +29,9 @@ class Bzip2Decoder final : public MemberDecoder {
   Result<> Start() override {
     Close();
     stream_ = {};
+    stream_.bzalloc = Allocate;
+    stream_.bzfree = Free;
+    stream_.opaque = memory_;
     if (BZ2_bzDecompressInit(&stream_, 0, 0) != BZ_OK) throw std::bad_alloc();
     open_ = true;
     return Done{};
@@ -54,17 +59,24 @@ class Bzip2Decoder final : public MemberDecoder {
   }
 
  private:
+  static void* Allocate(void* memory, int items, int size) noexcept {
+    const auto bytes = CheckedMultiply(static_cast<std::size_t>(items), static_cast<std::size_t>(size));
+    return bytes ? AllocateWithin(static_cast<MemoryBudget*>(memory), *bytes) : nullptr;
+  }
+  static void Free(void* memory, void* address) noexcept { FreeWithin(static_cast<MemoryBudget*>(memory), address); }
+
   void Close() noexcept {
     if (open_) BZ2_bzDecompressEnd(&stream_);
     open_ = false;
   }
 
+  MemoryBudget* memory_;
   bz_stream stream_{};
   bool open_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<Decoder> MakeBzip2Decoder() { return std::make_unique<Bzip2Decoder>(); }
+std::unique_ptr<Decoder> MakeBzip2Decoder(MemoryBudget* memory) { return std::make_unique<Bzip2Decoder>(memory); }
 
 }  // namespace platter::codec

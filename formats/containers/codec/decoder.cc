@@ -11,7 +11,7 @@ struct Codec {
   Compression compression;
   std::string_view name;
   std::string_view mark;  // first bytes
-  std::unique_ptr<Decoder> (*make)();
+  std::unique_ptr<Decoder> (*make)(MemoryBudget* memory);
 };
 constexpr std::array kCodecs = {
     Codec{Compression::kGzip, "gzip", "\x1F\x8B\x08", MakeGzipDecoder},  // RFC 1952, 2.3.1
@@ -48,7 +48,9 @@ std::optional<Compression> FindCompression(std::string_view name) noexcept {
   return found == kCodecs.end() ? std::nullopt : std::optional(found->compression);
 }
 
-std::unique_ptr<Decoder> MakeDecoder(Compression compression) { return CodecOf(compression).make(); }
+std::unique_ptr<Decoder> MakeDecoder(Compression compression, MemoryBudget* memory) {
+  return CodecOf(compression).make(memory);
+}
 
 Error StreamError(ErrorKind kind, std::string what, std::string field, std::string_view found) {
   Error error = Error(kind, std::move(what)).At("compressed stream", std::move(field));

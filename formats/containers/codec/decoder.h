@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "formats/core/finding.h"
+#include "formats/core/memory_budget.h"
 #include "formats/core/result.h"
 
 namespace platter::codec {
@@ -60,6 +61,7 @@ class Decoder {
   virtual std::unique_ptr<Decoder> Clone() const = 0;
 };
 
-std::unique_ptr<Decoder> MakeDecoder(Compression compression);
+// What the decoder holds for its window counts against `memory`, which outlives it; null: against nothing.
+std::unique_ptr<Decoder> MakeDecoder(Compression compression, MemoryBudget* memory = nullptr);
 
 }  // namespace platter::codec

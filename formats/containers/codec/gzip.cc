@@ -54,6 +54,7 @@ class GzipDecoder final : public MemberDecoder {
 
 }  // namespace
 
-std::unique_ptr<Decoder> MakeGzipDecoder() { return std::make_unique<GzipDecoder>(); }
+// Its state has one size, which is no window that somebody asks for.
+std::unique_ptr<Decoder> MakeGzipDecoder(MemoryBudget*) { return std::make_unique<GzipDecoder>(); }
 
 }  // namespace platter::codec

@@ -56,9 +56,9 @@ class MemberDecoder : public Decoder {
 // An error of a stream: `field` as in kFindingRules.
 Error StreamError(ErrorKind kind, std::string what, std::string field, std::string_view found = "");
 
-std::unique_ptr<Decoder> MakeGzipDecoder();
-std::unique_ptr<Decoder> MakeBzip2Decoder();
-std::unique_ptr<Decoder> MakeXzDecoder();
-std::unique_ptr<Decoder> MakeZstdDecoder();
+std::unique_ptr<Decoder> MakeGzipDecoder(MemoryBudget* memory);
+std::unique_ptr<Decoder> MakeBzip2Decoder(MemoryBudget* memory);
+std::unique_ptr<Decoder> MakeXzDecoder(MemoryBudget* memory);
+std::unique_ptr<Decoder> MakeZstdDecoder(MemoryBudget* memory);
 
 }  // namespace platter::codec

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kPiece = std::size_t{256} << 10;
 constexpr std::uint64_t kDeflateRatio = 1032;  // the best that deflate can do: 258 bytes in two bits
 constexpr std::size_t kMostMarks = 96;
+constexpr std::uint64_t kMarks = std::uint64_t{8} << 20;  // bytes of them, at most
 constexpr std::uint64_t kFirstSpacing = std::uint64_t{4} << 20;
 
 }  // namespace
@@ -31,17 +32,18 @@ Error TooLarge(std::uint64_t stored, std::uint64_t on_top) {
       .Allowed(fmt::format("at most {} for {} stored bytes", most, stored));
 }
 
-UnpackedStorage::UnpackedStorage(std::shared_ptr<Storage> stored, Compression compression, Tally tally)
+UnpackedStorage::UnpackedStorage(std::shared_ptr<Storage> stored, Compression compression, Unpacking unpacking)
     : ReadOnlyStorage(stored->name()),
       stored_(std::move(stored)),
       compression_(compression),
-      tally_(std::move(tally)),
+      unpacking_(std::move(unpacking)),
+      share_(unpacking_.memory, kHeld + kMarks),
       spacing_(kFirstSpacing) {
   marks_.emplace_back();
 }
 
 Result<std::shared_ptr<UnpackedStorage>> UnpackedStorage::Make(std::shared_ptr<Storage> stored, Compression compression,
-                                                               std::uint64_t on_top, Tally tally) {
+                                                               std::uint64_t on_top, Unpacking unpacking) {
   std::array<std::byte, 8> head{};
   const auto part = std::span(head).first(std::min<std::uint64_t>(head.size(), stored->size()));
   PLATTER_CHECK(stored->ReadAt(0, part));
@@ -49,7 +51,7 @@ Result<std::shared_ptr<UnpackedStorage>> UnpackedStorage::Make(std::shared_ptr<S
     return Error(ErrorKind::kNotThisFormat, fmt::format("not a {} stream", CompressionName(compression)))
         .In(stored->name());
   }
-  std::shared_ptr<UnpackedStorage> unpacked(new UnpackedStorage(std::move(stored), compression, std::move(tally)));
+  std::shared_ptr<UnpackedStorage> unpacked(new UnpackedStorage(std::move(stored), compression, std::move(unpacking)));
   auto measured = unpacked->Measure(on_top);
   if (!measured.ok()) return std::move(measured).error().In(unpacked->name());
   return unpacked;
@@ -83,7 +85,7 @@ void UnpackedStorage::AddMark(const Cursor& cursor) {
 }
 
 void UnpackedStorage::Restart(Cursor& cursor, const Mark& mark) {
-  cursor.decoder = mark.state == nullptr ? MakeDecoder(compression_) : mark.state->Clone();
+  cursor.decoder = mark.state == nullptr ? MakeDecoder(compression_, unpacking_.memory) : mark.state->Clone();
   cursor.unpacked = mark.unpacked;
   cursor.stored = mark.stored;
   cursor.input.clear();
@@ -114,7 +116,7 @@ Result<std::size_t> UnpackedStorage::Decompress(Cursor& cursor, std::span<std::b
   }
   cursor.unpacked += filled;
   decompressed_ += filled;
-  if (tally_) tally_(filled);
+  if (unpacking_.tally) unpacking_.tally(filled);
   return filled;
 }
 

@@ -13,7 +13,7 @@
 
 #include "formats/containers/codec/decoder.h"
 #include "formats/core/read_only_storage.h"
-#include "formats/core/tally.h"
+#include "formats/core/unpacking.h"
 
 namespace platter::codec {
 
@@ -40,9 +40,10 @@ class UnpackedStorage final : public ReadOnlyStorage {
   static constexpr std::uint64_t kMostPasses = 16;
 
   // Reads all of `stored`. kNotThisFormat where it does not begin as `compression` does; kLimit beyond MostUnpacked; as
-  // Decoder; kIo. `tally` counts what is decompressed, now and later, as often as it is.
+  // Decoder; kIo. The tally counts what is decompressed, now and later, as often as it is; what is held for reading
+  // counts as decoders do.
   static Result<std::shared_ptr<UnpackedStorage>> Make(std::shared_ptr<Storage> stored, Compression compression,
-                                                       std::uint64_t on_top, Tally tally = {});
+                                                       std::uint64_t on_top, Unpacking unpacking = {});
 
   std::uint64_t size() const noexcept override { return size_; }
   std::uint64_t allocated_size() const noexcept override { return stored_->allocated_size(); }
@@ -74,7 +75,7 @@ class UnpackedStorage final : public ReadOnlyStorage {
     std::list<std::uint64_t>::iterator age;
   };
 
-  UnpackedStorage(std::shared_ptr<Storage> stored, Compression compression, Tally tally);
+  UnpackedStorage(std::shared_ptr<Storage> stored, Compression compression, Unpacking unpacking);
   Result<> Measure(std::uint64_t on_top);
   // Fills `out` as far as the stream goes.
   Result<std::size_t> Decompress(Cursor& cursor, std::span<std::byte> out);
@@ -88,7 +89,8 @@ class UnpackedStorage final : public ReadOnlyStorage {
 
   std::shared_ptr<Storage> stored_;
   Compression compression_;
-  Tally tally_;
+  Unpacking unpacking_;
+  MemoryBudget::Share share_;  // for what is held, and the marks
   std::uint64_t size_ = 0;
   std::vector<Mark> marks_;  // in order; the first is the front
   std::uint64_t spacing_;    // unpacked bytes between two of them, at least

@@ -3,7 +3,9 @@
 
 #include <new>
 
+#include "formats/containers/codec/allocation.h"
 #include "formats/containers/codec/member_decoder.h"
+#include "formats/core/checked.h"
 
 namespace platter::codec {
 namespace {
@@ -14,7 +16,9 @@ constexpr std::uint64_t kOnTop = std::uint64_t{1} << 20;
 class XzDecoder final : public MemberDecoder {
  public:
   // Stream padding: section 2.2.
-  XzDecoder() : MemberDecoder(4) {}
+  explicit XzDecoder(MemoryBudget* memory) : MemberDecoder(4), allocator_{Allocate, Free, memory} {
+    stream_.allocator = &allocator_;
+  }
   XzDecoder(const XzDecoder&) = delete;
   XzDecoder& operator=(const XzDecoder&) = delete;
   ~XzDecoder() override { lzma_end(&stream_); }
@@ -65,11 +69,18 @@ class XzDecoder final : public MemberDecoder {
   }
 
  private:
+  static void* Allocate(void* memory, std::size_t items, std::size_t size) noexcept {
+    const auto bytes = CheckedMultiply(items, size);
+    return bytes ? AllocateWithin(static_cast<MemoryBudget*>(memory), *bytes) : nullptr;
+  }
+  static void Free(void* memory, void* address) noexcept { FreeWithin(static_cast<MemoryBudget*>(memory), address); }
+
+  lzma_allocator allocator_;
   lzma_stream stream_ = LZMA_STREAM_INIT;
 };
 
 }  // namespace
 
-std::unique_ptr<Decoder> MakeXzDecoder() { return std::make_unique<XzDecoder>(); }
+std::unique_ptr<Decoder> MakeXzDecoder(MemoryBudget* memory) { return std::make_unique<XzDecoder>(memory); }
 
 }  // namespace platter::codec

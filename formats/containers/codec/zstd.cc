@@ -1,17 +1,17 @@
 // zstd: RFC 8878, by its library.
 #include <zstd.h>
 
-#include <bit>
 #include <new>
 
 #include "formats/containers/codec/member_decoder.h"
+#include "formats/containers/codec/zstd_stream.h"
 
 namespace platter::codec {
 namespace {
 
 class ZstdDecoder final : public MemberDecoder {
  public:
-  ZstdDecoder() : MemberDecoder(0), state_(ZSTD_createDStream()) {}
+  explicit ZstdDecoder(MemoryBudget* memory) : MemberDecoder(0), state_(MakeZstdStream(memory)) {}
 
   std::unique_ptr<Decoder> Clone() const override { return nullptr; }
 
@@ -23,9 +23,7 @@ class ZstdDecoder final : public MemberDecoder {
   }
 
   Result<> Start() override {
-    if (state_ == nullptr) throw std::bad_alloc();
     ZSTD_DCtx_reset(state_.get(), ZSTD_reset_session_only);
-    ZSTD_DCtx_setParameter(state_.get(), ZSTD_d_windowLogMax, std::countr_zero(kMostWindow));
     return Done{};
   }
 
@@ -49,14 +47,11 @@ class ZstdDecoder final : public MemberDecoder {
   }
 
  private:
-  struct Free {
-    void operator()(ZSTD_DStream* state) const { ZSTD_freeDStream(state); }
-  };
-  std::unique_ptr<ZSTD_DStream, Free> state_;
+  ZstdStream state_;
 };
 
 }  // namespace
 
-std::unique_ptr<Decoder> MakeZstdDecoder() { return std::make_unique<ZstdDecoder>(); }
+std::unique_ptr<Decoder> MakeZstdDecoder(MemoryBudget* memory) { return std::make_unique<ZstdDecoder>(memory); }
 
 }  // namespace platter::codec

@@ -34,9 +34,11 @@ Error Differs(std::string what, std::string field, const BlobDigest& found, cons
 // threads.
 class LayerReader {
  public:
-  LayerReader(const Layer& layer, const std::shared_ptr<Storage>& stored, const Limits& limits)
+  LayerReader(const Layer& layer, const std::shared_ptr<Storage>& stored, const Limits& limits,
+              MemoryBudget* memory = nullptr)
       : layer_(layer),
         stored_(stored),
+        memory_(memory),
         most_(MostUnpacked(stored->size(), limits)),
         stored_digest_(layer.digest ? layer.digest->algorithm : DigestAlgorithm::kSha256),
         unpacked_digest_(layer.diff_id.algorithm) {}
@@ -45,7 +47,7 @@ class LayerReader {
     measure_.compression = PLATTER_TRY(FindCompression(*stored_));
     const bool plain = measure_.compression == Compression::kNone;
     twice_ = layer_.digest && !(plain && layer_.digest->algorithm == layer_.diff_id.algorithm);
-    stream_ = PLATTER_TRY(LayerStream::Open(stored_, twice_ ? &stored_digest_ : nullptr));
+    stream_ = PLATTER_TRY(LayerStream::Open(stored_, twice_ ? &stored_digest_ : nullptr, memory_));
     return Done{};
   }
 
@@ -77,6 +79,7 @@ class LayerReader {
  private:
   const Layer& layer_;
   const std::shared_ptr<Storage>& stored_;
+  MemoryBudget* memory_;
   std::uint64_t most_;
   Hasher stored_digest_;
   Hasher unpacked_digest_;
@@ -226,14 +229,14 @@ std::uint64_t MostUnpacked(std::uint64_t stored, const Limits& limits) noexcept 
 }
 
 Result<LayerMeasure> MeasureLayer(const Layer& layer, const std::shared_ptr<Storage>& stored, const Limits& limits,
-                                  const Tally& tally) {
-  LayerReader reader(layer, stored, limits);
+                                  const Unpacking& unpacking) {
+  LayerReader reader(layer, stored, limits, unpacking.memory);
   PLATTER_CHECK(reader.Open());
   std::vector<std::byte> piece(kLayerPiece);
   for (bool more = true; more;) {
     const std::size_t length = PLATTER_TRY(reader.Read(piece));
     reader.Hash(std::span(piece).first(length));
-    if (tally) tally(length);
+    if (unpacking.tally) unpacking.tally(length);
     more = length == piece.size();
   }
   return reader.Finish();

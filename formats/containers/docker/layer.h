@@ -14,7 +14,7 @@
 #include "formats/core/limits.h"
 #include "formats/core/result.h"
 #include "formats/core/storage.h"
-#include "formats/core/tally.h"
+#include "formats/core/unpacking.h"
 
 namespace platter::docker {
 
@@ -30,7 +30,7 @@ std::uint64_t MostUnpacked(std::uint64_t stored, const Limits& limits) noexcept;
 // Reads all of it, and compares digests. kCorrupt where they differ ("layer", "digest" or "diff_id") and for a damaged
 // stream; kLimit beyond MostUnpacked; as LayerStream.
 Result<LayerMeasure> MeasureLayer(const Layer& layer, const std::shared_ptr<Storage>& stored, const Limits& limits,
-                                  const Tally& tally = {});
+                                  const Unpacking& unpacking = {});
 
 // Whoever wants what is read.
 class LayerVisitor {

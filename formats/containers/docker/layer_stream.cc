@@ -6,15 +6,17 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <new>
 #include <optional>
 #include <utility>
 #include <vector>
+
+#include "formats/containers/codec/zstd_stream.h"
 
 namespace platter::docker {
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{256} << 10;
-constexpr int kMostWindowLog = 27;  // zstd's own bound
 
 struct Mark {
   std::string_view bytes;
@@ -148,9 +150,8 @@ class GzipStream : public LayerStream {
 
 class ZstdStream : public LayerStream {
  public:
-  explicit ZstdStream(StoredBytes stored) : stored_(std::move(stored)), state_(ZSTD_createDStream()) {
-    ZSTD_DCtx_setParameter(state_.get(), ZSTD_d_windowLogMax, kMostWindowLog);
-  }
+  ZstdStream(StoredBytes stored, MemoryBudget* memory)
+      : stored_(std::move(stored)), state_(codec::MakeZstdStream(memory)) {}
 
   Result<std::size_t> Read(std::span<std::byte> out) override {
     ZSTD_outBuffer target{out.data(), out.size(), 0};
@@ -174,20 +175,18 @@ class ZstdStream : public LayerStream {
 
  private:
   static Error Failure(std::size_t code) {
-    // Of the stable error codes this is the one about memory.
+    // Its codes are not stable, but for a few; their texts are.
     constexpr std::string_view kWindow = "Frame requires too much memory for decoding";
     const std::string_view text = ZSTD_getErrorName(code);
+    if (text == "Allocation error : not enough memory") throw std::bad_alloc();
     if (text != kWindow) return Damaged("the layer's zstd stream is damaged", text);
     return Error(ErrorKind::kLimit, "the layer asks for too large a window")
         .At("layer", "compression")
         .Allowed("128 MiB");
   }
 
-  struct Free {
-    void operator()(ZSTD_DStream* state) const { ZSTD_freeDStream(state); }
-  };
   StoredBytes stored_;
-  std::unique_ptr<ZSTD_DStream, Free> state_;
+  codec::ZstdStream state_;
   ZSTD_inBuffer input_{nullptr, 0, 0};
   bool stored_ended_ = false;
   bool between_ = true;
@@ -217,14 +216,15 @@ Result<Compression> FindCompression(Storage& stored) {
   return Compression::kNone;
 }
 
-Result<std::unique_ptr<LayerStream>> LayerStream::Open(std::shared_ptr<Storage> stored, Hasher* digest) {
+Result<std::unique_ptr<LayerStream>> LayerStream::Open(std::shared_ptr<Storage> stored, Hasher* digest,
+                                                       MemoryBudget* memory) {
   const Compression compression = PLATTER_TRY(FindCompression(*stored));
   StoredBytes bytes(std::move(stored), digest);
   std::unique_ptr<LayerStream> stream;
   if (compression == Compression::kGzip) {
     stream = std::make_unique<GzipStream>(std::move(bytes));
   } else if (compression == Compression::kZstd) {
-    stream = std::make_unique<ZstdStream>(std::move(bytes));
+    stream = std::make_unique<ZstdStream>(std::move(bytes), memory);
   } else {
     stream = std::make_unique<PlainStream>(std::move(bytes));
   }

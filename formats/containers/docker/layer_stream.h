@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "formats/containers/docker/digest.h"
+#include "formats/core/memory_budget.h"
 #include "formats/core/result.h"
 #include "formats/core/storage.h"
 
@@ -30,8 +31,11 @@ class LayerStream {
   // Another stream that goes on from here, without a digest; null where the codec cannot do that.
   virtual std::unique_ptr<LayerStream> Clone() const { return nullptr; }
 
-  // `digest`, unless null, gets every stored byte; it must outlive the stream. Errors as FindCompression.
-  static Result<std::unique_ptr<LayerStream>> Open(std::shared_ptr<Storage> stored, Hasher* digest);
+  // `digest`, unless null, gets every stored byte; it must outlive the stream, and so must `memory`, against which the
+  // window counts, unless null. Errors as FindCompression. Reading throws std::bad_alloc where there is no memory for
+  // the window.
+  static Result<std::unique_ptr<LayerStream>> Open(std::shared_ptr<Storage> stored, Hasher* digest,
+                                                   MemoryBudget* memory = nullptr);
 };
 
 }  // namespace platter::docker

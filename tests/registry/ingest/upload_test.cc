@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "convert/hash/digest.h"
 #include "tests/registry/ingest/registry.h"
+#include "tests/support/command.h"
 #include "tests/support/content.h"
 #include "tests/support/temp_dir.h"
 
@@ -201,6 +204,43 @@ TEST_F(UploadTest, PropertiesThatChangeMeanwhileStay) {
   ASSERT_TRUE(registry.catalog->Change(image.id, rename).ok());
   ASSERT_TRUE(upload->Feed(Noise(10)).ok());
   EXPECT_EQ(upload->Finish().value().name, "renamed");
+}
+
+// The window of a stream that is on its way is held: another one that asks for as much has to wait, and says so.
+TEST_F(UploadTest, CompressedContentWithinTheMemoryForIt) {
+  const std::string disk = folder_.File("disk");
+  const std::string file = folder_.File("disk.zst");
+  constexpr std::uint64_t kSize = std::uint64_t{200} << 20;
+  test::WriteRawFile({kSize, {{0, kSize / 100, test::GuestRange::Kind::kNoise, 1}}}, disk);
+  test::MustRun({"zstd", "-q", "-1", "--long=27", disk, "-o", file});
+  const Bytes bytes = test::FileBytes(file);
+  MemoryBudget memory(kMostUnpackMemory);
+  Registry registry(folder_.File("r"));
+  registry.context.unpack_memory = &memory;
+  const ImageRecord first = registry.Queued("raw", "compressed");
+  const ImageRecord second = registry.Queued("raw", "compressed");
+  const auto begun = [&](const ImageRecord& image) {
+    return Upload::Begin(registry.context, image.id, Upload::Way::kDirect, "", bytes.size()).value();
+  };
+  auto upload = begun(first);
+  ASSERT_TRUE(upload->Feed(std::span(bytes).first(bytes.size() / 2)).ok());
+  EXPECT_GT(memory.used(), std::uint64_t{128} << 20);
+  {
+    const MemoryBudget::Share others(&memory, memory.limit() - memory.used());
+    const auto fed = begun(second)->Feed(bytes);
+    ASSERT_FALSE(fed.ok());
+    EXPECT_EQ(fed.error().os_error(), ENOMEM) << fed.error().Describe();
+    EXPECT_EQ(registry.StatusOf(second.id), Status::kQueued);
+    EXPECT_EQ(registry.Files(), 1U);
+  }
+  ASSERT_TRUE(upload->Feed(std::span(bytes).subspan(bytes.size() / 2)).ok());
+  const auto active = upload->Finish();
+  ASSERT_TRUE(active.ok()) << active.error().Describe();
+  EXPECT_EQ(active.value().virtual_size, kSize);
+  upload.reset();
+  EXPECT_EQ(memory.used(), 0U);
+  const auto again = registry.Uploaded(second, bytes);
+  EXPECT_TRUE(again.ok()) << again.error().Describe();
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <string>
 
+#include "registry-core/ingest/upload.h"
+
 namespace platter::platterd {
 namespace {
 
@@ -105,6 +107,9 @@ constexpr OptionRow kOptions[] = {
      "/var/lib/platter, for others $XDG_STATE_HOME/platter."},
     {"platter", "io_threads", kNumber, "2", "Threads that serve sockets.", 1, 256},
     {"platter", "workers", kNumber, "16", "Threads that work on requests.", 1, 1024},
+    {"platter", "unpack_memory", kNumber, "1073741824",
+     "Bytes that compressed uploads may make the service hold together; one that asks for more than is left gets 503.",
+     registry::kMostUnpackMemory, std::uint64_t{1} << 40},
     {"platter", "max_connections", kNumber, "1024", "Connections at a time; others wait.", 1, 1000000, "", true},
     {"platter", "header_time", kNumber, "20", "Seconds for a request's header.", 1, 3600, "", true},
     {"platter", "keep_alive_time", kNumber, "75", "Seconds that a connection may lie idle.", 1, 86400, "", true},

@@ -110,6 +110,7 @@ Result<> ReadApi(const Values& values, Settings& out) {
   out.ingest.max_image_bytes = values.Number("DEFAULT", "image_size_cap");
   out.ingest.hash_algorithm = values.Text("DEFAULT", "hashing_algorithm");
   out.ingest.require_format_match = values.Switch("image_format", "require_image_format_match");
+  out.unpack_memory = values.Number("platter", "unpack_memory");
   const auto quota = ParseBytes(values.Text("DEFAULT", "user_storage_quota"));
   if (!quota) return values.Wrong("DEFAULT", "user_storage_quota", "a number, with B, KB, MB, GB, TB or PB");
   if (*quota > 0) out.ingest.quota_bytes = *quota;

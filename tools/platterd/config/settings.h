@@ -60,7 +60,8 @@ struct Settings {
   std::string staging;  // folder
   ApiOptions api;
   registry::IngestRules ingest;
-  registry::WebRules download;  // what web-download, and locations, may ask
+  std::uint64_t unpack_memory = 0;  // bytes; IngestContext's
+  registry::WebRules download;      // what web-download, and locations, may ask
   std::optional<KeystoneSettings> keystone;
   LogSettings log;
   std::string metrics_host;
