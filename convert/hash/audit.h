@@ -64,7 +64,7 @@ struct AuditOptions {
 
 // Verifies each file; `take` gets every finding as soon as it is there, one call at a time, on any thread, with the
 // file's place in `files`. What is wrong with one file keeps no other from being verified. Files are begun in order.
-// Memory: 256 KiB for each reader, whatever the files' number and sizes. Fails with kCancelled, and with kIo
+// Memory: 512 KiB for each reader, whatever the files' number and sizes. Fails with kCancelled, and with kIo
 // where the host grants no thread.
 Result<> Audit(std::span<const AuditedFile> files, const AuditOptions& options,
                const std::function<void(std::size_t index, AuditFinding finding)>& take);

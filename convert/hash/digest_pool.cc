@@ -82,15 +82,21 @@ void DigestPool::TakeBatch(std::vector<Member*>& batch) {
   batch.assign(queue.members.begin(), end);
   queue.members.erase(queue.members.begin(), end);
   waiting_ -= count;
-  for (Member* member : batch) member->doing = Member::State::kBusy;
+  // In lanes all go step by step; who is alone takes more at a time, and leaves half for the meantime.
+  for (Member* member : batch) {
+    member->doing = Member::State::kBusy;
+    const std::uint64_t here = member->stream->filled_ - member->taken;
+    member->at_work = count == 1 ? std::min<std::uint64_t>(here, Stream::kSlots / 2) : 1;
+  }
 }
 
 void DigestPool::GiveBack(std::span<Member* const> batch) {
   for (Member* member : batch) {
-    ++member->taken;
+    member->taken += std::exchange(member->at_work, 0);
     member->doing = Member::State::kIdle;
     if (!member->stream->abandoned_ && member->taken < member->stream->filled_) Enqueue(*member);
-    member->stream->freed_.notify_all();
+    Stream& stream = *member->stream;
+    if (stream.abandoned_ || stream.Backlog() <= stream.awaited_) stream.freed_.notify_all();
   }
 }
 
@@ -111,26 +117,31 @@ void DigestPool::Work() {
 }
 
 void DigestPool::Hash(const Queue& queue, std::span<Member* const> batch) {
+  if (batch.size() == 1) return HashAlone(queue, *batch.front());
   std::array<kernels::MessagePiece, kMostAtOnce> pieces;
   std::size_t count = 0;
+  for (Member* member : batch) pieces[count++] = {member->stream->SlotOf(*member).blocks(*member), &member->state};
+  kernels::TakeInLanes(*batch.front()->lanes, std::span(pieces).first(count));
   for (Member* member : batch) {
     const Stream::Slot& slot = member->stream->SlotOf(*member);
-    if (member->digest) {
-      member->digest->Update(slot.content());
-      continue;
-    }
-    const std::size_t block = kernels::TraitsOf(*member->lanes).block;
-    pieces[count++] = {slot.content().first(slot.length - slot.length % block), &member->state};
+    if (slot.last) Stream::End(*member, slot);
   }
-  if (count > 1) kernels::TakeInLanes(*batch.front()->lanes, std::span(pieces).first(count));
-  if (count == 1) queue.loop.take(pieces.front());
-  for (Member* member : batch) {
-    if (member->stream->SlotOf(*member).last) End(*member);
+}
+
+void DigestPool::HashAlone(const Queue& queue, Member& member) {
+  for (std::size_t place = 0; place < member.at_work; ++place) {
+    const Stream::Slot& slot = member.stream->SlotOf(member, place);
+    if (member.digest) {
+      member.digest->Update(slot.content());
+    } else {
+      queue.loop.take({slot.blocks(member), &member.state});
+    }
+    if (slot.last) Stream::End(member, slot);
   }
 }
 
 // The digest, once all is taken.
-void DigestPool::End(Member& member) {
+void DigestPool::Stream::End(Member& member, const Slot& last) {
   if (member.digest) {
     auto value = member.digest->Finish();
     if (value.ok()) {
@@ -141,7 +152,7 @@ void DigestPool::End(Member& member) {
     return;
   }
   const kernels::LaneTraits& traits = kernels::TraitsOf(*member.lanes);
-  const auto content = member.stream->SlotOf(member).content();
+  const auto content = last.content();
   member.value.size = traits.digest;
   kernels::EndMessage(*member.lanes, member.state, content.last(content.size() % traits.block), member.stream->length_,
                       std::span(member.value.storage).first(traits.digest));
@@ -150,6 +161,16 @@ void DigestPool::End(Member& member) {
 std::span<const std::byte> DigestPool::Stream::Slot::content() const noexcept {
   static const std::vector<std::byte> kZeros(kSlotBytes);
   return std::span(zeros ? kZeros : bytes).first(length);
+}
+
+std::span<const std::byte> DigestPool::Stream::Slot::blocks(const Member& member) const noexcept {
+  return content().first(length - length % kernels::TraitsOf(*member.lanes).block);
+}
+
+std::uint64_t DigestPool::Stream::Backlog() const noexcept {
+  std::uint64_t most = 0;
+  for (const Member& member : members_) most = std::max(most, filled_ - member.taken);
+  return most;
 }
 
 // In no queue any more, and in no thread's hands.
@@ -167,11 +188,16 @@ DigestPool::Stream::~Stream() {
   });
 }
 
+void DigestPool::Stream::AwaitBacklog(std::unique_lock<std::mutex>& lock, std::uint64_t slots) {
+  awaited_ = slots;
+  freed_.wait(lock, [&] { return Backlog() <= slots; });
+  awaited_ = kSlots;
+}
+
 DigestPool::Stream::Slot& DigestPool::Stream::FreeSlot() {
   std::unique_lock lock(pool_->mutex_);
-  freed_.wait(lock, [&] {
-    return std::ranges::all_of(members_, [&](const Member& member) { return filled_ - member.taken < kSlots; });
-  });
+  // To be woken for each slot would cost more than what is done with it.
+  if (Backlog() == kSlots) AwaitBacklog(lock, kSlots / 2);
   return slots_[filled_ % kSlots];
 }
 
@@ -232,9 +258,7 @@ Result<std::vector<DigestValue>> DigestPool::Stream::Finish() {
   FreeSlot().last = true;
   Enqueue();
   std::unique_lock lock(pool_->mutex_);
-  freed_.wait(lock, [&] {
-    return std::ranges::all_of(members_, [&](const Member& member) { return member.taken == filled_; });
-  });
+  AwaitBacklog(lock, 0);
   std::vector<DigestValue> values;
   for (Member& member : members_) {
     if (member.error) return *std::exchange(member.error, std::nullopt);

@@ -53,6 +53,7 @@ class DigestPool : public std::enable_shared_from_this<DigestPool> {
     // What follows is guarded by the pool's mutex.
     State doing = State::kIdle;
     std::uint64_t taken = 0;  // slots that it is done with
+    std::size_t at_work = 0;  // slots that a thread has in its hands
   };
   // The members that wait for one algorithm.
   struct Queue {
@@ -74,7 +75,7 @@ class DigestPool : public std::enable_shared_from_this<DigestPool> {
   void GiveBack(std::span<Member* const> batch);
 
   static void Hash(const Queue& queue, std::span<Member* const> batch);
-  static void End(Member& member);
+  static void HashAlone(const Queue& queue, Member& member);
 
   std::mutex mutex_;  // guards all that follows, and the streams' counts
   std::condition_variable work_;
@@ -85,7 +86,7 @@ class DigestPool : public std::enable_shared_from_this<DigestPool> {
   std::vector<std::thread> threads_;
 };
 
-// One message, fed by one thread at a time. Holds up to 256 KiB; who pushes faster than the pool hashes waits.
+// One message, fed by one thread at a time. Holds up to 512 KiB; who pushes faster than the pool hashes waits.
 // Destroyed before Finish it leaves at once, but for what is being hashed at that moment.
 class DigestPool::Stream {
  public:
@@ -106,7 +107,7 @@ class DigestPool::Stream {
  private:
   friend class DigestPool;
 
-  static constexpr std::size_t kSlots = 4;
+  static constexpr std::size_t kSlots = 8;
   static constexpr std::size_t kSlotBytes = std::size_t{64} << 10;  // a multiple of every algorithm's block
 
   // All but the last are full.
@@ -117,12 +118,24 @@ class DigestPool::Stream {
     bool last = false;
 
     std::span<const std::byte> content() const noexcept;
+    // Its whole blocks, of an algorithm with lanes.
+    std::span<const std::byte> blocks(const Member& member) const noexcept;
   };
+
+  // The member has taken the last slot, whose blocks were hashed.
+  static void End(Member& member, const Slot& last);
 
   explicit Stream(std::shared_ptr<DigestPool> pool) : pool_(std::move(pool)) {}
   Slot& FreeSlot();
   void Enqueue();
-  const Slot& SlotOf(const Member& member) const noexcept { return slots_[member.taken % kSlots]; }
+  // Of those that are at work, the one at that place.
+  const Slot& SlotOf(const Member& member, std::size_t place = 0) const noexcept {
+    return slots_[(member.taken + place) % kSlots];
+  }
+  // With the mutex held: slots that some member has still to take.
+  std::uint64_t Backlog() const noexcept;
+  // Waits until it is that small.
+  void AwaitBacklog(std::unique_lock<std::mutex>& lock, std::uint64_t slots);
 
   const std::shared_ptr<DigestPool> pool_;
   std::vector<Member> members_;
@@ -132,6 +145,8 @@ class DigestPool::Stream {
   std::uint64_t filled_ = 0;  // slots that were enqueued
   std::uint64_t length_ = 0;  // bytes in them
   bool abandoned_ = false;
+  // Whoever waits does so until the backlog is this small.
+  std::uint64_t awaited_ = kSlots;
 };
 
 }  // namespace platter

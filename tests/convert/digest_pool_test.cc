@@ -173,7 +173,7 @@ TEST(DigestPool, AShortStreamWaitsForItsTurnAlone) {
 }
 
 // Whoever pushes faster than the pool hashes has to wait, and what it may push meanwhile is bounded.
-TEST(DigestPool, HoldsFourPiecesOfAStream) {
+TEST(DigestPool, HoldsEightPiecesOfAStream) {
   const std::vector algorithms = {DigestAlgorithm::kSha3With512};
   const auto pool = DigestPool::Make().value();
   std::vector<std::unique_ptr<DigestPool::Stream>> streams;
@@ -191,7 +191,7 @@ TEST(DigestPool, HoldsFourPiecesOfAStream) {
     }
     alone.Update(piece);
   }
-  EXPECT_EQ(buffers.size(), 4 * streams.size());
+  EXPECT_EQ(buffers.size(), 8 * streams.size());
   const DigestValue wanted = alone.Finish().value();
   for (const auto& stream : streams) EXPECT_EQ(stream->Finish().value().front(), wanted);
 }
