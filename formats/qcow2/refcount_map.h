@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -17,6 +18,7 @@ namespace platter::qcow2 {
 class RefcountMap {
  public:
   static constexpr std::uint64_t kChunkClusters = 4096;
+  static constexpr std::uint64_t kGroup = 64;
 
   // Counts go up to `max_count`. Counting answers kLimit when it would take more than `memory_limit` bytes.
   RefcountMap(std::uint64_t max_count, std::uint64_t memory_limit);
@@ -24,10 +26,16 @@ class RefcountMap {
   // Adds `weight` to the cluster's count, growing the map to it. The value is the part of `weight` that did not fit
   // under max_count.
   Result<std::uint64_t> Add(std::uint64_t cluster, std::uint64_t weight = 1);
+  // Adds `weight` to the counts of up to `count` clusters from `first` on, in bulk. The value is how many it took, from
+  // the first: it stops at one that Add has to look at, for want of memory or because the count grows large.
+  std::uint64_t AddRun(std::uint64_t first, std::uint64_t count, std::uint64_t weight) noexcept;
   // Makes clusters below `clusters` part of the map.
   Result<> Cover(std::uint64_t clusters);
 
   std::uint64_t Get(std::uint64_t cluster) const noexcept;
+  // The counts of the clusters from `first` on, kGroup of them. The value is empty when one of them may be larger than
+  // a group can say, so that Get has to tell. Requires: `first` is a multiple of kGroup, the group is part of the map.
+  std::span<const std::uint16_t> Group(std::uint64_t first) const noexcept;
   // One past the last cluster of the map.
   std::uint64_t size() const noexcept { return size_; }
   // True when no cluster of the chunk that holds `cluster` was ever counted.

@@ -49,7 +49,9 @@ Result<> ReferenceWalk::Count(std::uint64_t offset, std::uint64_t length) {
     return Done{};
   }
   const std::uint64_t last = state_.cluster_of(*end - 1);
-  for (std::uint64_t at = state_.cluster_of(offset); at <= last; ++at) {
+  for (std::uint64_t at = state_.cluster_of(offset);; ++at) {
+    at += counts_.AddRun(at, last + 1 - at, state_.weight);
+    if (at > last) return Done{};
     const std::uint64_t overflow = PLATTER_TRY(counts_.Add(at, state_.weight));
     if (overflow == 0) continue;
     state_.report.corruptions += overflow;
@@ -58,7 +60,6 @@ Result<> ReferenceWalk::Count(std::uint64_t offset, std::uint64_t length) {
         "Use qemu-img amend to increase the refcount entry width or qemu-img convert to create a clean copy if the "
         "image cannot be opened for writing");
   }
-  return Done{};
 }
 
 Result<> ReferenceWalk::SpendEntries(std::uint64_t entries) {
@@ -112,13 +113,40 @@ Result<> ReferenceWalk::CountSharedTables() {
 Result<> ReferenceWalk::CountL2(std::uint64_t offset, bool figures) {
   const Header& header = state_.header;
   if (PLATTER_TRY(state_.tables.KnownZero(offset, header.cluster_size()))) return Done{};
-  const auto bytes = PLATTER_TRY(state_.tables.Read(offset, header.cluster_size()));
+  table_.bytes.resize(header.cluster_size());
+  PLATTER_CHECK(state_.tables.ReadOnce(offset, table_.bytes));
   table_.offset = offset;
   table_.figures = figures;
   table_.next_contiguous = 0;
-  table_.bytes.assign(bytes.begin(), bytes.end());
-  for (std::uint64_t index = 0; index < header.l2_entries(); ++index) PLATTER_CHECK(CountL2Entry(index));
+  const L2Runs runs(header, table_.bytes);
+  for (std::uint64_t index = runs.SkipUnused(0); index < header.l2_entries(); index = runs.SkipUnused(index)) {
+    const std::uint64_t run = PLATTER_TRY(CountRun(runs, index));
+    if (run == 0) PLATTER_CHECK(CountL2Entry(index));
+    index += std::max<std::uint64_t>(run, 1);
+  }
   return Done{};
+}
+
+Result<std::uint64_t> ReferenceWalk::CountRun(const L2Runs& runs, std::uint64_t index) {
+  const Header& header = state_.header;
+  if (header.has_data_file()) return std::uint64_t{0};
+  const L2Entry entry = L2Entry::Decode(header, table_.bytes, index);
+  const std::uint64_t offset = entry.host_offset();
+  if ((entry.descriptor & (kL2Reserved | kCompressed)) != 0 || offset == 0 || offset > state_.file_size() ||
+      !IsAligned(offset, header.cluster_size())) {
+    return std::uint64_t{0};
+  }
+  const std::uint64_t run = runs.Contiguous(index, (state_.file_size() - offset) / header.cluster_size());
+  if (run == 0) return std::uint64_t{0};
+  if (table_.figures) {
+    state_.report.allocated_clusters += run * state_.weight;
+    if (table_.next_contiguous != 0 && offset != table_.next_contiguous) {
+      state_.report.fragmented_clusters += state_.weight;
+    }
+    table_.next_contiguous = offset + run * header.cluster_size();
+  }
+  PLATTER_CHECK(Count(offset, run * header.cluster_size()));
+  return run;
 }
 
 Result<> ReferenceWalk::CountL2Entry(std::uint64_t index) {

@@ -11,6 +11,7 @@
 #include "formats/qcow2/bitmap_directory.h"
 #include "formats/qcow2/check_state.h"
 #include "formats/qcow2/l2_entry.h"
+#include "formats/qcow2/l2_runs.h"
 #include "formats/qcow2/overlap.h"
 #include "formats/qcow2/seen_tables.h"
 
@@ -47,6 +48,9 @@ class ReferenceWalk {
   Result<> CountL1Entry(std::uint64_t entry, bool active);
   Result<> CountSharedTables();
   Result<> CountL2(std::uint64_t offset, bool figures);
+  // Counts as many of the entries from `index` on as are sound and follow each other on the host, and need no look at
+  // each of them. The value is how many; 0: not even the first.
+  Result<std::uint64_t> CountRun(const L2Runs& runs, std::uint64_t index);
   Result<> CountL2Entry(std::uint64_t index);
   Result<> CountCompressed(std::uint64_t index, L2Entry entry);
   Result<> CountAllocated(std::uint64_t index, L2Entry entry);

@@ -39,6 +39,13 @@ bool StoredRefcounts::IsReadable(std::uint64_t block_offset) const noexcept {
   return IsAligned(block_offset, header_.cluster_size()) && block_offset <= kLargestFile - header_.cluster_size();
 }
 
+Result<std::span<const std::byte>> StoredRefcounts::Block(std::uint64_t cluster) {
+  const std::uint64_t offset = BlockOffset(cluster);
+  if (offset == 0 || !IsReadable(offset)) return std::span<const std::byte>();
+  if (offset == pending_offset_) return std::span<const std::byte>(pending_);
+  return tables_.Read(offset, header_.cluster_size());
+}
+
 Result<std::uint64_t> StoredRefcounts::Get(std::uint64_t cluster) {
   const std::uint64_t offset = BlockOffset(cluster);
   if (offset == 0) return std::uint64_t{0};
@@ -47,10 +54,8 @@ Result<std::uint64_t> StoredRefcounts::Get(std::uint64_t cluster) {
         .At("refcount table", fmt::format("entry {}", cluster / clusters_per_block()))
         .Found(fmt::format("{:#x}", offset));
   }
-  const std::uint64_t index = cluster % clusters_per_block();
-  if (offset == pending_offset_) return GetRefcount(pending_, index, header_.refcount_order);
-  const auto block = PLATTER_TRY(tables_.Read(offset, header_.cluster_size()));
-  return GetRefcount(block, index, header_.refcount_order);
+  const auto block = PLATTER_TRY(Block(cluster));
+  return GetRefcount(block, cluster % clusters_per_block(), header_.refcount_order);
 }
 
 Result<> StoredRefcounts::Set(std::uint64_t cluster, std::uint64_t count) {

@@ -31,6 +31,9 @@ class StoredRefcounts {
   // Whether a block can be where a table entry says: aligned to clusters, at an offset that a file can have.
   bool IsReadable(std::uint64_t block_offset) const noexcept;
 
+  // The block that counts `cluster`, valid until the next call of any kind; empty where there is none, or none that is
+  // readable.
+  Result<std::span<const std::byte>> Block(std::uint64_t cluster);
   // 0 where no block counts the cluster; kCorrupt where the block is not readable.
   Result<std::uint64_t> Get(std::uint64_t cluster);
 

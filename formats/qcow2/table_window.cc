@@ -47,9 +47,19 @@ Result<std::span<const std::byte>> TableWindow::Read(std::uint64_t offset, std::
   return std::span(window->bytes).subspan(within, length);
 }
 
+Result<> TableWindow::ReadOnce(std::uint64_t offset, std::span<std::byte> into) {
+  if (into.size() < window_size_) {
+    std::ranges::copy(PLATTER_TRY(Read(offset, into.size())), into.begin());
+    return Done{};
+  }
+  PLATTER_CHECK(storage_.ReadPadded(offset, into));
+  bytes_read_ += into.size();
+  return Done{};
+}
+
 Result<bool> TableWindow::KnownZero(std::uint64_t offset, std::uint64_t length) {
   if (offset >= storage_.size()) return true;
-  if (bytes_read_ <= storage_.allocated_size()) return false;
+  if (bytes_read_ / 2 <= storage_.allocated_size()) return false;
   const DataRun run = PLATTER_TRY(storage_.DataMap(offset));
   return !run.data && (run.length >= length || run.length >= storage_.size() - offset);
 }

@@ -23,8 +23,11 @@ class TableWindow {
 
   // The `length` bytes at `offset`, about a cluster; valid until the next call of any kind.
   Result<std::span<const std::byte>> Read(std::uint64_t offset, std::uint64_t length);
+  // Fills `into`, about a cluster, with the bytes at `offset`. What is as large as a window is not kept: it is for
+  // tables that a walk meets once, and would push out those that it comes back to.
+  Result<> ReadOnce(std::uint64_t offset, std::span<std::byte> into);
   // True when the range reads as zeros without a look at it: it lies past the end of the file or in a hole. Asks the
-  // host about holes only once more was read than the file has allocated, which tables that are stored never make.
+  // host about holes only once more was read than tables that are stored can make: twice what the file has allocated.
   Result<bool> KnownZero(std::uint64_t offset, std::uint64_t length);
   // Writes through to the file.
   Result<> Write(std::uint64_t offset, std::span<const std::byte> bytes);
