@@ -4,22 +4,29 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#include "formats/qcow2/noise.h"
+
 namespace platter::qcow2 {
 namespace {
 
 constexpr std::uint16_t kWindowBits = 12;
+// Up to this level time counts for more than the last bytes: what looks like noise is not tried.
+constexpr int kLastFastDeflate = 3;
 constexpr int kFastestZstd = 1;
 constexpr int kSmallestZstd = 22;
 
 class DeflateCompressor : public ClusterCompressor {
  public:
-  explicit DeflateCompressor(int level) : deflater_(DeflateWrapper::kNone, kWindowBits, level) {}
+  explicit DeflateCompressor(int level)
+      : fast_(level <= kLastFastDeflate), deflater_(DeflateWrapper::kNone, kWindowBits, level) {}
 
   Result<std::size_t> Compress(std::span<const std::byte> cluster, std::span<std::byte> out) override {
+    if (fast_ && out.size() < cluster.size() && LooksLikeNoise(cluster)) return std::size_t{0};
     return deflater_.Compress(cluster, out);
   }
 
  private:
+  bool fast_;
   Deflater deflater_;
 };
 

@@ -21,7 +21,8 @@ namespace platter::qcow2 {
 class ClusterCompressor {
  public:
   virtual ~ClusterCompressor() = default;
-  // Compresses `cluster` into `out` and returns the number of bytes; 0 when they do not fit.
+  // Compresses `cluster` into `out` and returns the number of bytes; 0 when they do not fit, or, in a hurry,
+  // when it looks as if they would not.
   virtual Result<std::size_t> Compress(std::span<const std::byte> cluster, std::span<std::byte> out) = 0;
 };
 
