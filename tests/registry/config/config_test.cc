@@ -131,6 +131,8 @@ flavor = keystone
 stores = file,http
 default_store = file
 filesystem_store_datadir = /var/lib/glance/images/
+[oslo_policy]
+enforce_new_defaults = true
 )");
   ASSERT_TRUE(settings.ok()) << settings.error().Describe();
   const Settings& out = settings.value();
@@ -139,6 +141,7 @@ filesystem_store_datadir = /var/lib/glance/images/
   EXPECT_EQ(out.ingest.max_image_bytes, 5);
   EXPECT_EQ(out.ingest.quota_bytes, std::uint64_t{2} << 30);
   EXPECT_TRUE(out.api.show_multiple_locations);
+  EXPECT_TRUE(out.api.access.new_defaults);
   EXPECT_EQ(out.database, "mysql+pymysql://glance:GLANCE_DBPASS@controller/glance");
   ASSERT_TRUE(out.keystone);
   EXPECT_EQ(out.keystone->auth_url, "http://controller:5000/v3");

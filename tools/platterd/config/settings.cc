@@ -92,6 +92,7 @@ Result<> ReadApi(const Values& values, Settings& out) {
   api.tag_quota = number("image_tag_quota");
   api.member_quota = number("image_member_quota");
   api.location_quota = number("image_location_quota");
+  api.access.new_defaults = values.Switch("oslo_policy", "enforce_new_defaults");
   api.many_stores = values.Has("DEFAULT", "enabled_backends");
   api.import_methods.clear();
   for (std::string& method : values.List("DEFAULT", "enabled_import_methods")) {
