@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_map>
 
 #include "registry-core/catalog/listing.h"
@@ -39,6 +40,17 @@ Result<ImageRecord> Replaced(Connection& connection, const ImageRecord& before, 
   if (!PLATTER_TRY(ReplaceImage(connection, image, before)))
     return Error(ErrorKind::kConflict, "the image was changed by somebody else meanwhile");
   return image;
+}
+
+// Removes the rows with those ids: how many.
+Result<std::uint64_t> Remove(Connection& connection, std::string_view table, const Sql& ids) {
+  std::uint64_t removed = 0;
+  for (const Row& row : PLATTER_TRY(connection.Select(ids, 1))) {
+    Sql remove("DELETE FROM ");
+    (remove << table << " WHERE id = ").Bind(row[0]);
+    removed += PLATTER_TRY(connection.Run(remove));
+  }
+  return removed;
 }
 
 Result<bool> Exists(Connection& connection, std::string_view id) {
@@ -178,18 +190,10 @@ Result<std::vector<ImageRecord>> Catalog::List(const ImageQuery& query) {
 Result<std::vector<std::string>> Catalog::Explain(const ImageQuery& query) {
   return pool_->Transact(Access::kRead, [&](Connection& connection) -> Result<std::vector<std::string>> {
     const Listing listing = PLATTER_TRY(ListingFor(connection, query));
-    // SQLite: id, parent, unused, detail. MariaDB: id, select_type, table, type, possible_keys, key, ..., Extra.
-    const Engine engine = connection.engine();
-    const std::size_t columns = engine == Engine::kSqlite ? 4 : engine == Engine::kMariaDb ? 10 : 1;
     std::vector<std::string> lines;
     for (const Sql& selection : listing.selections) {
-      const Sql sql = selection.Behind(engine == Engine::kSqlite ? "EXPLAIN QUERY PLAN " : "EXPLAIN ");
-      for (const Row& row : PLATTER_TRY(connection.Select(sql, columns))) {
-        std::string line;
-        for (std::size_t at = engine == Engine::kSqlite ? 3 : 0; at < columns; ++at)
-          line += (line.empty() ? "" : " | ") + row[at].value_or("-");
-        lines.push_back(std::move(line));
-      }
+      auto plan = PLATTER_TRY(connection.Explain(selection));
+      std::ranges::move(plan, std::back_inserter(lines));
     }
     return lines;
   });
@@ -231,17 +235,15 @@ Result<std::vector<ImageRecord>> Catalog::InStates(const std::vector<Status>& st
 }
 
 Result<std::uint64_t> Catalog::Purge(Instant before, std::uint32_t limit) {
-  return pool_->Transact(Access::kWrite, [&](Connection& connection) -> Result<std::uint64_t> {
-    Sql sql("SELECT id FROM images WHERE status = 'deleted' AND deleted_at < ");
-    sql.Bind(Ticks(before)) << " ORDER BY deleted_at, id LIMIT " << std::to_string(limit);
-    std::uint64_t removed = 0;
-    for (const Row& row : PLATTER_TRY(connection.Select(sql, 1))) {
-      Sql remove("DELETE FROM images WHERE id = ");
-      remove.Bind(row[0]);
-      removed += PLATTER_TRY(connection.Run(remove));
-    }
-    return removed;
-  });
+  Sql rows("SELECT id FROM images WHERE status = 'deleted' AND deleted_at < ");
+  rows.Bind(Ticks(before)) << " ORDER BY deleted_at, id LIMIT " << std::to_string(limit);
+  return pool_->Transact(Access::kWrite, [&](Connection& connection) { return Remove(connection, "images", rows); });
+}
+
+Result<std::uint64_t> Catalog::PurgeTasks(Instant before, std::uint32_t limit) {
+  Sql rows("SELECT id FROM tasks WHERE expires_at < ");
+  rows.Bind(Ticks(before)) << " ORDER BY expires_at LIMIT " << std::to_string(limit);
+  return pool_->Transact(Access::kWrite, [&](Connection& connection) { return Remove(connection, "tasks", rows); });
 }
 
 Result<> Catalog::Ping() {

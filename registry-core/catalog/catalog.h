@@ -149,11 +149,15 @@ class Catalog {
                                             std::uint32_t limit);
   // Removes the records of images that were deleted before then, at most `limit`: how many.
   Result<std::uint64_t> Purge(Instant before, std::uint32_t limit);
+  // Removes tasks that expired before then, at most `limit`: how many.
+  Result<std::uint64_t> PurgeTasks(Instant before, std::uint32_t limit);
   // Asks the database for nothing but an answer.
   Result<> Ping();
 
-  // For tests and operators: what the database would do for List(query), as its EXPLAIN says, a line each.
+  // For tests and operators: what the database would do for List(query), or ListTasks(query), as its EXPLAIN says, a
+  // line each.
   Result<std::vector<std::string>> Explain(const ImageQuery& query);
+  Result<std::vector<std::string>> Explain(const TaskQuery& query);
 
  private:
   class Pool;

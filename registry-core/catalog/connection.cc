@@ -298,6 +298,20 @@ Result<std::vector<Row>> Connection::Select(const Sql& sql, std::size_t columns)
   });
 }
 
+Result<std::vector<std::string>> Connection::Explain(const Sql& selection) {
+  // SQLite: id, parent, unused, detail.
+  const std::size_t columns = engine_ == Engine::kSqlite ? 4 : engine_ == Engine::kMariaDb ? 10 : 1;
+  const Sql sql = selection.Behind(engine_ == Engine::kSqlite ? "EXPLAIN QUERY PLAN " : "EXPLAIN ");
+  std::vector<std::string> lines;
+  for (const Row& row : PLATTER_TRY(Select(sql, columns))) {
+    std::string line;
+    for (std::size_t at = engine_ == Engine::kSqlite ? 3 : 0; at < columns; ++at)
+      line += (line.empty() ? "" : " | ") + row[at].value_or("-");
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
 Result<std::uint64_t> Connection::Run(const Sql& sql) {
   PLATTER_CHECK(CheckValues(sql));
   return Running([&]() -> Result<std::uint64_t> {

@@ -127,14 +127,22 @@ Result<Sql> TaskListing(Connection& connection, const TaskQuery& query) {
     const std::string_view sign = query.newest_first ? " < " : " > ";
     const auto bind_key = [&]() -> Sql& { return BindKey(query.sort, *marker, sql); };
     sql << " AND (" << column << sign;
-    bind_key() << " OR (" << column << " = ";
-    (bind_key() << " AND (created_at" << sign).Bind(Ticks(marker->created)) << " OR (created_at = ";
-    (sql.Bind(Ticks(marker->created)) << " AND id" << sign).Bind(std::string_view(marker->id)) << "))))";
+    bind_key();
+    if (query.sort != TaskSort::kId) {
+      sql << " OR (" << column << " = ";
+      (bind_key() << " AND (created_at" << sign).Bind(Ticks(marker->created)) << " OR (created_at = ";
+      (sql.Bind(Ticks(marker->created)) << " AND id" << sign).Bind(std::string_view(marker->id)) << ")))";
+    }
+    sql << ")";
   }
   const std::string_view direction = query.newest_first ? " DESC" : " ASC";
   sql << " ORDER BY ";
-  if (query.sort != TaskSort::kCreatedAt) sql << column << direction << ", ";
-  sql << "created_at" << direction << ", id" << direction << " LIMIT " << std::to_string(query.limit);
+  // There is one task of each id.
+  if (query.sort != TaskSort::kId) {
+    if (query.sort != TaskSort::kCreatedAt) sql << column << direction << ", ";
+    sql << "created_at" << direction << ", ";
+  }
+  sql << "id" << direction << " LIMIT " << std::to_string(query.limit);
   return sql;
 }
 
@@ -244,6 +252,12 @@ Result<> Catalog::UpdateTask(const TaskRecord& task) {
     sql.Bind(std::string_view(task.id));
     PLATTER_CHECK(connection.Run(sql));
     return Done{};
+  });
+}
+
+Result<std::vector<std::string>> Catalog::Explain(const TaskQuery& query) {
+  return pool_->Transact(Access::kRead, [&](Connection& connection) -> Result<std::vector<std::string>> {
+    return connection.Explain(PLATTER_TRY(TaskListing(connection, query)));
   });
 }
 

@@ -108,6 +108,14 @@ constexpr std::string_view kCounts[] = {
     "('image_members', 'image_members_project', '50000 50 25 1')",
 };
 
+// Tasks: an index for each order, and for what has expired.
+constexpr std::string_view kTaskOrders[] = {
+    "CREATE INDEX IF NOT EXISTS tasks_updated ON tasks (updated_at, created_at, id)",
+    "CREATE INDEX IF NOT EXISTS tasks_type ON tasks (type, created_at, id)",
+    "CREATE INDEX IF NOT EXISTS tasks_status ON tasks (status, created_at, id)",
+    "CREATE INDEX IF NOT EXISTS tasks_expires ON tasks (expires_at)",
+};
+
 struct Step {
   std::string_view what;
   std::span<const std::string_view> statements;
@@ -118,6 +126,7 @@ constexpr Step kSteps[] = {
     {"tasks; an index for every filter and sort", kTasksAndIndexes},
     {"indexes for what is rare", kRareFilters},
     {"SQLite: what the tables hold", kCounts},
+    {"indexes for the orders of tasks, and for those that have expired", kTaskOrders},
 };
 
 bool IsFor(std::string_view mark, Engine engine) noexcept {

@@ -23,6 +23,7 @@ class Sweeper {
   Result<> ReadStores();
   Result<> List(Store& store, bool all);
   Result<> EndTasks();
+  Result<> ForgetTasks();
   Result<> Requeue();
   Result<> ResolveUnfinished();
   Result<> LookAtFinished();
@@ -50,6 +51,7 @@ Result<SweepReport> Sweeper::Run() {
   PLATTER_CHECK(ReadWork());
   PLATTER_CHECK(ReadStores());
   PLATTER_CHECK(EndTasks());
+  PLATTER_CHECK(ForgetTasks());
   PLATTER_CHECK(Requeue());
   PLATTER_CHECK(ResolveUnfinished());
   PLATTER_CHECK(LookAtFinished());
@@ -94,6 +96,11 @@ Result<> Sweeper::List(Store& store, bool all) {
 Result<> Sweeper::ReadStores() {
   for (const std::shared_ptr<Store>& store : stores_.all()) PLATTER_CHECK(List(*store, options_.look_at_all));
   if (staging_ != nullptr) PLATTER_CHECK(List(staging_->store(), true));
+  return Done{};
+}
+
+Result<> Sweeper::ForgetTasks() {
+  while (PLATTER_TRY(catalog_.PurgeTasks(Now(), kPage)) == kPage) continue;
   return Done{};
 }
 

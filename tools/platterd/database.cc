@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
+
 #include "registry-core/catalog/catalog.h"
 
 namespace platter::platterd {
@@ -35,14 +38,30 @@ Result<int> Check(const registry::DatabaseUrl& url) {
   return kNeedsSync;
 }
 
+Result<int> Purge(const registry::DatabaseUrl& url, const PurgeOptions& purge) {
+  constexpr std::uint64_t kAtOnce = 100;
+  const auto catalog = PLATTER_TRY(registry::Catalog::Open(url, {}, false));
+  const auto before = registry::Now() - std::chrono::days(purge.age_in_days);
+  std::uint64_t removed = 0;
+  for (bool more = true; more;) {
+    const std::uint64_t left = purge.max_rows == 0 ? kAtOnce : std::min(kAtOnce, purge.max_rows - removed);
+    const std::uint64_t now = PLATTER_TRY(catalog->Purge(before, static_cast<std::uint32_t>(left)));
+    removed += now;
+    more = now == kAtOnce;
+  }
+  fmt::print("Removed {} records of images that were deleted over {} days ago.\n", removed, purge.age_in_days);
+  return 0;
+}
+
 }  // namespace
 
-Result<int> RunDatabaseVerb(std::string_view database, std::string_view verb) {
+Result<int> RunDatabaseVerb(std::string_view database, std::string_view verb, const PurgeOptions& purge) {
   const auto url = PLATTER_TRY(registry::DatabaseUrl::Parse(database));
   if (verb == "sync") return Sync(url);
   if (verb == "version") return Version(url);
   if (verb == "check") return Check(url);
-  return Error(ErrorKind::kInvalid, fmt::format("there is no verb db {}", verb)).Allowed("sync, version, check");
+  if (verb == "purge") return Purge(url, purge);
+  return Error(ErrorKind::kInvalid, fmt::format("there is no verb db {}", verb)).Allowed("sync, version, check, purge");
 }
 
 }  // namespace platter::platterd

@@ -1,6 +1,7 @@
 // platterd: an image registry that speaks OpenStack Glance's API, version 2.
 #include <fmt/format.h>
 
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -28,35 +29,58 @@ verbs:
   db sync            makes the database's schema, or brings it up to date
   db version         prints the version of the database's schema
   db check           says whether it is up to date: exit 0, or 3 where `db sync` is needed
+  db purge           removes records of deleted images
   check-config       says what is wrong with the configuration, and what in it has no effect
   config-reference   prints all options, as Markdown
   api-reference      prints the routes of the API, as Markdown
 
-Called glance-manage, it takes that tool's verbs: db_sync, db_version, db_check, also in two words.
+Called glance-manage, it takes that tool's verbs: db_sync, db_version, db_check, db_purge, also in two
+words.
 
 options, before or after the verb:
   --config-file FILE a glance-api.conf; several add up. Without one: SQLite and files in a state folder, on
                      127.0.0.1 port 9292, without authentication
+  --age_in_days N    of db purge: those that were deleted so long ago (30)
+  --max_rows N       of db purge: no more than so many (100); 0 for all
   --version, --help
 )";
 
 struct CommandLine {
   std::vector<std::string> config_files;
   std::vector<std::string> words;
+  PurgeOptions purge;
+  bool purges = false;  // an option of db purge was there
   bool help = false;
   bool version = false;
 };
 
+template <class Number>
+Result<> ParseNumber(std::string_view option, std::string_view text, Number& out) {
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (failure == std::errc() && end == text.data() + text.size() && !text.empty()) return Done();
+  return Error(ErrorKind::kInvalid, fmt::format("{} wants a number", option)).Found(std::string(text));
+}
+
+// The option's value, in the same word behind a "=" or in the next one. Moves `at` to the last word that was taken.
+Result<std::string_view> ValueOf(std::string_view option, int argc, char** argv, int& at) {
+  const std::string_view word = argv[at];
+  if (word.size() > option.size()) return word.substr(option.size() + 1);
+  if (++at == argc) return Error(ErrorKind::kInvalid, fmt::format("{} wants a value", option));
+  return std::string_view(argv[at]);
+}
+
 Result<CommandLine> ParseCommandLine(int argc, char** argv) {
   CommandLine out;
-  constexpr std::string_view kFile = "--config-file";
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
-    if (word == kFile) {
-      if (++i == argc) return Error(ErrorKind::kInvalid, "--config-file wants a file");
-      out.config_files.emplace_back(argv[i]);
-    } else if (word.starts_with(kFile) && word.substr(kFile.size()).starts_with('=')) {
-      out.config_files.emplace_back(word.substr(kFile.size() + 1));
+    const std::string_view option = word.substr(0, word.find('='));
+    if (option == "--config-file") {
+      out.config_files.emplace_back(PLATTER_TRY(ValueOf(option, argc, argv, i)));
+    } else if (option == "--age_in_days" || option == "--max_rows") {
+      const std::string_view value = PLATTER_TRY(ValueOf(option, argc, argv, i));
+      PLATTER_CHECK(option == "--max_rows" ? ParseNumber(option, value, out.purge.max_rows)
+                                           : ParseNumber(option, value, out.purge.age_in_days));
+      out.purges = true;
     } else if (word == "--help" || word == "-h") {
       out.help = true;
     } else if (word == "--version" || word == "-V") {
@@ -118,7 +142,7 @@ Result<> ReadAsGlanceManage(CommandLine& line) {
   }
   if (line.words.size() == 2 && line.words[0] == "db") return Done();
   return Error(ErrorKind::kInvalid, fmt::format("there is no verb {}", fmt::join(line.words, " ")))
-      .Allowed("db_sync, db_version, db_check");
+      .Allowed("db_sync, db_version, db_check, db_purge");
 }
 
 Result<int> ManageDatabase(const CommandLine& line) {
@@ -128,7 +152,7 @@ Result<int> ManageDatabase(const CommandLine& line) {
     std::filesystem::create_directories(settings.state, failure);
     if (failure) return Error::FromErrno(failure.value(), fmt::format("cannot make the folder '{}'", settings.state));
   }
-  return RunDatabaseVerb(settings.database, line.words[1]);
+  return RunDatabaseVerb(settings.database, line.words[1], line.purge);
 }
 
 int Run(int argc, char** argv) {
@@ -148,6 +172,9 @@ int Run(int argc, char** argv) {
     return 0;
   }
   const std::string verb = line.words.empty() ? "serve" : line.words.front();
+  if (line.purges && (line.words.size() != 2 || line.words[1] != "purge")) {
+    return Complain(Error(ErrorKind::kInvalid, "--age_in_days and --max_rows are options of db purge"));
+  }
   if (verb == "db" && line.words.size() == 2) {
     const auto code = ManageDatabase(line);
     return code.ok() ? code.value() : Complain(code.error());
@@ -164,7 +191,7 @@ int Run(int argc, char** argv) {
     fmt::print("{}", ApiReference());
     return 0;
   }
-  if (verb == "db") return Complain(Error(ErrorKind::kInvalid, "db wants sync, version or check"));
+  if (verb == "db") return Complain(Error(ErrorKind::kInvalid, "db wants sync, version, check or purge"));
   if (verb != "serve") return Complain(Error(ErrorKind::kInvalid, fmt::format("there is no verb {}", verb)));
   const auto served = ServeUntilStopped(line);
   return served.ok() ? 0 : Complain(served.error());

@@ -33,6 +33,14 @@ std::string ImageRow(int number) {
       1'800'000'000'000'000LL + (number * 7919LL % 20011) * 60'000'000LL);
 }
 
+std::string TaskRow(int number) {
+  return fmt::format("('{}', 'api_image_import', '{}', '{}', '{}', 'req', 'user', '', '', '', {}, {}, {})",
+                     IdOf(number), number % 100 == 0 ? "processing" : "success", OwnerOf(number), IdOf(number * 2),
+                     1'700'000'000'000'000LL + number * 60'000'000LL,
+                     1'800'000'000'000'000LL + (number * 7919LL % 20011) * 60'000'000LL,
+                     1'900'000'000'000'000LL + number);
+}
+
 // The part of MariaDB's line: id, select_type, table, type, possible_keys, key, key_len, ref, rows, Extra.
 std::string Part(std::string_view line, int wanted) {
   constexpr std::string_view kBetween = " | ";
@@ -118,9 +126,13 @@ class ExplainTest : public CatalogTest {
                 return fmt::format("('{}', 'project-{}', '{}', 1, 1)", IdOf(number * 10 + 3), number % 50,
                                    number % 7 == 0 ? "pending" : "accepted");
               });
+    InsertAll(*connection, "tasks",
+              "id, type, status, owner, image_id, request_id, user_id, input, result, message, created_at, updated_at, "
+              "expires_at",
+              kImages / 4, TaskRow);
     ASSERT_TRUE(connection->Commit().ok());
     // SQLite's own counts come with the schema.
-    for (const std::string_view table : {"images", "image_tags", "image_properties", "image_members"}) {
+    for (const std::string_view table : {"images", "image_tags", "image_properties", "image_members", "tasks"}) {
       if (database_.engine() == Engine::kSqlite) continue;
       const auto analysed = database_.engine() == Engine::kMariaDb
                                 ? connection->Select(Sql(fmt::format("ANALYZE TABLE {}", table)), 4)
@@ -152,6 +164,7 @@ class ExplainTest : public CatalogTest {
   void ExpectFiltersServed();
   // Every sort is the order of an index: nothing is sorted, on the first page and behind it.
   void ExpectSortsServed();
+  void ExpectTasksServed();
   // Whoever looks: no table is read from its beginning to its end.
   void ExpectNoScan(ImageQuery query, std::string_view what) {
     for (const int viewer : {0, 1, 2}) {
@@ -260,10 +273,37 @@ void ExplainTest::ExpectSortsServed() {
   }
 }
 
+void ExplainTest::ExpectTasksServed() {
+  const std::pair<TaskSort, std::set<std::string>> sorts[] = {
+      {TaskSort::kCreatedAt, {"tasks_created"}},
+      {TaskSort::kUpdatedAt, {"tasks_updated"}},
+      {TaskSort::kType, {"tasks_type"}},
+      {TaskSort::kStatus, {"tasks_status"}},
+      {TaskSort::kId, {"sqlite_autoindex_tasks_1", "PRIMARY", "tasks_pkey"}}};
+  for (const auto& [key, indexes] : sorts) {
+    for (const bool newest_first : {true, false}) {
+      TaskQuery query;
+      query.viewer.admin = true;
+      query.sort = key;
+      query.newest_first = newest_first;
+      const std::vector<std::string> lines = catalog_->Explain(query).value();
+      const std::string plan = fmt::format("{}", fmt::join(lines, "\n"));
+      const std::set<std::string> used = UsedIndexes(lines, database_.engine());
+      EXPECT_TRUE(std::ranges::any_of(used, [&](const auto& index) { return indexes.contains(index); })) << plan;
+      EXPECT_FALSE(HasSort(plan, database_.engine())) << plan;
+    }
+  }
+  TaskQuery query;
+  query.viewer.admin = true;
+  query.status = "processing";
+  EXPECT_TRUE(UsedIndexes(catalog_->Explain(query).value(), database_.engine()).contains("tasks_status"));
+}
+
 // One case, as to fill the table takes longer than to ask.
 TEST_F(ExplainTest, EveryFilterAndSortIsServedByAnIndex) {
   ExpectFiltersServed();
   ExpectSortsServed();
+  ExpectTasksServed();
 }
 
 }  // namespace

@@ -63,5 +63,27 @@ TEST_F(CatalogTest, TasksComeInTheOrderThatIsAskedForPageByPage) {
   }
 }
 
+TEST_F(CatalogTest, TasksThatHaveExpiredAreRemoved) {
+  const Instant now = Now();
+  std::vector<std::string> kept;
+  for (int i = 0; i < 9; ++i) {
+    TaskRecord task;
+    task.id = NewIdentifier();
+    task.type = "api_image_import";
+    task.status = "success";
+    task.created = task.updated = now;
+    if (i % 3 != 0) task.expires = now + std::chrono::hours(i % 3 == 1 ? -i : i);
+    ASSERT_TRUE(catalog_->InsertTask(task).ok());
+    if (i % 3 != 1) kept.push_back(task.id);
+  }
+  EXPECT_EQ(catalog_->PurgeTasks(now, 2).value(), 2U);
+  EXPECT_EQ(catalog_->PurgeTasks(now, 10).value(), 1U);
+  EXPECT_EQ(catalog_->PurgeTasks(now, 10).value(), 0U);
+  TaskQuery query;
+  query.viewer.admin = true;
+  EXPECT_EQ(catalog_->ListTasks(query).value().size(), kept.size());
+  for (const std::string& id : kept) EXPECT_TRUE(catalog_->FindTask(id).ok()) << id;
+}
+
 }  // namespace
 }  // namespace platter::registry

@@ -357,6 +357,10 @@ def main():
             for user in users.values():
                 user.close()
         expect("left in the store", len(server.stored()), 1)
+        code, text = server.run("db", "purge", "--age_in_days", "0", "--max_rows=1", name="glance-manage")
+        expect("glance-manage db purge", (code, "Removed 1 records" in text), (0, True))
+        code, text = server.run("db", "check", "--max_rows", "1")
+        expect("an option of another verb", code, 1)
     return checks.conclude()
 
 
