@@ -32,8 +32,9 @@ build_and_test() {
 
 # Under ThreadSanitizer only the suites that start threads; the others are not built.
 thread_tests() {
-  cmake --preset tsan && cmake --build --preset tsan --target convert_test web_test &&
-    ctest --test-dir build/tsan -R '^(convert|web)\.' -j "$jobs" --output-on-failure --no-tests=error
+  local suites=(convert web stores ingest catalog registry_http registry_v2)
+  cmake --preset tsan && cmake --build --preset tsan --target "${suites[@]/%/_test}" &&
+    ctest --test-dir build/tsan -R "^($(IFS='|' && echo "${suites[*]}"))\\.[0-9]" -j "$jobs" --output-on-failure --no-tests=error
 }
 
 bash scripts/deps.sh build test || exit 1
