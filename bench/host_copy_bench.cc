@@ -17,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -33,6 +34,7 @@ class Files {
  public:
   Files() : source_path_(InFolder("host_copy_bench.in")), target_path_(InFolder("host_copy_bench.out")) {
     source_ = open(source_path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    direct_source_ = open(source_path_.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC);
     std::vector<std::uint64_t> block((std::size_t{1} << 20) / sizeof(std::uint64_t));
     std::uint64_t seed = 1;
     for (std::size_t done = 0; done < kFileBytes; done += block.size() * sizeof(std::uint64_t)) {
@@ -43,11 +45,13 @@ class Files {
   }
   ~Files() {
     close(source_);
+    close(direct_source_);
     unlink(source_path_.c_str());
     unlink(target_path_.c_str());
   }
 
   int source() const { return source_; }
+  int direct_source() const { return direct_source_; }
   int OpenTarget(int flags = 0) const {
     unlink(target_path_.c_str());
     return open(target_path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | flags, 0600);
@@ -57,6 +61,7 @@ class Files {
   std::string source_path_;
   std::string target_path_;
   int source_;
+  int direct_source_;
 };
 
 const Files& TheFiles() {
@@ -66,17 +71,25 @@ const Files& TheFiles() {
 
 class Pages {
  public:
-  explicit Pages(std::size_t bytes) : bytes_(bytes) {
-    memory_ = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  explicit Pages(std::size_t bytes, bool huge = false) : bytes_(bytes + (huge ? kHugePage : 0)) {
+    memory_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory_ == MAP_FAILED) abort();
+    if (!huge) return;
+    const std::size_t past = reinterpret_cast<std::uintptr_t>(memory_) % kHugePage;
+    start_ = past == 0 ? 0 : kHugePage - past;
+    if (madvise(data(), bytes, MADV_HUGEPAGE) != 0) abort();
   }
   ~Pages() { munmap(memory_, bytes_); }
   Pages(const Pages&) = delete;
   Pages& operator=(const Pages&) = delete;
-  std::byte* data() const { return static_cast<std::byte*>(memory_); }
+  std::byte* data() const { return static_cast<std::byte*>(memory_) + start_; }
 
  private:
+  static constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
   void* memory_;
   std::size_t bytes_;
+  std::size_t start_ = 0;
 };
 
 void Scan(const std::byte* bytes, std::size_t length) {
@@ -144,12 +157,31 @@ class Reservation {
   std::size_t end_ = 0;
 };
 
+// What becomes of the page cache when the copy is to reach the disk: nothing special, pages are written out and dropped
+// behind the copy, or they are never used for the target, or for either file.
+enum class Cache { kUsed, kDropped, kPassedByTarget, kPassed };
+
 struct Way {
   bool mapped = false;  // the source's pages are written from, not copied first
   bool locked = false;  // one write at a time: the kernel spins for the file's lock, a mutex sleeps
   Reserve reserve = Reserve::kNever;
-  int flags = 0;  // of the target
+  int flags = 0;                                     // of the target
+  bool huge = false;                                 // the buffer's pages
+  std::optional<Cache> until_stored = std::nullopt;  // the run ends when the disk has the target
 };
+
+// Starts writing out what was written, waits for what lies kLag windows behind, and drops that of either file.
+void DropBehind(int source, int target, std::size_t at, std::size_t window) {
+  constexpr std::size_t kLag = 8;
+  if (sync_file_range(target, static_cast<off_t>(at), static_cast<off_t>(window), SYNC_FILE_RANGE_WRITE) != 0) abort();
+  if (at < kLag * window) return;
+  const auto behind = static_cast<off_t>(at - kLag * window);
+  const auto length = static_cast<off_t>(window);
+  constexpr unsigned kWait = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  if (sync_file_range(target, behind, length, kWait) != 0) abort();
+  posix_fadvise(target, behind, length, POSIX_FADV_DONTNEED);
+  posix_fadvise(source, behind, length, POSIX_FADV_DONTNEED);
+}
 
 void CopyWindows(benchmark::State& state, const Way& way) {
   const Shape shape(state);
@@ -157,7 +189,8 @@ void CopyWindows(benchmark::State& state, const Way& way) {
   std::unique_ptr<Reservation> reservation;
   const auto fresh = [&] { reservation = std::make_unique<Reservation>(way.reserve); };
   Measure(state, shape.threads, way.flags, fresh, [&](int source, int target, std::atomic<std::size_t>& next) {
-    const Pages pages(shape.window);
+    const Pages pages(shape.window, way.huge);
+    if (way.until_stored == Cache::kPassed) source = TheFiles().direct_source();
     for (std::size_t at = next.fetch_add(shape.window); at < kFileBytes; at = next.fetch_add(shape.window)) {
       void* window = pages.data();
       if (way.mapped) {
@@ -174,7 +207,10 @@ void CopyWindows(benchmark::State& state, const Way& way) {
         if (pwrite(target, window, shape.window, static_cast<off_t>(at)) < 0) abort();
       }
       if (way.mapped) munmap(window, shape.window);
+      if (way.until_stored == Cache::kDropped) DropBehind(source, target, at, shape.window);
     }
+    // Whoever comes last finds everything written.
+    if (way.until_stored && fdatasync(target) != 0) abort();
   });
 }
 
@@ -254,8 +290,22 @@ void ReservedWindows(benchmark::State& state) { CopyWindows(state, {.locked = tr
 void MappedAhead(benchmark::State& state) {
   CopyWindows(state, {.mapped = true, .locked = true, .reserve = Reserve::kAhead});
 }
+void HugePages(benchmark::State& state) {
+  CopyWindows(state, {.locked = true, .reserve = Reserve::kWindow, .huge = true});
+}
 // Past the page cache; what is read comes from it.
 void Direct(benchmark::State& state) { CopyWindows(state, {.flags = O_DIRECT}); }
+
+// To be run with less memory than the file has bytes: see docs/performance.md.
+void Stored(benchmark::State& state, Cache cache) {
+  const bool direct = cache == Cache::kPassedByTarget || cache == Cache::kPassed;
+  CopyWindows(state,
+              {.locked = true, .reserve = Reserve::kWindow, .flags = direct ? O_DIRECT : 0, .until_stored = cache});
+}
+void StoredCached(benchmark::State& state) { Stored(state, Cache::kUsed); }
+void StoredDropped(benchmark::State& state) { Stored(state, Cache::kDropped); }
+void StoredTargetDirect(benchmark::State& state) { Stored(state, Cache::kPassedByTarget); }
+void StoredDirect(benchmark::State& state) { Stored(state, Cache::kPassed); }
 
 const std::vector<std::vector<std::int64_t>> kShapes = {{256, 512, 2048}, {1, 2, 4}};
 
@@ -276,6 +326,11 @@ HOST_COPY(ReservedAll);
 HOST_COPY(ReservedAhead);
 HOST_COPY(ReservedWindows);
 HOST_COPY(MappedAhead);
+HOST_COPY(HugePages);
+HOST_COPY(StoredCached);
+HOST_COPY(StoredDropped);
+HOST_COPY(StoredTargetDirect);
+HOST_COPY(StoredDirect);
 HOST_COPY(Direct);
 HOST_COPY(CopyFileRange);
 HOST_COPY(Uring);

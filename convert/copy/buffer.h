@@ -1,4 +1,5 @@
-// A page-aligned buffer, as O_DIRECT wants it, whose pages cost nothing until they are touched.
+// A page-aligned buffer, as O_DIRECT wants it, whose pages cost nothing until they are touched. From 2 MiB on they are
+// huge pages where the host has them: the kernel then copies to and from them in fewer pieces.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +22,8 @@ class Buffer {
 
  private:
   void* memory_ = nullptr;
-  std::size_t capacity_ = 0;
+  std::size_t mapped_ = 0;
+  std::size_t start_ = 0;  // of the buffer in what is mapped
 };
 
 }  // namespace platter::copy

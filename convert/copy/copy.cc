@@ -30,7 +30,7 @@ constexpr std::uint64_t kLongestWrittenZero = std::uint64_t{256} << 20;
 // What is read and written in one piece, where the target's clusters allow: small enough for the CPU's cache, or, where
 // nobody looks at it, large: that costs the host less.
 constexpr std::uint64_t kWindow = std::uint64_t{512} << 10;
-constexpr std::uint64_t kLargeWindow = std::uint64_t{1} << 20;
+constexpr std::uint64_t kLargeWindow = std::uint64_t{2} << 20;
 constexpr unsigned kMostWorkers = 16;
 // A read that fails is tried again in smaller pieces down to this many bytes.
 constexpr std::uint64_t kSalvageUnit = 512;
