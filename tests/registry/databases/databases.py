@@ -7,7 +7,8 @@
 As root they run as `nobody`. They end with the process that started them, however that ends. For other programs:
 databases.py mariadb|postgresql COMMAND... runs a command beside such a server in a temporary folder. The command finds in
 its environment PLATTER_TEST_DATABASE, the URL of the database "platter"; PLATTER_TEST_DATABASE_PORT, the same by address,
-port and password; and PLATTER_TEST_DATABASE_CONTROL, a socket that takes lines with the name of a method (stop, start,
+port and password; PLATTER_TEST_DATABASE_FOLDER, where PostgreSQL has its certificate, server.pem, and one of somebody
+else, stranger.pem; and PLATTER_TEST_DATABASE_CONTROL, a socket that takes lines with the name of a method (stop, start,
 restart, kill) and answers "done" once it is done. Takes /usr/bin/python3 only.
 """
 
@@ -203,12 +204,17 @@ class PostgreSql(Server):
         secret.chmod(0o644)
         self._run([self.program("initdb"), f"--pgdata={self.data}", "--auth=scram-sha-256", f"--username={USER}",
                    f"--pwfile={secret}", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"])
+        for name in ("server", "stranger"):
+            self._run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc",
+                       "-days", "2", "-subj", f"/CN={HOST}", "-addext", f"subjectAltName=IP:{HOST}",
+                       "-keyout", self.folder / f"{name}.key", "-out", self.folder / f"{name}.pem"])
         self._run([self.program("postgres"), "--single", "-D", self.data, "postgres"],
                   input=b"CREATE DATABASE platter;\n")
 
     def _command(self):
         return [self.program("postgres"), "-D", self.data, "-h", HOST, "-p", self.port, "-k", self.folder,
-                "-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "max_wal_size=256MB", "-c", "log_statement=none"]
+                "-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "max_wal_size=256MB", "-c", "log_statement=none", "-c", "ssl=on",
+                "-c", f"ssl_cert_file={self.folder}/server.pem", "-c", f"ssl_key_file={self.folder}/server.key"]
 
     def _ready(self):
         return [self.program("pg_isready"), "--quiet", f"--host={self.folder}", f"--port={self.port}", "--dbname=platter"]
@@ -268,6 +274,7 @@ def main():
                 ["setpriv", "--pdeathsig=KILL", *sys.argv[2:]],
                 env=os.environ | {"PLATTER_TEST_DATABASE": server.url("platter"),
                                   "PLATTER_TEST_DATABASE_PORT": server.port_url("platter"),
+                                  "PLATTER_TEST_DATABASE_FOLDER": str(server.folder),
                                   "PLATTER_TEST_DATABASE_CONTROL": control.path})
             try:
                 status = control.serve_while(process)

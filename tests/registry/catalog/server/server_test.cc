@@ -90,5 +90,28 @@ TEST_F(ServerTest, ThePortTakesThePasswordAndNoOther) {
   EXPECT_EQ(refused.error().Describe().find(secret), std::string::npos) << refused.error().Describe();
 }
 
+// PostgreSQL's certificate is looked at. MariaDB's would not be, and so the options that promise it are refused.
+TEST_F(ServerTest, TlsMeansThatTheServerIsKnown) {
+  const std::string plain = std::getenv("PLATTER_TEST_DATABASE_PORT");
+  if (database_.engine() == Engine::kMariaDb) {
+    const auto url = DatabaseUrl::Parse(plain + "&ssl_ca=/etc/ssl/ca.pem");
+    ASSERT_FALSE(url.ok());
+    EXPECT_EQ(url.error().found(), "ssl_ca");
+    return;
+  }
+  const std::string folder = std::getenv("PLATTER_TEST_DATABASE_FOLDER");
+  const auto with = [&](const std::string& certificate) {
+    const auto url = DatabaseUrl::Parse(plain + "?sslmode=verify-full&sslrootcert=" + folder + "/" + certificate);
+    return Connection::Open(url.value(), 30);
+  };
+  auto known = with("server.pem");
+  ASSERT_TRUE(known.ok()) << known.error().Describe();
+  const Sql encrypted("SELECT CAST(ssl AS INTEGER) FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
+  EXPECT_EQ(known.value()->Select(encrypted, 1).value().at(0).at(0), "1");
+  const auto stranger = with("stranger.pem");
+  ASSERT_FALSE(stranger.ok());
+  EXPECT_EQ(stranger.error().kind(), ErrorKind::kIo);
+}
+
 }  // namespace
 }  // namespace platter::registry
