@@ -26,8 +26,7 @@ constexpr const char* kDisk = "http://example.org/file/disk";
 class AddLocationTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    Network::Enter().SetHosts(std::string("127.0.0.1 localhost intern.example\n") + Network::kPublic +
-                              " example.org\n");
+    Network::Enter().SetUsualHosts();
     server_ = std::make_unique<test::WebServer>();
     server_->Put("disk", Noise(kSize));
     server_->Put("other", Noise(kSize, 2));
@@ -48,12 +47,6 @@ class AddLocationTest : public testing::Test {
     std::vector<std::shared_ptr<Store>> stores = {FileStore::Open(options).value(),
                                                   std::make_shared<HttpStore>(HttpStoreOptions{"web", {}})};
     return StoreSet::Make(std::move(stores), "file").value();
-  }
-  static StagingArea OpenStaging(const std::string& home) {
-    FileStoreOptions options;
-    options.name = "staging";
-    options.folders = {{home + "/staging"}};
-    return StagingArea(FileStore::Open(options).value());
   }
   Result<ImageRecord> Added(const ImageRecord& image, const NewLocation& location) {
     refusal_ = {};

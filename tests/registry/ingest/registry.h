@@ -9,19 +9,24 @@
 #include <string>
 #include <vector>
 
+#include "registry-core/ingest/staging.h"
 #include "registry-core/ingest/upload.h"
 #include "registry-core/stores/file_store.h"
-#include "tests/support/guest.h"
+#include "tests/support/noise.h"
 #include "tests/support/temp_dir.h"
 
 namespace platter::registry {
 
 using Bytes = std::vector<std::byte>;
 
-inline Bytes Noise(std::size_t size, std::uint64_t seed = 1) {
-  Bytes bytes(size);
-  test::GuestDisk{size, {{0, size, test::GuestRange::Kind::kNoise, seed}}}.Fill(0, bytes);
-  return bytes;
+using test::Noise;
+
+// The folder "staging" in `home`.
+inline StagingArea OpenStaging(const std::string& home) {
+  FileStoreOptions options;
+  options.name = "staging";
+  options.folders = {{home + "/staging"}};
+  return StagingArea(FileStore::Open(options).value());
 }
 
 struct Registry {

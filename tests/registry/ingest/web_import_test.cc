@@ -27,8 +27,7 @@ constexpr std::size_t kSize = 3'000'320;  // whole sectors
 class WebImportTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    Network::Enter().SetHosts(std::string("127.0.0.1 localhost intern.example\n") + Network::kPublic +
-                              " example.org\n");
+    Network::Enter().SetUsualHosts();
     server_ = std::make_unique<test::WebServer>();
     server_->Put("disk", Noise(kSize));
     server_->Put("empty", {});
@@ -37,12 +36,6 @@ class WebImportTest : public testing::Test {
 
   WebImportTest() : staging_(OpenStaging(home_)) { StartImports(); }
 
-  static StagingArea OpenStaging(const std::string& home) {
-    FileStoreOptions options;
-    options.name = "staging";
-    options.folders = {{home + "/staging"}};
-    return StagingArea(FileStore::Open(options).value());
-  }
   void StartImports() {
     ImportOptions options;
     options.fetch = [this](const std::string& url, std::function<bool()> cancelled) {

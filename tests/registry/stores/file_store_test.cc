@@ -16,6 +16,7 @@
 #include "tests/support/content.h"
 #include "tests/support/guest.h"
 #include "tests/support/mounted.h"
+#include "tests/support/noise.h"
 #include "tests/support/temp_dir.h"
 
 namespace platter::registry {
@@ -25,16 +26,10 @@ namespace fs = std::filesystem;
 using test::AllZero;
 using test::FileBytes;
 using test::Mounted;
+using test::Noise;
 using test::SameBytes;
 using test::TempDir;
 using Bytes = std::vector<std::byte>;
-
-Bytes Noise(std::size_t size, std::uint64_t seed = 1) {
-  Bytes bytes(size);
-  test::Random random(seed);
-  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random.Next());
-  return bytes;
-}
 
 class FileStoreTest : public testing::Test {
  protected:

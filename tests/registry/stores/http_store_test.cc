@@ -13,29 +13,23 @@
 #include "tests/registry/web/web_server.h"
 #include "tests/support/command.h"
 #include "tests/support/content.h"
-#include "tests/support/guest.h"
+#include "tests/support/noise.h"
 
 namespace platter::registry {
 namespace {
 
 using test::FileBytes;
 using test::Network;
+using test::Noise;
 using test::SameBytes;
 using Bytes = std::vector<std::byte>;
 
 constexpr std::size_t kSize = 9'000'001;
 
-Bytes Noise(std::size_t size) {
-  Bytes bytes(size);
-  test::GuestDisk{size, {{0, size, test::GuestRange::Kind::kNoise, 1}}}.Fill(0, bytes);
-  return bytes;
-}
-
 class HttpStoreTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    Network::Enter().SetHosts(std::string("127.0.0.1 localhost intern.example\n") + Network::kPublic +
-                              " example.org\n");
+    Network::Enter().SetUsualHosts();
     server_ = std::make_unique<test::WebServer>();
     server_->Put("disk", Noise(kSize));
     server_->Put("small", Noise(5000));

@@ -87,7 +87,7 @@ class ApiTest : public testing::Test {
                    std::vector<std::shared_ptr<registry::Store>> more = {})
       : registry_(folder_.File("r"), std::move(rules), std::move(more)),
         options_(std::move(api_options)),
-        staging_(OpenStaging(folder_.File("r"))),
+        staging_(registry::OpenStaging(folder_.File("r"))),
         imports_(registry_.context, staging_, ImportOptions()),
         backend_{options_,
                  registry_.context,
@@ -163,12 +163,6 @@ class ApiTest : public testing::Test {
   ImageApi api_;
 
  private:
-  static registry::StagingArea OpenStaging(const std::string& home) {
-    registry::FileStoreOptions options;
-    options.name = "staging";
-    options.folders = {{home + "/staging"}};
-    return registry::StagingArea(registry::FileStore::Open(std::move(options)).value());
-  }
   static registry::ImportOptions ImportOptions() {
     registry::ImportOptions options;
     options.fetch = [](const std::string&,

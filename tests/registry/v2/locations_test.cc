@@ -32,7 +32,7 @@ class LocationsTest : public ApiTest {
       : ApiTest(WithLocations(), {}, {std::make_shared<registry::HttpStore>(registry::HttpStoreOptions{"web", {}})}) {}
 
   static void SetUpTestSuite() {
-    Network::Enter().SetHosts(std::string("127.0.0.1 localhost\n") + Network::kPublic + " example.org\n");
+    Network::Enter().SetUsualHosts();
     server_ = std::make_unique<test::WebServer>();
     const std::string disk = Content();
     const std::string other(disk.size(), 'y');

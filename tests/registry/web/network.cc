@@ -63,6 +63,10 @@ Network::Network() {
   Bind(folder_.File("nsswitch.conf"), "/etc/nsswitch.conf");
 }
 
+void Network::SetUsualHosts() const {
+  SetHosts(std::string("127.0.0.1 localhost intern.example\n") + kPublic + " example.org\n");
+}
+
 void Network::SetHosts(const std::string& lines) const { std::ofstream(folder_.File("hosts")) << lines; }
 
 }  // namespace platter::test

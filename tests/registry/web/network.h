@@ -21,6 +21,8 @@ class Network {
 
   // "127.0.0.1 localhost\n...": what names mean from now on.
   void SetHosts(const std::string& lines) const;
+  // example.org is at kPublic; localhost and intern.example are this machine.
+  void SetUsualHosts() const;
 
  private:
   Network();
