@@ -14,6 +14,8 @@ import struct
 import subprocess
 import sys
 
+from cut_sources import cut, disturbed
+
 MIB = 1 << 20
 FS_IOC_FIEMAP, FIEMAP_FLAG_SYNC, FIEMAP_EXTENT_LAST, FIEMAP_EXTENT_SHARED = 0xC020660B, 1, 1, 0x2000
 HOSTS = {"xfs": ["mkfs.xfs", "-q"], "btrfs": ["mkfs.btrfs", "-q"]}
@@ -140,6 +142,12 @@ def test_elsewhere(platter, outside):
     os.unlink(os.path.join(outside, "source.raw"))
 
 
+def test_cut_source(platter):
+    """A source that is cut short between two pieces that share its blocks."""
+    code, said = disturbed(platter, ["convert", "-f", "raw", "-O", "qcow2", "{}", "cut.qcow2"], "source.raw", cut)
+    expect(code == 1 and "shrank" in said, f"a source that was cut short: {code} {said}")
+
+
 def as_qemu_img(platter):
     os.symlink(platter, "qemu-img")
     run("./qemu-img", "convert", "-O", "qcow2", "source.raw", "as_qemu.qcow2")
@@ -164,6 +172,7 @@ def inside(platter, folder, host):
     test_chain(platter)
     test_independence(platter)
     test_elsewhere(platter, folder)
+    test_cut_source(platter)
     as_qemu_img(platter)
 
 

@@ -1,0 +1,119 @@
+"""Sources that are cut short or overwritten while platter reads them: an error that says so, never a crash.
+
+usage: cut_sources.py PLATTER FOLDER
+
+Progress goes into a pipe that is all but full, so that platter stops early in its work and goes on when the source is no
+longer what it was.
+"""
+
+import fcntl
+import os
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+KIB, MIB = 1 << 10, 1 << 20
+SIZE = 48 * MIB
+# Progress takes about 16 bytes a time: there is room for the first.
+PIPE, FULL = 4 * KIB, 4 * KIB - 24
+
+# Name, source, words of the command; {} stands for the source.
+CASES = [
+    ("read", "disk.raw", ["convert", "-f", "raw", "-O", "qcow2", "{}", "made.img"]),
+    ("copied by the host", "disk.raw", ["convert", "-C", "-f", "raw", "-O", "raw", "{}", "made.img"]),
+    ("read from qcow2", "disk.qcow2", ["convert", "-O", "raw", "{}", "made.img"]),
+    ("compressed", "disk.raw", ["convert", "-c", "-f", "raw", "-O", "qcow2", "{}", "made.img"]),
+    ("inflated", "zlib.qcow2", ["convert", "-O", "raw", "{}", "made.img"]),
+    ("handed through", "zlib.qcow2", ["convert", "-c", "-O", "qcow2", "{}", "made.img"]),
+    ("handed through, zstd", "zstd.qcow2", ["convert", "-c", "-O", "qcow2", "-o", "compression_type=zstd", "{}", "made.img"]),
+    ("handed through, vmdk", "stream.vmdk", ["convert", "-O", "vmdk", "-o", "subformat=streamOptimized", "{}", "made.img"]),
+    ("compared", "disk.qcow2", ["compare", "-F", "raw", "{}", "same.raw"]),
+]
+# What images of these cases are when they are made of a source that was overwritten.
+MADE = {"read": "qcow2", "handed through": "qcow2", "handed through, zstd": "qcow2", "handed through, vmdk": "vmdk"}
+
+
+def run(*words):
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(words)}: exit code {done.returncode}\n{done.stdout[-500:]}{done.stderr}")
+
+
+def expect(truth, what):
+    if not truth:
+        raise RuntimeError(what)
+
+
+def make_sources(platter):
+    rng = random.Random(11)
+    words = [rng.randbytes(12) for _ in range(200)]
+    with open("disk.raw", "wb") as disk:
+        for _ in range(SIZE // (2 * MIB)):
+            disk.write(b"".join(rng.choice(words) for _ in range(MIB // 12 + 1))[:MIB] + rng.randbytes(MIB))
+    for name, *options in (("disk.qcow2", "-O", "qcow2"), ("zlib.qcow2", "-c", "-O", "qcow2"),
+                           ("zstd.qcow2", "-c", "-O", "qcow2", "-o", "compression_type=zstd"),
+                           ("stream.vmdk", "-O", "vmdk", "-o", "subformat=streamOptimized")):
+        run(platter, "convert", "-f", "raw", *options, "disk.raw", name)
+    shutil.copy("disk.raw", "same.raw")
+
+
+def bytes_in(pipe):
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+
+
+def disturbed(platter, words, source, disturb):
+    """(exit code, what was said) of a run during which `disturb` changes the source."""
+    shutil.copy(source, "source.img")
+    read, write = os.pipe()
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, PIPE)
+    os.write(write, bytes(FULL))
+    words = [word.replace("{}", "source.img") for word in words]
+    with subprocess.Popen([platter, words[0], "-p", *words[1:]], stdout=write, stderr=subprocess.PIPE) as child:
+        while bytes_in(read) == FULL:
+            expect(child.poll() is None, f"{words}: ended before it was disturbed")
+            time.sleep(0.002)
+        disturb("source.img")
+        os.close(write)
+        while os.read(read, 1 << 16):
+            pass
+        said = child.stderr.read().decode()
+    os.close(read)
+    return child.returncode, said
+
+
+def cut(path):
+    os.truncate(path, MIB)
+
+
+def overwrite(path):
+    """Other bytes in the second half, tables of compressed images and markers of streams among them."""
+    size = os.path.getsize(path)
+    with open(path, "r+b") as file:
+        file.seek(size // 2)
+        file.write(random.Random(5).randbytes(size - size // 2))
+
+
+def main():
+    platter, folder = sys.argv[1:3]
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    os.chdir(folder)
+    make_sources(platter)
+    for name, source, words in CASES:
+        code, said = disturbed(platter, words, source, cut)
+        expect(code in (1, 4) and ("shrank" in said or "reading" in said), f"{name}, cut: {code} {said}")
+        code, said = disturbed(platter, words, source, overwrite)
+        expect(code in (0, 1, 4), f"{name}, overwritten: {code} {said}")
+        if code == 0 and name in MADE:
+            run(platter, "check", "-f", MADE[name], "made.img")
+    print(f"{len(CASES)} ways of reading, each cut short and overwritten")
+    os.chdir("/")
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
