@@ -122,6 +122,9 @@ struct ContainerDriver {
   std::string_view new_disk_format = "";
   Result<std::unique_ptr<ImageWriter>> (*create)(const CreateRequest&, const FormatDriver& disk_format) = nullptr;
   std::span<const OptionSpec> create_options = {};
+  // The names of the files that create makes in the folder of the file `target`. Null: none. kInvalid for a target
+  // whose name will not do.
+  Result<std::vector<std::string>> (*files_beside)(const std::string& target) = nullptr;
 };
 
 }  // namespace platter

@@ -556,6 +556,116 @@ TEST(OvaMade, RefusesWhatItCannotSay) {
               HasSubstr("Unknown file format"));
 }
 
+TEST(OvfMade, IsWhatOtherToolsRead) {
+  const Workshop shop;
+  shop.Run({"mkdir", "out"});
+  shop.Run({kTool, "convert", "-O", "ovf", "--name", "my box", "--cpus=3", "--memory", "2G", "-o",
+            "os=Debian <12>,network=lan,firmware=efi", "disk.raw", "out/b&x.ovf"});
+  EXPECT_EQ(shop.Run({"ls", "out"}), "b&x-disk1.vmdk\nb&x.mf\nb&x.ovf\n");
+  shop.Run({"qemu-img", "compare", "-f", "vmdk", "-F", "raw", "out/b&x-disk1.vmdk", "disk.raw"});
+  EXPECT_EQ(shop.Run({"sh", "-c", "cd out && " + kTool + " hash --check 'b&x.mf'"}),
+            "b&x.ovf: OK\nb&x-disk1.vmdk: OK\n");
+  shop.Run(
+      {"sh", "-c",
+       "cd out && sed 's/SHA256(\\(.*\\))= \\(.*\\)/\\2  \\1/' 'b&x.mf' > ../sums && test $(wc -l < ../sums) = 2 && "
+       "sha256sum --check --strict ../sums"});
+  shop.Run({kTool, "compare", "out/b&x.ovf", "disk.raw"});
+  const std::string info = shop.Run({kTool, "info", "out/b&x.ovf"});
+  for (const char* line : {"machine: my box", "operating system: Debian <12>", "processors: 3", "memory: 2 GiB"}) {
+    EXPECT_THAT(info, HasSubstr(line));
+  }
+  const std::string source = shop.Run(
+      {"env", "HOME=" + shop.File(""), "TMPDIR=" + shop.File(""), "virt-v2v", "--print-source", "-i", "ova", "out"});
+  for (const char* line : {"source name: my box", "nr vCPUs: 3", "memory: 2147483648", "firmware: uefi", "\"lan\""}) {
+    EXPECT_THAT(source, HasSubstr(line));
+  }
+  // The same files in an archive are an appliance, too.
+  shop.Run({"tar", "--format=ustar", "-C", "out", "-cf", "box.ova", "b&x.ovf", "b&x.mf", "b&x-disk1.vmdk"});
+  shop.Run({kTool, "inspect", "--expect-container", "ova", "--expect-disk", "vmdk", "--depth", "full", "box.ova"});
+}
+
+// Compressed grains pass as they are, and digests are those of the disk.
+TEST(OvfMade, TakesWhatAnOvaTakes) {
+  const Workshop shop;
+  shop.Run({kTool, "convert", "-O", "ovf", "--compression-level", "9", "disk.raw", "one.ovf"});
+  const std::string digest = shop.Run({kTool, "convert", "-O", "ovf", "--digest", "sha256", "one.ovf", "two.ovf"});
+  EXPECT_THAT(digest, HasSubstr(shop.Run({"sha256sum", "disk.raw"}).substr(0, 64)));
+  shop.Run({kTool, "convert", "-O", "ovf", "one.ovf", "three.ovf"});
+  EXPECT_EQ(std::filesystem::file_size(shop.File("three-disk1.vmdk")),
+            std::filesystem::file_size(shop.File("one-disk1.vmdk")));
+  for (const char* name : {"one.ovf", "two.ovf", "three.ovf"}) shop.Run({kTool, "compare", name, "disk.raw"});
+}
+
+TEST(OvfMade, RefusesWhatItCannotSay) {
+  const Workshop shop;
+  for (const char* options : {"cpus=0", "firmware=uefi", "name=", "network=a\nb", "subformat=monolithicFlat"}) {
+    EXPECT_EQ(shop.Try({kTool, "convert", "-O", "ovf", "-o", options, "disk.raw", "out.ovf"}).exit_code, 1) << options;
+    EXPECT_EQ(shop.Run({"ls"}), "disk.raw\n") << options;
+  }
+  for (const char* target : {"out", "out.mf", ".ovf", "a%20b.ovf", "a\nb.ovf"}) {
+    EXPECT_EQ(shop.Try({kTool, "convert", "-O", "ovf", "disk.raw", target}).exit_code, 1) << target;
+    EXPECT_EQ(shop.Run({"ls"}), "disk.raw\n") << target;
+  }
+  EXPECT_EQ(shop.Try({kTool, "convert", "-n", "-O", "ovf", "disk.raw", "disk.raw"}).exit_code, 1);
+  EXPECT_EQ(shop.Try({"sh", "-c", kTool + " convert -O ovf disk.raw /dev/stdout | cat; exit 0"}).out, "");
+  EXPECT_THAT(shop.Run({kTool, "convert", "-O", "ovf", "-o", "help"}), HasSubstr("firmware=<str>"));
+}
+
+// Files that the user did not name stay as they are, and so does the descriptor that is there.
+TEST(OvfMade, WritesOnNoOtherFile) {
+  const Workshop shop;
+  shop.Run({"sh", "-c", "echo descriptor > box.ovf"});
+  for (const char* beside : {"box-disk1.vmdk", "box.mf"}) {
+    for (const std::string& make : {std::string("echo text > "), std::string("ln -s nowhere ")}) {
+      shop.Run({"sh", "-c", make + beside});
+      const CommandResult result = shop.Try({kTool, "convert", "-O", "ovf", "disk.raw", "box.ovf"});
+      EXPECT_EQ(result.exit_code, 1);
+      EXPECT_THAT(result.err, HasSubstr("is there already"));
+      EXPECT_THAT(result.err, HasSubstr(beside));
+      EXPECT_EQ(shop.Run({"cat", "box.ovf"}), "descriptor\n");
+      EXPECT_FALSE(std::filesystem::exists(shop.File("nowhere")));
+      shop.Run({"rm", beside});
+    }
+  }
+  shop.Run({kTool, "convert", "-O", "ovf", "disk.raw", "box.ovf"});
+  shop.Run({kTool, "compare", "box.ovf", "disk.raw"});
+  // A disk that cannot be written takes all of it away again.
+  shop.Run({"cp", "disk.raw", "bad.qcow2"});
+  EXPECT_EQ(shop.Try({kTool, "convert", "-f", "qcow2", "-O", "ovf", "bad.qcow2", "bad.ovf"}).exit_code, 1);
+  EXPECT_EQ(shop.Try({"sh", "-c", "ulimit -f 8; trap '' XFSZ; exec " + kTool + " convert -O ovf disk.raw full.ovf"})
+                .exit_code,
+            1);
+  EXPECT_EQ(shop.Run({"sh", "-c", "ls -d bad* full*; exit 0"}), "bad.qcow2\n");
+}
+
+// Every write of each of the files failing once: nothing that looks like an appliance is left.
+TEST(OvfMade, FaultsComeThrough) {
+  const ContainerDriver& ovf = *FindContainer("ovf");
+  std::uint64_t failures = 0;
+  for (const std::string& broken : {std::string("b.ovf"), std::string("./b-disk1.vmdk"), std::string("./b.mf")}) {
+    for (std::uint64_t failed = 0;; ++failed, ++failures) {
+      const auto make = [&](const std::string& name) {
+        return std::make_shared<FaultyStorage>(std::make_shared<MemoryStorage>(name),
+                                               name == broken ? FaultPlan{.fail_write = failed} : FaultPlan{});
+      };
+      CreateRequest request;
+      request.storage = make("b.ovf");
+      request.virtual_size = 1 << 20;
+      request.open_side_file = [&](const Reference& wanted) -> Result<std::shared_ptr<Storage>> {
+        return std::shared_ptr<Storage>(make(wanted.text));
+      };
+      const std::shared_ptr<Storage> target = request.storage;
+      auto writer = ovf.create(request, *FindFormat("vmdk"));
+      const auto done = writer.ok() ? writer.value()->Finish() : Result<>(std::move(writer).error());
+      const bool looks = ProbeContainer(target).value() != nullptr;
+      EXPECT_EQ(looks, done.ok()) << broken << failed;
+      if (done.ok()) break;
+      EXPECT_EQ(done.error().kind(), ErrorKind::kIo) << broken << failed;
+    }
+  }
+  EXPECT_GE(failures, 5U);
+}
+
 // Every read failing once, and every write of a new archive: the host's error comes through, and nothing else.
 TEST(OvaFaults, ComeThrough) {
   const std::string disk(4096, 'x');

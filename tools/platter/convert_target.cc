@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 #include <span>
 #include <utility>
@@ -43,6 +44,18 @@ bool IsSource(const Persona& persona, const std::string& path, const std::vector
   const auto free = CheckNotSource(path, sources);
   if (!free.ok()) Complain(persona, fmt::format("{}: {}", before, ReasonOf(free.error())));
   return !free.ok();
+}
+
+// The user named the container and not the files beside it: none that is there is written on.
+Result<> CheckFilesBeside(const ContainerDriver* container, const std::string& target) {
+  if (container == nullptr || container->files_beside == nullptr) return Done{};
+  for (const std::string& name : PLATTER_TRY(container->files_beside(target))) {
+    const std::string path = PLATTER_TRY(ResolveReference("./" + name, target));
+    struct stat status {};
+    if (lstat(path.c_str(), &status) != 0 && errno == ENOENT) continue;
+    return Error(ErrorKind::kInvalid, "a file that would be made beside the target is there already").In(path);
+  }
+  return Done{};
 }
 
 // The options of -o, -B and -F in one. Empty after a message.
@@ -179,6 +192,10 @@ std::optional<ConvertTarget> ConvertTarget::Create(const Persona& persona, const
   const std::string refusal = StreamRefusal(persona, path, *target.driver_, target.options_);
   if (!refusal.empty()) {
     Complain(persona, fmt::format("{}: {}", before, refusal));
+    return std::nullopt;
+  }
+  if (const auto free = CheckFilesBeside(target.container_, path); !free.ok()) {
+    Complain(persona, fmt::format("{}: {}", before, ReasonOf(free.error())));
     return std::nullopt;
   }
   if (!target.OpenBacking(persona, arguments) || !target.MakeWriter(persona, arguments, place.value(), sources, size)) {

@@ -9,6 +9,7 @@
 #include "formats/containers/container.h"
 #include "formats/containers/ova/inspect.h"
 #include "formats/containers/ova/writer.h"
+#include "formats/containers/ovf/machine.h"
 #include "formats/containers/ovf/package.h"
 #include "formats/containers/tar/header.h"
 #include "formats/core/checked.h"
@@ -120,7 +121,7 @@ const ContainerDriver kDriver = {
     .finding_rules = ovf::kFindingRules,
     .new_disk_format = "vmdk",
     .create = CreateArchive,
-    .create_options = kCreateOptionSpecs,
+    .create_options = ovf::kCreateOptionSpecs,
 };
 
 }  // namespace platter::ova

@@ -1,17 +1,14 @@
 #include "formats/containers/ova/writer.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "formats/containers/ova/machine.h"
-#include "formats/containers/ovf/manifest.h"
+#include "formats/containers/ovf/machine.h"
+#include "formats/containers/ovf/new_files.h"
 #include "formats/containers/tar/header.h"
 #include "formats/core/checked.h"
-#include "formats/core/memory_storage.h"
 
 namespace platter::ova {
 namespace {
@@ -57,21 +54,15 @@ std::uint64_t BlocksOf(std::uint64_t size) { return AlignUp(size, tar::kBlock); 
 
 class ArchiveWriter : public ImageWriter {
  public:
-  ArchiveWriter(std::shared_ptr<Storage> storage, Machine machine)
+  ArchiveWriter(std::shared_ptr<Storage> storage, ovf::Machine machine)
       : storage_(std::move(storage)),
         machine_(std::move(machine)),
-        manifest_at_(tar::kBlock + BlocksOf(DescriptorOf(machine_, 0).size())),
-        disk_at_(manifest_at_ + tar::kBlock + BlocksOf(ManifestOf("", "").size()) + tar::kBlock) {}
+        manifest_at_(tar::kBlock + BlocksOf(ovf::DescriptorOf(machine_, 0).size())),
+        disk_at_(manifest_at_ + tar::kBlock + BlocksOf(ovf::EmptyManifest(machine_).size()) + tar::kBlock) {}
 
   Result<> Start(const CreateRequest& request, const FormatDriver& disk_format) {
-    CreateRequest inner = request;
-    inner.storage = std::make_shared<Rest>(storage_, disk_at_);
-    inner.compress = false;
-    inner.options = {};
-    PLATTER_CHECK(inner.options.Set("subformat", "streamOptimized", disk_format.create_options));
-    PLATTER_CHECK(inner.options.Set("adapter_type", "lsilogic", disk_format.create_options));
-    disk_ = inner.storage;
-    writer_ = PLATTER_TRY(disk_format.create(inner));
+    disk_ = std::make_shared<Rest>(storage_, disk_at_);
+    writer_ = PLATTER_TRY(ovf::CreateDisk(request, disk_, disk_format));
     return Done{};
   }
 
@@ -83,26 +74,18 @@ class ArchiveWriter : public ImageWriter {
   Result<> Finish() override {
     PLATTER_CHECK(writer_->Finish());
     const std::uint64_t size = disk_->size();
-    const std::string descriptor = DescriptorOf(machine_, size);
-    MemoryStorage text("descriptor", AsBytes(descriptor));
-    const std::string manifest = ManifestOf(PLATTER_TRY(ovf::DigestOf(text, ovf::DigestAlgorithm::kSha256)),
-                                            PLATTER_TRY(ovf::DigestOf(*disk_, ovf::DigestAlgorithm::kSha256)));
+    const std::string descriptor = ovf::DescriptorOf(machine_, size);
+    const std::string manifest = PLATTER_TRY(ovf::NewManifest(machine_, descriptor, *disk_));
     // The padding of the last member, and the end's mark: zeros.
     PLATTER_CHECK(storage_->Resize(disk_at_ + BlocksOf(size) + 2 * tar::kBlock));
     PLATTER_CHECK(WriteMember(disk_at_ - tar::kBlock, machine_.disk_file(), "", size));
-    PLATTER_CHECK(WriteMember(manifest_at_, machine_.name + ".mf", manifest, manifest.size()));
+    PLATTER_CHECK(WriteMember(manifest_at_, machine_.manifest_file(), manifest, manifest.size()));
     PLATTER_CHECK(storage_->WriteAt(tar::kBlock, AsBytes(descriptor)));
-    PLATTER_CHECK(WriteMember(0, machine_.name + ".ovf", "", descriptor.size()));
+    PLATTER_CHECK(WriteMember(0, machine_.descriptor_file(), "", descriptor.size()));
     return storage_->Sync();
   }
 
  private:
-  std::string ManifestOf(const std::string& descriptor, const std::string& disk) const {
-    constexpr std::size_t kDigits = 64;
-    return fmt::format("SHA256({}.ovf)= {:{}}\nSHA256({})= {:{}}\n", machine_.name, descriptor, kDigits,
-                       machine_.disk_file(), disk, kDigits);
-  }
-
   Result<> WriteMember(std::uint64_t at, const std::string& name, const std::string& content, std::uint64_t size) {
     PLATTER_CHECK(storage_->WriteAt(at + tar::kBlock, AsBytes(content)));
     const tar::Block header = tar::MakeFileHeader(name, size);
@@ -110,7 +93,7 @@ class ArchiveWriter : public ImageWriter {
   }
 
   std::shared_ptr<Storage> storage_;
-  Machine machine_;
+  ovf::Machine machine_;
   std::uint64_t manifest_at_;  // host byte of its header
   std::uint64_t disk_at_;      // host byte of its content
   std::shared_ptr<Storage> disk_;
@@ -123,7 +106,7 @@ Result<std::unique_ptr<ImageWriter>> CreateArchive(const CreateRequest& request,
   if (request.storage->is_device() || request.storage->is_stream()) {
     return Error(ErrorKind::kUnsupported, "an OVA is written to a file").In(request.storage->name());
   }
-  Machine machine = PLATTER_TRY(MachineOf(request));
+  ovf::Machine machine = PLATTER_TRY(ovf::MachineOf(request));
   auto writer = std::make_unique<ArchiveWriter>(request.storage, std::move(machine));
   PLATTER_CHECK(writer->Start(request, disk_format));
   return std::unique_ptr<ImageWriter>(std::move(writer));

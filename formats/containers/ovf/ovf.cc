@@ -6,7 +6,9 @@
 #include "formats/containers/container.h"
 #include "formats/containers/ovf/chunks.h"
 #include "formats/containers/ovf/descriptor.h"
+#include "formats/containers/ovf/machine.h"
 #include "formats/containers/ovf/package.h"
+#include "formats/containers/ovf/writer.h"
 #include "formats/core/reference.h"
 
 namespace platter::ovf {
@@ -103,6 +105,10 @@ const ContainerDriver kDriver = {
     .open = Open,
     .inspect = Inspect,
     .finding_rules = kFindingRules,
+    .new_disk_format = "vmdk",
+    .create = CreateFolder,
+    .create_options = kCreateOptionSpecs,
+    .files_beside = FilesBeside,
 };
 
 }  // namespace platter::ovf

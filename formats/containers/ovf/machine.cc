@@ -1,10 +1,10 @@
-#include "formats/containers/ova/machine.h"
+#include "formats/containers/ovf/machine.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-namespace platter::ova {
+namespace platter::ovf {
 namespace {
 
 constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
@@ -36,13 +36,6 @@ std::string Escaped(std::string_view text) {
     }
   }
   return escaped;
-}
-
-// "box" of "folder/box.ova".
-std::string NameOf(std::string_view path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash != std::string_view::npos) path.remove_prefix(slash + 1);
-  return std::string(path.substr(0, path.rfind('.')));
 }
 
 Result<std::string> TextOption(const OptionValues& options, const char* name, std::string otherwise) {
@@ -83,10 +76,17 @@ std::string Hardware(const Machine& machine) {
 
 }  // namespace
 
+std::string BaseName(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash != std::string_view::npos) path.remove_prefix(slash + 1);
+  return std::string(path.substr(0, path.rfind('.')));
+}
+
 Result<Machine> MachineOf(const CreateRequest& request) {
   const OptionValues& options = request.options;
   Machine machine;
-  machine.name = PLATTER_TRY(TextOption(options, "name", NameOf(request.storage->name())));
+  machine.name = PLATTER_TRY(TextOption(options, "name", BaseName(request.storage->name())));
+  machine.files = machine.name;
   machine.os = PLATTER_TRY(TextOption(options, "os", "Other"));
   machine.network = PLATTER_TRY(TextOption(options, "network", "VM Network"));
   machine.cpus = options.Number("cpus", 1);
@@ -145,4 +145,4 @@ std::string DescriptorOf(const Machine& machine, std::uint64_t disk_size) {
       fmt::arg("hardware", Hardware(machine)), fmt::arg("firmware", firmware));
 }
 
-}  // namespace platter::ova
+}  // namespace platter::ovf
