@@ -8,9 +8,12 @@
 #include <thread>
 #include <vector>
 
+#include "formats/container_table.h"
 #include "formats/containers/codec/unpacked_storage.h"
+#include "formats/core/faulty_storage.h"
 #include "formats/core/file_storage.h"
 #include "formats/core/memory_storage.h"
+#include "formats/format_table.h"
 #include "tests/support/command.h"
 #include "tests/support/content.h"
 #include "tests/support/guest.h"
@@ -102,6 +105,88 @@ TEST_P(Compressed, HoldsTheDiskThatWasPutIn) {
 
 INSTANTIATE_TEST_SUITE_P(Packings, Compressed, testing::ValuesIn(kPackings),
                          [](const auto& row) { return row.param.name; });
+
+struct Codec {
+  std::string name;
+  std::string end;
+  std::string tool;
+  std::string level;  // another than the usual
+};
+void PrintTo(const Codec& codec, std::ostream* out) { *out << codec.name; }
+
+class CompressedMade : public testing::TestWithParam<Codec> {};
+
+// Its tool finds it whole and unpacks the disk, whatever the number of threads, and so do we.
+TEST_P(CompressedMade, IsWhatItsToolUnpacks) {
+  const auto& [codec, end, tool, level] = GetParam();
+  const Press press;
+  press.Run({"qemu-img", "convert", "-O", "qcow2", "disk.raw", "disk.qcow2"});
+  press.Run({kTool, "convert", "-O", "compressed", "disk.qcow2", "by-name" + end});
+  press.Shell(tool + " -t by-name" + end + " && " + tool + " -d -c by-name" + end + " | cmp - disk.raw");
+  press.Run({kTool, "compare", "by-name" + end, "disk.raw"});
+  press.Run({kTool, "convert", "-m", "1", "-O", "compressed", "-o", "codec=" + codec, "disk.raw", "one"});
+  press.Run({"cmp", "one", "by-name" + end});
+  press.Shell(kTool + " convert -m 8 -O compressed -o codec=" + codec + " disk.qcow2 /dev/stdout | cmp - one");
+  press.Run({kTool, "convert", "--compression-level", level, "-O", "compressed", "one", "other" + end});
+  press.Shell(tool + " -d -c other" + end + " | cmp - disk.raw; cmp -s one other" + end + "; test $? = 1");
+  // Noise as it is, zeros for next to nothing.
+  press.Shell("test $(stat -c %s one) -lt 3200000");
+}
+
+// Of sizes that are no whole number of members, and disks of zeros, and none.
+TEST_P(CompressedMade, EndsWhereTheDiskEnds) {
+  const auto& [codec, end, tool, level] = GetParam();
+  const Press press;
+  for (const std::string size : {"0", "512", "1048576", "1049088", "70000128"}) {
+    press.Shell("rm -f a.raw && truncate -s " + size + " a.raw && " + kTool + " convert -O compressed a.raw a" + end);
+    press.Shell(tool + " -t a" + end + "; test $(" + tool + " -d -c a" + end + " | wc -c) = $(stat -c %s a.raw)");
+  }
+  press.Shell("truncate -s 5000000 a.raw; printf x | dd of=a.raw conv=notrunc bs=1 seek=2500000 status=none; " + kTool +
+              " convert -f raw -O compressed a.raw a" + end + " && truncate -s %512 a.raw && " + tool + " -d -c a" +
+              end + " | cmp - a.raw");
+}
+
+INSTANTIATE_TEST_SUITE_P(Codecs, CompressedMade,
+                         testing::Values(Codec{"gzip", ".gz", "gzip", "6"}, Codec{"bzip2", ".bz2", "bzip2", "1"},
+                                         Codec{"xz", ".xz", "xz", "0"}, Codec{"zstd", ".zst", "zstd -q", "9"}),
+                         [](const auto& row) { return row.param.name; });
+
+TEST(CompressedTool, RefusesWhatItCannotWrite) {
+  const Press press;
+  const std::vector<std::pair<std::string, std::string>> refused = {
+      {"disk.raw out", "say it with -o codec="},
+      {"-o codec=lzip disk.raw out.gz", "gzip, bzip2, xz or zstd"},
+      {"--compression-level 10 disk.raw out.gz", "1 to 9"},
+      {"--compression-level 10 disk.raw out.xz", "0 to 9"},
+      {"--compression-level 23 disk.raw out.zst", "1 to 22"},
+      {"-B disk.raw -F raw disk.raw out.gz", "not supported"},
+      {"-c disk.raw out.gz", "not supported"},
+      {"-n disk.raw disk.raw", "Unknown file format"}};
+  for (const auto& [words, error] : refused) {
+    const CommandResult result = press.Try({"sh", "-c", kTool + " convert -O compressed " + words});
+    EXPECT_EQ(result.exit_code, 1) << words;
+    EXPECT_THAT(result.err, HasSubstr(error)) << words;
+    EXPECT_EQ(press.Run({"ls"}), "disk.raw\n") << words;
+  }
+}
+
+// Every write failing once: the host's error comes through, and what is there is no compressed file.
+TEST(CompressedTool, FaultsComeThrough) {
+  std::uint64_t failed = 0;
+  for (;; ++failed) {
+    const auto target =
+        std::make_shared<FaultyStorage>(std::make_shared<MemoryStorage>("a.gz"), FaultPlan{.fail_write = failed});
+    CreateRequest request;
+    request.storage = target;
+    request.virtual_size = (std::uint64_t{130} << 20) + 512;
+    auto writer = FindContainer("compressed")->create(request, *FindFormat("raw"));
+    const auto done = writer.ok() ? writer.value()->Finish() : Result<>(std::move(writer).error());
+    EXPECT_EQ(ProbeContainer(target).value() != nullptr, done.ok()) << failed;
+    if (done.ok()) break;
+    EXPECT_EQ(done.error().kind(), ErrorKind::kIo) << failed;
+  }
+  EXPECT_GE(failed, 4U);
+}
 
 // At any place, on several threads, as the tool unpacks it.
 TEST(UnpackedStorage, ReadsAnywhereOnManyThreads) {

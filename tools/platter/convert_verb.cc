@@ -241,7 +241,7 @@ int Conversion::Run() {
     return 1;
   }
   if (arguments_.compression_level && !target->compresses()) {
-    Complain(persona_, "--compression-level is for what is compressed: -c, or a streamOptimized vmdk");
+    Complain(persona_, "--compression-level is for what is compressed: -c, a streamOptimized vmdk, or -O compressed");
     return 1;
   }
   if (arguments_.target_is_zero && target->backing() != nullptr) {

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "formats/containers/codec/unpacked_storage.h"
+#include "formats/containers/compressed/writer.h"
 #include "formats/containers/container.h"
 
 namespace platter::compressed {
@@ -83,6 +84,9 @@ const ContainerDriver kDriver = {
     .inspect = Inspect,
     .finding_rules = codec::kFindingRules,
     .yields_to_content = true,
+    .new_disk_format = "raw",
+    .create = CreateStream,
+    .create_options = kCreateOptionSpecs,
 };
 
 }  // namespace platter::compressed
