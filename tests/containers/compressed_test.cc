@@ -170,22 +170,31 @@ TEST(CompressedTool, RefusesWhatItCannotWrite) {
   }
 }
 
-// Every write failing once: the host's error comes through, and what is there is no compressed file.
+// Every write failing once, of data and of zeros: the host's error comes through, and what is there is no compressed
+// file.
 TEST(CompressedTool, FaultsComeThrough) {
-  std::uint64_t failed = 0;
-  for (;; ++failed) {
-    const auto target =
-        std::make_shared<FaultyStorage>(std::make_shared<MemoryStorage>("a.gz"), FaultPlan{.fail_write = failed});
-    CreateRequest request;
-    request.storage = target;
-    request.virtual_size = (std::uint64_t{130} << 20) + 512;
-    auto writer = FindContainer("compressed")->create(request, *FindFormat("raw"));
-    const auto done = writer.ok() ? writer.value()->Finish() : Result<>(std::move(writer).error());
-    EXPECT_EQ(ProbeContainer(target).value() != nullptr, done.ok()) << failed;
-    if (done.ok()) break;
-    EXPECT_EQ(done.error().kind(), ErrorKind::kIo) << failed;
+  constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+  GuestDisk disk;
+  disk.size = 71 * kMiB + 512;
+  disk.ranges = {{0, 8192, GuestRange::Kind::kText, 1},
+                 {8192, 71 * kMiB - 8192, GuestRange::Kind::kHole},
+                 {71 * kMiB, 512, GuestRange::Kind::kText, 2}};
+  for (const char* name : {"a.gz", "a.bz2", "a.xz", "a.zst"}) {
+    std::uint64_t failed = 0;
+    for (;; ++failed) {
+      const auto target =
+          std::make_shared<FaultyStorage>(std::make_shared<MemoryStorage>(name), FaultPlan{.fail_write = failed});
+      CreateRequest request;
+      request.storage = target;
+      request.virtual_size = disk.size;
+      auto writer = FindContainer("compressed")->create(request, *FindFormat("raw"));
+      const auto done = writer.ok() ? WriteThrough(*writer.value(), disk) : Result<>(std::move(writer).error());
+      EXPECT_EQ(ProbeContainer(target).value() != nullptr, done.ok()) << name << failed;
+      if (done.ok()) break;
+      EXPECT_EQ(done.error().kind(), ErrorKind::kIo) << name << failed;
+    }
+    EXPECT_GE(failed, 5U) << name;
   }
-  EXPECT_GE(failed, 4U);
 }
 
 // At any place, on several threads, as the tool unpacks it.

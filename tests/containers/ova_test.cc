@@ -641,6 +641,8 @@ TEST(OvfMade, WritesOnNoOtherFile) {
 // Every write of each of the files failing once: nothing that looks like an appliance is left.
 TEST(OvfMade, FaultsComeThrough) {
   const ContainerDriver& ovf = *FindContainer("ovf");
+  constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+  const GuestDisk disk{2 * kMiB, {{0, kMiB, GuestRange::Kind::kText, 1}, {kMiB, kMiB, GuestRange::Kind::kHole}}};
   std::uint64_t failures = 0;
   for (const std::string& broken : {std::string("b.ovf"), std::string("./b-disk1.vmdk"), std::string("./b.mf")}) {
     for (std::uint64_t failed = 0;; ++failed, ++failures) {
@@ -650,13 +652,13 @@ TEST(OvfMade, FaultsComeThrough) {
       };
       CreateRequest request;
       request.storage = make("b.ovf");
-      request.virtual_size = 1 << 20;
+      request.virtual_size = disk.size;
       request.open_side_file = [&](const Reference& wanted) -> Result<std::shared_ptr<Storage>> {
         return std::shared_ptr<Storage>(make(wanted.text));
       };
       const std::shared_ptr<Storage> target = request.storage;
       auto writer = ovf.create(request, *FindFormat("vmdk"));
-      const auto done = writer.ok() ? writer.value()->Finish() : Result<>(std::move(writer).error());
+      const auto done = writer.ok() ? WriteThrough(*writer.value(), disk) : Result<>(std::move(writer).error());
       const bool looks = ProbeContainer(target).value() != nullptr;
       EXPECT_EQ(looks, done.ok()) << broken << failed;
       if (done.ok()) break;
