@@ -280,7 +280,7 @@ void ExplainTest::ExpectTasksServed() {
       {TaskSort::kType, {"tasks_type"}},
       {TaskSort::kStatus, {"tasks_status"}},
       {TaskSort::kId, {"sqlite_autoindex_tasks_1", "PRIMARY", "tasks_pkey"}}};
-  for (const auto& [key, indexes] : sorts) {
+  for (const auto& [key, any_of] : sorts) {
     for (const bool newest_first : {true, false}) {
       TaskQuery query;
       query.viewer.admin = true;
@@ -289,7 +289,7 @@ void ExplainTest::ExpectTasksServed() {
       const std::vector<std::string> lines = catalog_->Explain(query).value();
       const std::string plan = fmt::format("{}", fmt::join(lines, "\n"));
       const std::set<std::string> used = UsedIndexes(lines, database_.engine());
-      EXPECT_TRUE(std::ranges::any_of(used, [&](const auto& index) { return indexes.contains(index); })) << plan;
+      EXPECT_NE(std::ranges::find_first_of(used, any_of), used.end()) << plan;
       EXPECT_FALSE(HasSort(plan, database_.engine())) << plan;
     }
   }
