@@ -52,36 +52,27 @@ std::vector<std::byte> AsBytes(std::string_view text) {
 // In a file of the archive's own, padded to whole blocks.
 std::uint64_t BlocksOf(std::uint64_t size) { return AlignUp(size, tar::kBlock); }
 
-class ArchiveWriter : public ImageWriter {
+class ArchiveWriter : public ovf::ApplianceWriter {
  public:
   ArchiveWriter(std::shared_ptr<Storage> storage, ovf::Machine machine)
-      : storage_(std::move(storage)),
-        machine_(std::move(machine)),
-        manifest_at_(tar::kBlock + BlocksOf(ovf::DescriptorOf(machine_, 0).size())),
-        disk_at_(manifest_at_ + tar::kBlock + BlocksOf(ovf::EmptyManifest(machine_).size()) + tar::kBlock) {}
+      : ApplianceWriter(std::move(machine)),
+        storage_(std::move(storage)),
+        manifest_at_(tar::kBlock + BlocksOf(ovf::DescriptorOf(this->machine(), 0).size())),
+        disk_at_(manifest_at_ + tar::kBlock + BlocksOf(ovf::EmptyManifest(this->machine()).size()) + tar::kBlock) {}
 
   Result<> Start(const CreateRequest& request, const FormatDriver& disk_format) {
-    disk_ = std::make_shared<Rest>(storage_, disk_at_);
-    writer_ = PLATTER_TRY(ovf::CreateDisk(request, disk_, disk_format));
-    return Done{};
+    return StartDisk(request, std::make_shared<Rest>(storage_, disk_at_), disk_format);
   }
 
-  const WriterTraits& traits() const noexcept override { return writer_->traits(); }
-  Result<> Encode(Batch& batch) override { return writer_->Encode(batch); }
-  Result<> Place(Batch& batch) override { return writer_->Place(batch); }
-  Result<> Store(Batch& batch) override { return writer_->Store(batch); }
-
   Result<> Finish() override {
-    PLATTER_CHECK(writer_->Finish());
-    const std::uint64_t size = disk_->size();
-    const std::string descriptor = ovf::DescriptorOf(machine_, size);
-    const std::string manifest = PLATTER_TRY(ovf::NewManifest(machine_, descriptor, *disk_));
+    const ovf::NewTexts texts = PLATTER_TRY(FinishDisk());
+    const std::uint64_t size = disk_size();
     // The padding of the last member, and the end's mark: zeros.
     PLATTER_CHECK(storage_->Resize(disk_at_ + BlocksOf(size) + 2 * tar::kBlock));
-    PLATTER_CHECK(WriteMember(disk_at_ - tar::kBlock, machine_.disk_file(), "", size));
-    PLATTER_CHECK(WriteMember(manifest_at_, machine_.manifest_file(), manifest, manifest.size()));
-    PLATTER_CHECK(storage_->WriteAt(tar::kBlock, AsBytes(descriptor)));
-    PLATTER_CHECK(WriteMember(0, machine_.descriptor_file(), "", descriptor.size()));
+    PLATTER_CHECK(WriteMember(disk_at_ - tar::kBlock, machine().disk_file(), "", size));
+    PLATTER_CHECK(WriteMember(manifest_at_, machine().manifest_file(), texts.manifest, texts.manifest.size()));
+    PLATTER_CHECK(storage_->WriteAt(tar::kBlock, AsBytes(texts.descriptor)));
+    PLATTER_CHECK(WriteMember(0, machine().descriptor_file(), "", texts.descriptor.size()));
     return storage_->Sync();
   }
 
@@ -93,11 +84,8 @@ class ArchiveWriter : public ImageWriter {
   }
 
   std::shared_ptr<Storage> storage_;
-  ovf::Machine machine_;
   std::uint64_t manifest_at_;  // host byte of its header
   std::uint64_t disk_at_;      // host byte of its content
-  std::shared_ptr<Storage> disk_;
-  std::unique_ptr<ImageWriter> writer_;
 };
 
 }  // namespace

@@ -20,23 +20,28 @@ std::string ManifestOf(const Machine& machine, const std::string& descriptor, co
 
 }  // namespace
 
-Result<std::unique_ptr<ImageWriter>> CreateDisk(const CreateRequest& request, std::shared_ptr<Storage> storage,
-                                                const FormatDriver& disk_format) {
+Result<> ApplianceWriter::StartDisk(const CreateRequest& request, std::shared_ptr<Storage> storage,
+                                    const FormatDriver& disk_format) {
+  disk_ = std::move(storage);
   CreateRequest disk = request;
-  disk.storage = std::move(storage);
+  disk.storage = disk_;
   disk.compress = false;
   disk.options = {};
   PLATTER_CHECK(disk.options.Set("subformat", "streamOptimized", disk_format.create_options));
   PLATTER_CHECK(disk.options.Set("adapter_type", "lsilogic", disk_format.create_options));
-  return disk_format.create(disk);
+  writer_ = PLATTER_TRY(disk_format.create(disk));
+  return Done{};
 }
 
-Result<std::string> NewManifest(const Machine& machine, const std::string& descriptor, Storage& disk) {
+Result<NewTexts> ApplianceWriter::FinishDisk() {
+  PLATTER_CHECK(writer_->Finish());
+  std::string descriptor = DescriptorOf(machine_, disk_->size());
   const auto bytes = std::as_bytes(std::span(descriptor));
-  MemoryStorage text(machine.descriptor_file(), {bytes.begin(), bytes.end()});
+  MemoryStorage text(machine_.descriptor_file(), {bytes.begin(), bytes.end()});
   const std::string of_text = PLATTER_TRY(DigestOf(text, DigestAlgorithm::kSha256));
-  const std::string of_disk = PLATTER_TRY(DigestOf(disk, DigestAlgorithm::kSha256));
-  return ManifestOf(machine, of_text, of_disk);
+  const std::string of_disk = PLATTER_TRY(DigestOf(*disk_, DigestAlgorithm::kSha256));
+  std::string manifest = ManifestOf(machine_, of_text, of_disk);
+  return NewTexts{std::move(descriptor), std::move(manifest)};
 }
 
 std::string EmptyManifest(const Machine& machine) { return ManifestOf(machine, "", ""); }

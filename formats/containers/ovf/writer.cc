@@ -29,33 +29,25 @@ Result<std::string> BaseOf(const std::string& target) {
   return base;
 }
 
-class FolderWriter : public ImageWriter {
+class FolderWriter : public ApplianceWriter {
  public:
   FolderWriter(std::shared_ptr<Storage> descriptor, Machine machine)
-      : descriptor_(std::move(descriptor)), machine_(std::move(machine)) {}
+      : ApplianceWriter(std::move(machine)), descriptor_(std::move(descriptor)) {}
 
   Result<> Start(const CreateRequest& request, const FormatDriver& disk_format) {
     const auto make = [&](const std::string& name) {
       return request.open_side_file({Reference::Role::kExtentFile, "./" + name, ""});
     };
-    disk_ = PLATTER_TRY(make(machine_.disk_file()));
-    manifest_ = PLATTER_TRY(make(machine_.manifest_file()));
-    writer_ = PLATTER_TRY(CreateDisk(request, disk_, disk_format));
-    return Done{};
+    auto disk = PLATTER_TRY(make(machine().disk_file()));
+    manifest_ = PLATTER_TRY(make(machine().manifest_file()));
+    return StartDisk(request, std::move(disk), disk_format);
   }
 
-  const WriterTraits& traits() const noexcept override { return writer_->traits(); }
-  Result<> Encode(Batch& batch) override { return writer_->Encode(batch); }
-  Result<> Place(Batch& batch) override { return writer_->Place(batch); }
-  Result<> Store(Batch& batch) override { return writer_->Store(batch); }
-
   Result<> Finish() override {
-    PLATTER_CHECK(writer_->Finish());
-    const std::string text = DescriptorOf(machine_, disk_->size());
-    const std::string manifest = PLATTER_TRY(NewManifest(machine_, text, *disk_));
-    PLATTER_CHECK(manifest_->WriteAt(0, std::as_bytes(std::span(manifest))));
+    const NewTexts texts = PLATTER_TRY(FinishDisk());
+    PLATTER_CHECK(manifest_->WriteAt(0, std::as_bytes(std::span(texts.manifest))));
     PLATTER_CHECK(manifest_->Sync());
-    const auto bytes = std::as_bytes(std::span(text));
+    const auto bytes = std::as_bytes(std::span(texts.descriptor));
     PLATTER_CHECK(descriptor_->WriteAt(1, bytes.subspan(1)));
     PLATTER_CHECK(descriptor_->WriteAt(0, bytes.first(1)));
     return descriptor_->Sync();
@@ -63,10 +55,7 @@ class FolderWriter : public ImageWriter {
 
  private:
   std::shared_ptr<Storage> descriptor_;
-  Machine machine_;
-  std::shared_ptr<Storage> disk_;
   std::shared_ptr<Storage> manifest_;
-  std::unique_ptr<ImageWriter> writer_;
 };
 
 }  // namespace
