@@ -40,6 +40,12 @@ Result<int> Check(const registry::DatabaseUrl& url) {
 
 Result<int> Purge(const registry::DatabaseUrl& url, const PurgeOptions& purge) {
   constexpr std::uint64_t kAtOnce = 100;
+  const auto most = std::chrono::floor<std::chrono::days>(registry::Now().time_since_epoch()).count();
+  if (purge.age_in_days > static_cast<std::uint64_t>(most)) {
+    return Error(ErrorKind::kInvalid, "--age_in_days reaches back before 1970")
+        .Found(purge.age_in_days)
+        .Allowed(fmt::format("0 to {}", most));
+  }
   const auto catalog = PLATTER_TRY(registry::Catalog::Open(url, {}, false));
   const auto before = registry::Now() - std::chrono::days(purge.age_in_days);
   std::uint64_t removed = 0;

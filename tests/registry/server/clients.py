@@ -359,6 +359,8 @@ def main():
         expect("left in the store", len(server.stored()), 1)
         code, text = server.run("db", "purge", "--age_in_days", "0", "--max_rows=1", name="glance-manage")
         expect("glance-manage db purge", (code, "Removed 1 records" in text), (0, True))
+        code, text = server.run("db", "purge", "--age_in_days", "4294967295")
+        expect("an age from before 1970", code, 1)
         code, text = server.run("db", "check", "--max_rows", "1")
         expect("an option of another verb", code, 1)
     return checks.conclude()
