@@ -33,7 +33,7 @@ def publish_growth(report):
 
 def publish_table(report):
     sections = {name: [row for row in report["rows"] if row["section"] == name] for name in ("main", "xfs")}
-    peak = max(row["peak_rss_kib"]["platter"] for rows in sections.values() for row in rows) / 1024
+    peak = max(row["peak_rss_kib"]["platter"] for row in report["rows"]) / 1024
     lines = [f"Medians of the ratios of {report['pairs']} alternating pairs on {report['machine']['cpus']} CPUs, warm page cache, "
              f"{report['data_mib']} MiB of data on a", f"disk of {report['virtual_mib']} MiB; load average of the machine: "
              f"{report['machine']['load']}. Peak memory: {peak:.0f} MiB.", "",
