@@ -64,12 +64,11 @@ class Job {
   Result<> ReadSegments(const Window& window, std::span<std::byte> bytes);
   Result<> ReadSegment(const Segment& segment, std::span<std::byte> out);
   void Salvage(const Segment& segment, std::uint64_t skip, std::span<std::byte> out);
-  Result<> BuildBatch(Desk& desk, std::span<std::byte> bytes, bool scan);
-  std::optional<copy::HostMove> MoveFor(const Window& window);
+  Result<> BuildBatch(Desk& desk, std::span<std::byte> bytes);
   Result<> StoreBatch(Desk& desk);
   void ReportReadError(std::uint64_t guest_offset, const Error& error);
   void Account(const Desk& desk);
-  void AccountInKernel(const Desk& desk);
+  void AccountMoved(const Desk& desk);
   bool Cancelled() const { return options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed); }
 
   ImageWriter& writer_;
@@ -78,8 +77,7 @@ class Job {
   copy::RunRules run_rules_;
   copy::RateLimit rate_limit_;
   copy::Sequencer sequencer_;
-  std::mutex reflinks_mutex_;
-  copy::Reflinks reflinks_;
+  copy::HostMoves host_moves_;
   std::mutex walker_mutex_;
   copy::Walker walker_;
   std::mutex report_mutex_;
@@ -90,7 +88,6 @@ struct Job::Desk {
   Window window;
   Batch batch;
   copy::Buffer buffer;
-  std::optional<copy::HostMove> move;  // the batch's bytes have not been read: the host is to move them
 };
 
 Job::Job(std::span<const Chain* const> sources, ImageWriter& writer, const CopyOptions& options)
@@ -99,7 +96,7 @@ Job::Job(std::span<const Chain* const> sources, ImageWriter& writer, const CopyO
       window_bytes_(std::max(options.moves_only ? kLargeWindow : kWindow, writer.traits().batch_alignment)),
       run_rules_(MakeRunRules()),
       rate_limit_(options.rate_limit),
-      reflinks_(options.reflink_target, writer.traits().host_alignment),
+      host_moves_(options.reflink_target, writer.traits(), options.in_kernel),
       walker_(sources, MakeWalkRules()) {}
 
 copy::WalkRules Job::MakeWalkRules() {
@@ -110,7 +107,7 @@ copy::WalkRules Job::MakeWalkRules() {
   rules.longest_zero = traits.starts_zeroed ? kLongestFreeZero : kLongestWrittenZero;
   rules.zeros_are_data = run_rules_.zeros_are_data;
   if (options_.pass_packed) rules.packing = traits.packing;
-  rules.keep_host_spots = options_.in_kernel || reflinks_.possible();
+  rules.keep_host_spots = host_moves_.possible();
   if (options_.target_backing != nullptr) {
     rules.layers_above = std::max<std::size_t>(1, options_.layers_above_backing);
     rules.backing_size = options_.target_backing->virtual_size();
@@ -189,15 +186,13 @@ Result<> Job::Load(Desk& desk) {
   desk.batch.offset = window.offset;
   desk.batch.length = window.length;
   desk.batch.packed.Clear();
-  desk.move.reset();
-  if (!copy::NeedsBytes(window, run_rules_.unit)) return BuildBatch(desk, {}, true);
+  if (!copy::NeedsBytes(window, run_rules_.unit)) return BuildBatch(desk, {});
   rate_limit_.Admit(window.length, [&] { return Cancelled() || sequencer_.Abandoned(window.ticket); });
   const auto bytes = PLATTER_TRY(desk.buffer.Get(window.length, window_bytes_));
-  desk.move = MoveFor(window);
-  if (desk.move) return BuildBatch(desk, bytes, false);
+  host_moves_.Mark(desk.window);
   PLATTER_CHECK(TakePacked(desk));
   PLATTER_CHECK(ReadSegments(window, bytes));
-  return BuildBatch(desk, bytes, true);
+  return BuildBatch(desk, bytes);
 }
 
 // Loads what need not be inflated; where an image is in doubt about a segment, that is read like any other.
@@ -220,19 +215,9 @@ Result<> Job::TakePacked(Desk& desk) {
   return Done{};
 }
 
-// How the host is to move the window's data; none: it is read.
-std::optional<copy::HostMove> Job::MoveFor(const Window& window) {
-  // A writer may look at the disk's last bytes when it places them.
-  const bool last = window.end() == walker_.total();
-  if (last || !copy::LiesVerbatim(window, run_rules_.unit)) return std::nullopt;
-  const std::lock_guard lock(reflinks_mutex_);
-  if (reflinks_.Fit(window)) return copy::HostMove::kReflink;
-  return options_.in_kernel ? std::optional(copy::HostMove::kCopy) : std::nullopt;
-}
-
 Result<> Job::ReadSegments(const Window& window, std::span<std::byte> bytes) {
   for (const Segment& segment : window.segments) {
-    if (segment.kind != Segment::Kind::kData || segment.packed) continue;
+    if (segment.kind != Segment::Kind::kData || segment.unseen()) continue;
     const auto out = bytes.subspan(segment.offset - window.offset, segment.length);
     auto read = ReadSegment(segment, out);
     if (read.ok()) continue;
@@ -264,11 +249,9 @@ void Job::Salvage(const Segment& segment, std::uint64_t skip, std::span<std::byt
   Salvage(segment, skip + half, out.subspan(half));
 }
 
-Result<> Job::BuildBatch(Desk& desk, std::span<std::byte> bytes, bool scan) {
-  copy::RunRules rules = run_rules_;
-  rules.scan = rules.scan && scan;
+Result<> Job::BuildBatch(Desk& desk, std::span<std::byte> bytes) {
   desk.batch.bytes = bytes;
-  PLATTER_CHECK(copy::BuildRuns(desk.window, rules, bytes, desk.batch.runs));
+  PLATTER_CHECK(copy::BuildRuns(desk.window, run_rules_, bytes, desk.batch.runs));
   if (options_.target_is_zero && options_.target_backing == nullptr) {
     for (Run& run : desk.batch.runs) {
       if (run.kind == Run::Kind::kZero) run.kind = Run::Kind::kBacking;
@@ -278,14 +261,9 @@ Result<> Job::BuildBatch(Desk& desk, std::span<std::byte> bytes, bool scan) {
 }
 
 Result<> Job::StoreBatch(Desk& desk) {
-  if (!desk.move) return writer_.Store(desk.batch);
-  if (copy::StoreInKernel(desk.window, *desk.move, desk.batch)) {
-    AccountInKernel(desk);
+  if (host_moves_.CarryOut(desk.window, desk.batch)) {
+    AccountMoved(desk);
     return writer_.Store(desk.batch);
-  }
-  if (*desk.move == copy::HostMove::kReflink) {
-    const std::lock_guard lock(reflinks_mutex_);
-    reflinks_.GiveUp();
   }
   // The payload's place is decided, only the bytes are missing.
   const auto bytes = PLATTER_TRY(desk.buffer.Get(desk.window.length, window_bytes_));
@@ -306,10 +284,10 @@ void Job::Account(const Desk& desk) {
   if (options_.progress) options_.progress(desk.window.end(), walker_.total());
 }
 
-void Job::AccountInKernel(const Desk& desk) {
+void Job::AccountMoved(const Desk& desk) {
   const std::lock_guard lock(report_mutex_);
-  for (const Run& run : desk.batch.runs) {
-    if (run.kind == Run::Kind::kData) report_.in_kernel_bytes += run.length;
+  for (const Segment& segment : desk.window.segments) {
+    if (segment.move) report_.in_kernel_bytes += segment.length;
   }
 }
 

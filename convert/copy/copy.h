@@ -24,8 +24,9 @@ struct CopyOptions {
   std::uint64_t buffer_bytes = std::uint64_t{16} << 20;
   std::uint64_t rate_limit = 0;  // bytes of data per second; 0: none
   bool in_kernel = false;        // let the host copy what lies verbatim in a file (copy_file_range), where it can
-  // The file that payload goes to, or one beside it: what lies verbatim in a file on the same file system, and aligned,
-  // is shared with it instead of copied (a reflink), zeros that the source stores included. Null: all is copied.
+  // The file that payload goes to, or one beside it: what lies verbatim in a file on the same file system, on blocks
+  // that are whole in the target too, is shared with it instead of copied (a reflink), zeros that the source stores
+  // included. Null: all is copied.
   const Storage* reflink_target = nullptr;
   // Compressed units move as they are, not inflated, where source and target pack them alike (Image::packing,
   // WriterTraits::packing): zeros that the source compressed stay, and damage in them stays unnoticed unless it shows

@@ -2,7 +2,9 @@
 // and bytes that the host copies (copy_file_range).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -11,38 +13,32 @@
 
 namespace platter::copy {
 
-enum class HostMove : std::uint8_t {
-  kCopy,     // Storage::CopyInHost
-  kReflink,  // Storage::Reflink
-};
-
-// True when every data byte of the window lies verbatim in a file of the host, in whole units of the target.
-bool LiesVerbatim(const Window& window, std::uint64_t unit);
-
-// Which files can share blocks with the target, and in what units. For one thread at a time.
-class Reflinks {
+// Finds what the host can move, and has it do so. All threads of a copy may use it at once.
+class HostMoves {
  public:
-  // `target`: the file that payload goes to, or one beside it; null: nothing is shared. `host_alignment`: the writer's.
-  Reflinks(const Storage* target, std::uint64_t host_alignment);
+  // `reflink_target`: the file that payload goes to, or one beside it; null: nothing is shared. `traits`: the writer's.
+  // `copies`: what cannot be shared may be copied.
+  HostMoves(const Storage* reflink_target, const WriterTraits& traits, bool copies);
 
   // Whether there can be any.
-  bool possible() const noexcept { return target_ != nullptr; }
-  // The host refused after all.
-  void GiveUp() noexcept { target_ = nullptr; }
-  // True when all data of the window lies on blocks that the target can share. Requires: LiesVerbatim.
-  bool Fit(const Window& window);
+  bool possible() const noexcept { return copies_ || shares_.load(std::memory_order_relaxed); }
+  // Cuts the window's segments so that what the host can move are segments of their own, with how in Segment::move.
+  void Mark(Window& window);
+  // Moves what is marked to where batch.writes has it, and takes it out of them; the rest stays. False when the host
+  // refuses (another file system, a source that was cut short): batch.writes is as it was and nothing is marked any
+  // more. Whoever then reads and stores everything rewrites what was moved.
+  bool CarryOut(Window& window, Batch& batch);
 
  private:
-  std::uint64_t UnitWith(const Storage& source);
+  std::uint64_t ReflinkUnitOf(const Storage& source);
+  void Cut(const Segment& segment, std::vector<Segment>& out);
 
   const Storage* target_;
-  std::uint64_t host_alignment_;
+  GuestSpan looked_at_;
+  bool copies_;
+  std::atomic<bool> shares_ = false;
+  std::mutex units_mutex_;
   std::vector<std::pair<const Storage*, std::uint64_t>> units_;  // by source file
 };
-
-// Lets the host move the payload of batch.writes from where `window` says that it lies; what it has moved is taken out
-// of batch.writes. False when it cannot (another file system, a cursed descriptor), and batch.writes is as it was: the
-// caller then reads and stores as usual, which rewrites whatever was moved. Requires: LiesVerbatim.
-bool StoreInKernel(const Window& window, HostMove move, Batch& batch);
 
 }  // namespace platter::copy

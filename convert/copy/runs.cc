@@ -68,7 +68,7 @@ class RunBuilder {
     if (kind == Run::Kind::kZero && rules_.zeros_are_data) {
       std::ranges::fill(Bytes(at, end), std::byte{0});
       Append(runs_, Run::Kind::kData, at, end - at);
-    } else if (kind != Run::Kind::kData || !rules_.scan || segment_->packed) {
+    } else if (kind != Run::Kind::kData || !rules_.scan || segment_->unseen()) {
       Append(runs_, kind, at, end - at);
     } else {
       for (std::uint64_t block = at; block < end;) {
@@ -88,7 +88,7 @@ class RunBuilder {
     for (std::uint64_t at = begin; at < end;) {
       const std::uint64_t unit_end = std::min(EndOf(at, rules_.unit), end);
       const Run::Kind kind = PLATTER_TRY(UnitKind(at, unit_end));
-      if (kind == Run::Kind::kData && !dirty) dirty = segment_->packed || !kernels::IsZero(Bytes(at, unit_end));
+      if (kind == Run::Kind::kData && !dirty) dirty = HasUnseen(at, unit_end) || !kernels::IsZero(Bytes(at, unit_end));
       Append(units_, kind, at, unit_end - at);
       at = unit_end;
     }
@@ -97,6 +97,14 @@ class RunBuilder {
       Append(runs_, zero ? Run::Kind::kZero : unit.kind, unit.offset, unit.length);
     }
     return Done{};
+  }
+
+  // Requires: `begin` lies in the current segment.
+  bool HasUnseen(std::uint64_t begin, std::uint64_t end) const {
+    for (SegmentIterator part = segment_; part != window_.segments.end() && part->offset < end; ++part) {
+      if (part->unseen() && part->end() > begin) return true;
+    }
+    return false;
   }
 
   Result<Run::Kind> UnitKind(std::uint64_t begin, std::uint64_t end) {

@@ -22,9 +22,9 @@ struct RunRules {
   const Chain* backing = nullptr;   // completes units that are partly left to it
 };
 
-// Replaces `runs` by the runs of `window`. `bytes` covers the window and holds its data segments already, but those
-// that are packed, which are data unseen; units that become data are completed in it. It may be empty when no run of
-// the window can become data.
+// Replaces `runs` by the runs of `window`. `bytes` covers the window and holds its data segments already, but the
+// unseen ones, which stay data; units that become data are completed in it. It may be empty when no run of the window
+// can become data.
 Result<> BuildRuns(const Window& window, const RunRules& rules, std::span<std::byte> bytes, std::vector<Run>& runs);
 
 // True when BuildRuns needs `bytes`: there is data, or segments share a unit.

@@ -15,6 +15,12 @@
 
 namespace platter::copy {
 
+// How the host moves bytes from file to file, without a trip through our memory.
+enum class HostMove : std::uint8_t {
+  kCopy,     // Storage::CopyInHost
+  kReflink,  // Storage::Reflink
+};
+
 // A stretch of the target's guest disk that comes from one place.
 struct Segment {
   enum class Kind : std::uint8_t {
@@ -31,8 +37,11 @@ struct Segment {
   std::uint64_t source_offset = 0;              // guest bytes of `source`
   std::optional<HostSpot> host = std::nullopt;  // where they lie verbatim
   bool packed = false;                          // whole compressed units that can move as they are
+  std::optional<HostMove> move = std::nullopt;  // the host moves them
 
   std::uint64_t end() const noexcept { return offset + length; }
+  // Data that comes by without being read.
+  bool unseen() const noexcept { return packed || move.has_value(); }
 };
 
 // One ticket's worth of work. Windows tile the disk in the order of their tickets.

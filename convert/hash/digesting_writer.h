@@ -8,15 +8,16 @@
 
 namespace platter {
 
-// Borrows both. Not for copies in the kernel, whose bytes are not seen, nor for targets with a backing file, to which
-// they leave what is not seen here.
+// Borrows both. Not for targets with a backing file, to which copies leave what is not seen here.
 class DigestingWriter : public ImageWriter {
  public:
   // `size`: guest bytes that belong to the sources; a longer target's rest is not hashed.
   DigestingWriter(ImageWriter& writer, DigestSet& digests, std::uint64_t size)
-      : writer_(writer), digests_(digests), size_(size) {}
+      : writer_(writer), digests_(digests), size_(size), traits_(writer.traits()) {
+    traits_.looked_at = WriterTraits::kWholeDisk;
+  }
 
-  const WriterTraits& traits() const noexcept override { return writer_.traits(); }
+  const WriterTraits& traits() const noexcept override { return traits_; }
   Result<> Encode(Batch& batch) override { return writer_.Encode(batch); }
   Result<> Place(Batch& batch) override;
   Result<> Store(Batch& batch) override { return writer_.Store(batch); }
@@ -27,6 +28,7 @@ class DigestingWriter : public ImageWriter {
   ImageWriter& writer_;
   DigestSet& digests_;
   std::uint64_t size_;
+  WriterTraits traits_;
 };
 
 }  // namespace platter

@@ -62,7 +62,8 @@ struct Batch {
   std::uint64_t offset = 0;          // guest bytes, a multiple of WriterTraits::batch_alignment
   std::uint64_t length = 0;          // a multiple of batch_alignment too, except at the end of the disk
   std::vector<Run> runs;             // tile [offset, offset + length) in order; neighbours differ in kind
-  std::span<const std::byte> bytes;  // guest bytes from `offset` on; holds every kData run, empty when there is none
+  std::span<const std::byte> bytes;  // guest bytes from `offset` on; holds every kData run, but what may come unseen
+                                     // (WriterTraits::looked_at); empty when there is none
   PackedUnits packed;                // units of kData runs that come compressed: `bytes` does not hold them
 
   std::vector<std::byte> encoded;
@@ -88,6 +89,12 @@ Result<> ForEachPart(const Run& run, std::uint64_t unit, Visit visit) {
   return Done{};
 }
 
+// Guest bytes from `begin` up to `end`.
+struct GuestSpan {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+
 struct WriterTraits {
   // Runs start and end at multiples of this many guest bytes (a power of two), except at the end of the disk: a
   // cluster, a subcluster, or the granularity that zeros are looked for with.
@@ -100,6 +107,11 @@ struct WriterTraits {
   // it and has to be kept. Decides whether the host can share blocks instead of copying them.
   std::uint64_t host_alignment = 1;
   static constexpr std::uint64_t kSameOffset = std::uint64_t{1} << 62;  // as host_alignment: lands at g
+  // What Encode and Place look at: all of the disk, unless the writer says otherwise. Other data may come unseen: Store
+  // takes it from Batch::writes without asking what it is, and so the host may move it from file to file.
+  GuestSpan looked_at = kWholeDisk;
+  static constexpr GuestSpan kWholeDisk{0, ~std::uint64_t{0}};
+  static constexpr GuestSpan kNothing{};
   // Such units are taken as they are (Batch::packed).
   std::optional<Packing> packing = std::nullopt;
   // Encode does the heavy work and wants as much memory again as the batch has bytes.

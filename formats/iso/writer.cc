@@ -32,6 +32,7 @@ class IsoWriter : public ImageWriter {
     traits_.unit = kSectorSize;
     traits_.batch_alignment = kBatchAlignment;
     traits_.starts_zeroed = fresh;
+    traits_.looked_at = {kDescriptorStart, kDescriptorStart + kSectorSize};
   }
 
   const WriterTraits& traits() const noexcept override { return traits_; }

@@ -25,6 +25,7 @@ Updater::Updater(const Header& header, const UpdateRequest& request)
   traits_.unit = std::has_single_bit(header_.cluster_size) ? std::min(kUnit, header_.cluster_size) : kUnit;
   traits_.batch_alignment = traits_.unit;
   traits_.starts_zeroed = false;
+  traits_.looked_at = WriterTraits::kNothing;
 }
 
 Result<> Updater::Start() {

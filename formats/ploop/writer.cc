@@ -23,6 +23,7 @@ Writer::Writer(const CreateOptions& options, std::shared_ptr<Storage> storage)
   if (std::has_single_bit(cluster_size)) traits_.unit = std::min(kUnit, cluster_size);
   traits_.batch_alignment = traits_.unit;
   if (std::has_single_bit(cluster_size)) traits_.batch_alignment = std::min(cluster_size, kMaxAlignment);
+  traits_.looked_at = WriterTraits::kNothing;
   if (options_.preallocation == Preallocation::kOff) {
     traits_.host_alignment = LargestPowerIn(options_.header.data_offset | cluster_size);
   }

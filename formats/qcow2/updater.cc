@@ -25,6 +25,7 @@ WriterTraits TraitsFor(const Header& header, bool compress) {
   return {.unit = header.cluster_size(),
           .batch_alignment = header.cluster_size(),
           .starts_zeroed = false,
+          .looked_at = compress ? WriterTraits::kWholeDisk : WriterTraits::kNothing,
           .compresses = compress};
 }
 

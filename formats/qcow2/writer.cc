@@ -22,6 +22,7 @@ WriterTraits TraitsFor(const CreateOptions& options, bool compress) {
           .batch_alignment = header.cluster_size(),
           .starts_zeroed = header.backing_file.empty(),
           .host_alignment = compress || reserved ? 1 : header.cluster_size(),
+          .looked_at = compress ? WriterTraits::kWholeDisk : WriterTraits::kNothing,
           .packing = compress ? PackingOf(header) : std::nullopt,
           .compresses = compress};
 }

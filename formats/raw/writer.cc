@@ -30,6 +30,8 @@ class RawWriter : public ImageWriter {
       : storage_(std::move(storage)), virtual_size_(virtual_size), fresh_(fresh && !storage_->is_stream()) {
     traits_.starts_zeroed = fresh_;
     if (fresh_ && !reserved) traits_.host_alignment = WriterTraits::kSameOffset;
+    traits_.looked_at = WriterTraits::kNothing;
+    if (fresh_ && virtual_size_ != 0) traits_.looked_at = {virtual_size_ - kSectorSize, virtual_size_};
   }
 
   const WriterTraits& traits() const noexcept override { return traits_; }

@@ -26,6 +26,7 @@ Updater::Updater(const Header& header, const UpdateRequest& request)
   traits_.unit = header_.has_parent() ? header_.block_size : std::min(kUnit, header_.block_size);
   traits_.batch_alignment = traits_.unit;
   traits_.starts_zeroed = false;
+  traits_.looked_at = WriterTraits::kNothing;
 }
 
 Result<> Updater::Start() {

@@ -18,6 +18,7 @@ Writer::Writer(CreateOptions options, std::shared_ptr<Storage> storage)
     : options_(std::move(options)), storage_(std::move(storage)), map_(*storage_, options_.header.map_offset) {
   traits_.unit = std::min(kUnit, options_.header.block_size);
   traits_.batch_alignment = std::min(kMaxAlignment, options_.header.block_size);
+  traits_.looked_at = WriterTraits::kNothing;
   if (options_.preallocation == Preallocation::kOff) {
     traits_.host_alignment = LargestPowerIn(options_.header.data_offset | options_.header.stride());
   }

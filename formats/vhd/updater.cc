@@ -17,6 +17,7 @@ Updater::Updater(Headers headers, std::shared_ptr<Storage> storage)
       bitmap_(bitmap_bytes_) {
   traits_.batch_alignment = block_size_;
   traits_.starts_zeroed = false;
+  traits_.looked_at = WriterTraits::kNothing;
 }
 
 Result<> Updater::Start(const Limits& limits) {

@@ -21,6 +21,7 @@ FixedWriter::FixedWriter(std::shared_ptr<Storage> storage, std::uint64_t virtual
     : storage_(std::move(storage)), virtual_size_(virtual_size) {
   traits_.starts_zeroed = footer != nullptr && !storage_->is_device();
   if (traits_.starts_zeroed) traits_.host_alignment = WriterTraits::kSameOffset;
+  traits_.looked_at = WriterTraits::kNothing;
   if (footer == nullptr) return;
   const auto bytes = SerializeFooter(*footer);
   footer_.assign(bytes.begin(), bytes.end());
@@ -55,6 +56,7 @@ SparseWriter::SparseWriter(CreateOptions options, std::shared_ptr<Storage> stora
       end_(options_.sparse->table_offset + AlignUp<std::uint64_t>(table_.size() * kTableEntrySize, kSectorSize)) {
   traits_.batch_alignment = block_size_;
   traits_.starts_zeroed = !options_.footer.differencing();
+  traits_.looked_at = WriterTraits::kNothing;
 }
 
 Result<> SparseWriter::Start() {

@@ -21,7 +21,10 @@ Updater::Updater(Structure structure)
     : structure_(std::move(structure)),
       geometry_(structure_.metadata.geometry),
       storage_(*structure_.storage),
-      traits_{.unit = kUnit, .batch_alignment = kBatchAlignment, .starts_zeroed = false, .compresses = false},
+      traits_{.unit = kUnit,
+              .batch_alignment = kBatchAlignment,
+              .starts_zeroed = false,
+              .looked_at = WriterTraits::kNothing},
       first_own_(AlignUp(storage_.size(), kMiB)),
       next_host_(first_own_) {}
 

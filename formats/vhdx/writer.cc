@@ -51,7 +51,7 @@ Writer::Writer(CreateOptions options, std::shared_ptr<Storage> storage)
               .batch_alignment = kBatchAlignment,
               .starts_zeroed = !options_.has_parent(),
               .host_alignment = kMiB,
-              .compresses = false},
+              .looked_at = WriterTraits::kNothing},
       layout_(LayOut(options_)),
       bat_(geometry_, *storage_, EmptyEntry(options_)),
       next_host_(layout_.payload),

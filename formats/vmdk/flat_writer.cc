@@ -13,6 +13,7 @@ FlatWriter::FlatWriter(CreateOptions options, std::shared_ptr<Storage> image,
     : options_(std::move(options)), image_(std::move(image)) {
   // Extents begin at whole grains.
   traits_.host_alignment = kGrainSize;
+  traits_.looked_at = WriterTraits::kNothing;
   std::uint64_t begin = 0;
   const auto& lines = options_.descriptor.extents;
   for (std::size_t index = 0; index < lines.size(); ++index) {

@@ -13,7 +13,8 @@ SparseWriter::SparseWriter(CreateOptions options, std::shared_ptr<Storage> image
   traits_ = {.unit = kGrainSize,
              .batch_alignment = kGrainSize,
              .starts_zeroed = !options_.has_backing,
-             .host_alignment = kGrainSize};
+             .host_alignment = kGrainSize,
+             .looked_at = WriterTraits::kNothing};
   std::uint64_t begin = 0;
   const auto& lines = options_.descriptor.extents;
   for (std::size_t index = 0; index < lines.size(); ++index) {

@@ -40,6 +40,7 @@ Updater::Updater(const UpdateRequest& request, const Foundation& foundation, std
   traits_.unit = has_parent ? LargestGrain(extents_) : kUnit;
   traits_.batch_alignment = traits_.unit;
   traits_.starts_zeroed = false;
+  traits_.looked_at = WriterTraits::kNothing;
 }
 
 Result<> Updater::Start() {

@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <chrono>
 #include <fstream>
-#include <mutex>
 #include <vector>
 
 #include "formats/core/faulty_storage.h"
@@ -15,6 +14,7 @@
 #include "tests/convert/disks.h"
 #include "tests/support/digest.h"
 #include "tests/support/guest.h"
+#include "tests/support/moving_storage.h"
 #include "tests/support/temp_dir.h"
 
 namespace platter {
@@ -128,31 +128,6 @@ TEST_F(CopyFiles, InKernelFallsBackWhereTheHostCannot) {
   EXPECT_EQ(test::Sha256OfFile(target->name()), disk.Sha256());
 }
 
-// A target that can share blocks, until it refuses.
-class SharingStorage final : public MemoryStorage {
- public:
-  static constexpr std::uint64_t kUnit = 4096;
-
-  explicit SharingStorage(std::uint64_t refuses_after) : left_(refuses_after) {}
-
-  std::uint64_t ReflinkUnit(const Storage& /*source*/) const override { return kUnit; }
-  bool Reflink(const Storage& source, std::uint64_t source_offset, std::uint64_t offset,
-               std::uint64_t length) override {
-    const std::lock_guard lock(mutex_);
-    if (left_ < length) return false;
-    left_ -= length;
-    aligned_ = aligned_ && (source_offset | offset | length) % kUnit == 0;
-    std::vector<std::byte> bytes(length);
-    return const_cast<Storage&>(source).ReadAt(source_offset, bytes).ok() && WriteAt(offset, bytes).ok();
-  }
-  bool aligned() const { return aligned_; }
-
- private:
-  std::mutex mutex_;
-  std::uint64_t left_;
-  bool aligned_ = true;
-};
-
 struct SharingCase {
   const char* name;
   std::uint64_t refuses_after;
@@ -165,7 +140,7 @@ TEST_P(CopyShares, TheSameDisk) {
   const test::GuestDisk disk = test::RandomGuest(11, 24 * kMiB + 1536);
   const Chain source = Source(disk);
   for (const unsigned workers : {1U, 4U}) {
-    const auto target = std::make_shared<SharingStorage>(GetParam().refuses_after);
+    const auto target = std::make_shared<test::MovingStorage>(GetParam().refuses_after);
     CopyOptions options;
     options.workers = workers;
     options.reflink_target = target.get();
@@ -173,7 +148,8 @@ TEST_P(CopyShares, TheSameDisk) {
     ASSERT_TRUE(report.ok()) << report.error().Describe();
     EXPECT_EQ(test::Sha256OfBytes(target->Snapshot()), disk.Sha256());
     EXPECT_EQ(report.value().in_kernel_bytes != 0, GetParam().shares);
-    EXPECT_TRUE(target->aligned());
+    EXPECT_TRUE(target->whole_blocks());
+    EXPECT_EQ(target->copied(), 0U);
   }
 }
 

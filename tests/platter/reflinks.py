@@ -42,6 +42,9 @@ TARGETS = [
 ]
 # Options with which nothing is shared.
 COPIES = [["--no-reflink"], ["-S", "4k"], ["-S", "0"], ["-r", "1G"], ["--salvage"], ["--digest", "md5"]]
+# Targets of whose bytes platter has to see some or all: an ISO's descriptor, what is compressed. No row of TARGETS, since
+# no qemu-img reads them.
+LOOKED_AT = [("iso", "image.iso"), ("compressed", "image.gz"), ("ova", "image.ova"), ("ovf", "image.ovf")]
 # As qemu-img calls them.
 QEMU_NAMES = {"vhd": "vpc", "ploop": "parallels"}
 
@@ -113,6 +116,18 @@ def test_options_that_copy(platter):
         expect(shared == 0, f"{options}: {shared} bytes are shared")
 
 
+def test_copies_in_host(platter):
+    """-C, beside blocks that are shared and on its own, into every target."""
+    for name, _, _, _ in TARGETS:
+        if name != "qcow2_compressed":  # -c -C is refused
+            convert(platter, name, ["-C"])
+            convert(platter, name, ["-C", "--no-reflink"])  # these hosts share then, too
+    run("xorriso", "-as", "mkisofs", "-quiet", "-o", "volume.iso", "source.raw")
+    for output_format, name in LOOKED_AT:
+        run(platter, "convert", "-C", "-f", "raw", "-O", output_format, "volume.iso", name)
+        run(platter, "compare", "-f", "raw", "-F", output_format, "volume.iso", name)
+
+
 def test_chain(platter):
     """Two layers become one image; a layer of its own shares what it has."""
     convert(platter, "qcow2", [])
@@ -169,6 +184,7 @@ def inside(platter, folder, host):
     make_source()
     test_targets(platter)
     test_options_that_copy(platter)
+    test_copies_in_host(platter)
     test_chain(platter)
     test_independence(platter)
     test_elsewhere(platter, folder)
