@@ -12,7 +12,8 @@ namespace {
 Result<> CheckAsQemu(const CheckRequest& request, const ExtentFile& extent) {
   GrainMap& map = *extent.grains;
   const GrainTables& tables = map.tables();
-  for (std::uint64_t index = 0; index < tables.directory_entries; ++index) {
+  const std::uint64_t entries = tables.directory_entries;
+  for (std::uint64_t index = 0; index < entries; index = PLATTER_TRY(map.NextTable(index, entries - 1, false))) {
     const auto table = map.TableAt(index, false);
     if (!table.ok() || table.value() == 0) continue;  // what lies outside the file reads as zeros to qemu
     std::uint64_t guest = index * tables.table_span();

@@ -70,7 +70,7 @@ class ExtentCheck {
   }
 
   Result<> WalkTables(SectorClaims& claims) {
-    for (std::uint64_t index = 0; index < tables_.directory_entries; ++index) {
+    for (std::uint64_t index = 0; index < tables_.directory_entries; index = PLATTER_TRY(NextTable(index))) {
       for (const bool redundant : {true, false}) {
         if (redundant && tables_.redundant == 0) continue;
         auto table = map_.TableAt(index, redundant);
@@ -84,6 +84,15 @@ class ExtentCheck {
       }
     }
     return Done{};
+  }
+
+  // Behind `index`, in either copy of the directory.
+  Result<std::uint64_t> NextTable(std::uint64_t index) {
+    const std::uint64_t last = tables_.directory_entries - 1;
+    const std::uint64_t next = PLATTER_TRY(map_.NextTable(index, last, false));
+    if (tables_.redundant == 0) return next;
+    const std::uint64_t copied = PLATTER_TRY(map_.NextTable(index, last, true));
+    return std::min(next, copied);
   }
 
   // A damaged entry is a finding; anything else stops the check.
@@ -146,7 +155,7 @@ class ExtentCheck {
 
   // Both copies of the tables must say the same, whichever of them is read.
   Result<> CompareCopies() {
-    for (std::uint64_t index = 0; index < tables_.directory_entries; ++index) {
+    for (std::uint64_t index = 0; index < tables_.directory_entries; index = PLATTER_TRY(NextTable(index))) {
       const auto primary = map_.TableAt(index, false);
       const auto copy = map_.TableAt(index, true);
       if (!primary.ok() || !copy.ok()) continue;  // told already

@@ -183,19 +183,18 @@ Result<GrainRun> GrainMap::GrainAt(std::uint64_t guest) {
   return other.ok() ? std::move(other) : std::move(grain);
 }
 
-// The first directory entry behind `index` that has a table, or `last` + 1.
-Result<std::uint64_t> GrainMap::TablesMissingFrom(std::uint64_t index, std::uint64_t last) {
-  last = std::min(last, index + kTablesPerCall);
-  do {
-    ++index;
-  } while (index <= last && PLATTER_TRY(TableAt(index, false)) == 0);
-  return index;
-}
-
 Result<std::uint64_t> GrainMap::EmptyEntries(std::uint64_t table, std::uint64_t entry, std::uint64_t most) {
   std::uint64_t count = 0;
+  std::uint64_t data_end = 0;  // of what has to be read: holes of the file have no entries
   while (count < most) {
     const std::uint64_t at = table + (entry + count) * tables_.entry_size();
+    if (count != 0 && at >= data_end && at < file_size_) {
+      const DataRun run = PLATTER_TRY(storage_->DataMap(at));
+      data_end = at + run.length;
+      const std::uint64_t skipped = run.data ? 0 : run.length / tables_.entry_size();
+      count += std::min(most - count, skipped);
+      if (skipped != 0) continue;
+    }
     const auto page = PLATTER_TRY(cache_.Get(at));
     const auto words = std::span(page->words).subspan((at - page->offset) / tables_.entry_size());
     const auto looked_at = words.first(std::min<std::uint64_t>(words.size(), most - count));
@@ -204,6 +203,15 @@ Result<std::uint64_t> GrainMap::EmptyEntries(std::uint64_t table, std::uint64_t 
     if (used != looked_at.end()) break;
   }
   return count;
+}
+
+Result<std::uint64_t> GrainMap::NextTable(std::uint64_t index, std::uint64_t last, bool redundant) {
+  const std::uint64_t directory = redundant ? tables_.redundant : tables_.directory;
+  const std::uint64_t room = file_size_ - std::min(file_size_, directory);
+  const std::uint64_t inside = std::min(room / tables_.entry_size(), std::min(last, index + kTablesPerCall) + 1);
+  const std::uint64_t next = index + 1;
+  if (directory == 0 || inside <= next) return next;
+  return next + PLATTER_TRY(EmptyEntries(directory, next, inside - next));
 }
 
 std::uint64_t GrainMap::EmptyFrom(std::uint64_t guest, std::uint64_t end) {
@@ -219,7 +227,7 @@ Result<GrainRun> GrainMap::At(ByteRange range) {
   const std::uint64_t span = tables_.table_span();
   const std::uint64_t index = range.offset() / span;
   if (run.kind == GrainKind::kUnallocated && run.length > tables_.grain_size) {
-    const auto next = TablesMissingFrom(index, (range.end() - 1) / span);
+    const auto next = NextTable(index, (range.end() - 1) / span, false);
     if (next.ok()) run.length = next.value() * span - range.offset();
     run.length = std::min(run.length, range.length());
     return run;

@@ -66,13 +66,15 @@ class GrainMap {
   Result<GrainRun> Decode(std::uint64_t table, std::uint64_t entry, std::uint64_t guest, bool anywhere = false);
   // How many entries of the table at host offset `table`, from number `entry` on and up to `most`, have no grain.
   Result<std::uint64_t> EmptyEntries(std::uint64_t table, std::uint64_t entry, std::uint64_t most);
+  // The first number behind `index` that has a table in the directory, or in its redundant copy; `last` + 1 at most.
+  // May stop earlier: at what lies outside the file, and after a million entries. kIo.
+  Result<std::uint64_t> NextTable(std::uint64_t index, std::uint64_t last, bool redundant);
 
  private:
   // The empty grains from guest offset `guest` on, in bytes up to `end`, as far as the directory's own table tells.
   std::uint64_t EmptyFrom(std::uint64_t guest, std::uint64_t end);
   Result<GrainRun> GrainAt(std::uint64_t guest);
   Result<GrainRun> GrainBy(std::uint64_t guest, bool redundant);
-  Result<std::uint64_t> TablesMissingFrom(std::uint64_t index, std::uint64_t last);
   Result<std::uint64_t> DecodeSeSparseTable(std::uint64_t word, std::uint64_t at) const;
   Result<GrainRun> DecodeHosted(std::uint64_t word, GrainRun run) const;
   Result<GrainRun> DecodeSeSparse(std::uint64_t word, GrainRun run, std::uint64_t at) const;
