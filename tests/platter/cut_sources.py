@@ -8,6 +8,7 @@ longer what it was.
 
 import fcntl
 import os
+import pathlib
 import random
 import shutil
 import struct
@@ -33,7 +34,7 @@ CASES = [
     ("handed through, vmdk", "stream.vmdk", ["convert", "-O", "vmdk", "-o", "subformat=streamOptimized", "{}", "made.img"]),
     ("compared", "disk.qcow2", ["compare", "-F", "raw", "{}", "same.raw"]),
 ]
-# What images of these cases are when they are made of a source that was overwritten.
+# What images of these cases are when they are made, with -U, of a source that was overwritten.
 MADE = {"read": "qcow2", "handed through": "qcow2", "handed through, zstd": "qcow2", "handed through, vmdk": "vmdk"}
 
 
@@ -104,10 +105,16 @@ def main():
     os.chdir(folder)
     make_sources(platter)
     for name, source, words in CASES:
+        pathlib.Path("made.img").unlink(missing_ok=True)  # of the case before
         code, said = disturbed(platter, words, source, cut)
         expect(code in (1, 4) and ("shrank" in said or "reading" in said), f"{name}, cut: {code} {said}")
-        code, said = disturbed(platter, words, source, overwrite)
-        expect(code in (0, 1, 4), f"{name}, overwritten: {code} {said}")
+        if words[0] == "convert":
+            code, said = disturbed(platter, words, source, overwrite)
+            expect(code == 1 and not os.path.exists("made.img"), f"{name}, overwritten: {code} {said}")
+            # What was compressed may also turn out to be damaged.
+            expect("changed while it was read" in said or source != "disk.raw", f"{name}, overwritten: {said}")
+        code, said = disturbed(platter, [words[0], "-U", *words[1:]], source, overwrite)
+        expect(code in (0, 1, 4), f"{name}, overwritten, -U: {code} {said}")
         if code == 0 and name in MADE:
             run(platter, "check", "-f", MADE[name], "made.img")
     print(f"{len(CASES)} ways of reading, each cut short and overwritten")

@@ -20,6 +20,7 @@
 #include "tools/platter/piped_source.h"
 #include "tools/platter/progress.h"
 #include "tools/platter/snapshot_argument.h"
+#include "tools/platter/source_watch.h"
 
 namespace platter::cli {
 namespace {
@@ -133,7 +134,8 @@ class Conversion {
         arguments_(arguments),
         sources_(sources.chains),
         appliance_(sources.appliance.get()),
-        chains_(chains) {
+        chains_(chains),
+        watch_(chains) {
     for (const Chain& chain : chains_) size_ += chain.virtual_size();
   }
 
@@ -153,6 +155,7 @@ class Conversion {
   const std::vector<OpenedChain>& sources_;
   ova::PassingAppliance* const appliance_;  // null where nothing comes out of a pipe
   const std::vector<Chain>& chains_;
+  SourceWatch watch_;
   std::uint64_t size_ = 0;
   std::vector<DigestValue> digests_;  // of the disk, once it is copied
 };
@@ -220,6 +223,8 @@ void Conversion::PrintDigests(std::FILE* out) const {
 
 Result<> Conversion::Write(ConvertTarget& target, Progress& progress) {
   PLATTER_CHECK(CopyDisk(target, progress));
+  // qemu-img does not look, and -U says that others may write.
+  if (!persona_.as_qemu && !arguments_.force_share) PLATTER_CHECK(watch_.Unchanged());
   // What follows the disk may still show that the archive is none to be taken.
   if (appliance_ != nullptr) PLATTER_CHECK(appliance_->Finish());
   if (arguments_.bitmaps) {

@@ -155,7 +155,7 @@ constexpr std::array kVerbs = {
             "  --image-opts, --target-image-opts   names are lists of options: driver=raw,file.filename=a\n"
             "  -p, -q              show progress; say nothing\n"
             "  --digest NAMES      print digests of the guest disk, computed on the way: md5, sha256, ... as of hash\n"
-            "  -U, --force-share   read sources even though another process has them locked\n",
+            "  -U, --force-share   read sources even though another process has them locked, or changes them\n",
         .run = RunConvert,
     },
     Verb{
