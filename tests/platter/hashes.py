@@ -149,6 +149,12 @@ def check_conversions():
         expect(f"convert {options}", said, lines)
         expect(f"check of {options}", output("hash", "--guest", "-f", options[1], "--check", "-", stdin=said.encode()),
                "target: OK\n" * 2)
+    for options, names in ((["-O", "qcow2"], ["target"]), (["-O", "raw"], ["target"]), (["-O", "ova"], ["target"]),
+                           (["-O", "vmdk", "-o", "subformat=monolithicFlat"], ["target", "target-flat"])):
+        said = output("convert", *options, "--file-digest", "sha256,md5", "-f", "raw", "disk.raw", "target")
+        expect(f"files of {options}", said, "".join(
+            f"{digest.upper()} ({name}) = {hashlib.new(digest, (FOLDER / name).read_bytes()).hexdigest()}\n"
+            for name in names for digest in ("sha256", "md5")))
     run("create", "-q", "-f", "qcow2", "larger", "8M")
     said = output("convert", "-n", "-O", "qcow2", "--digest", "sha256", "top.qcow2", "disk.raw", "larger")
     together = (FOLDER / "top.raw").read_bytes() + data
@@ -263,6 +269,8 @@ WRONG = [
     (["hash", "--bogus", "1.bin"], "unrecognized option '--bogus'"),
     (["hash", "--guest", "-f", "nonsense", "1.bin"], "nonsense"),
     (["hash", "--guest", "-f", "qcow2", "1.bin"], "qcow2"),
+    (["convert", "-n", "--file-digest", "md5", "disk.raw", "1.bin"], "cannot go with -n"),
+    (["convert", "-O", "raw", "--file-digest", "md5", "disk.raw", "/dev/stdout"], "cannot go with a pipe"),
     (["compare", "--digest", "md6", "1.bin", "1.bin"], "unknown digest 'md6'"),
     (["compare", "--digest", "md5,sha1", "1.bin", "1.bin"], "by one digest"),
     (["compare", "--digest", "md5:abc", "1.bin"], "'abc' is no md5 digest"),

@@ -12,9 +12,9 @@ namespace platter::cli {
 namespace {
 
 bool IsUnknownToQemu(const option& known) {
-  static constexpr std::array kUnknown = {kDisk,       kDigest,           kNoReflink,      kGuest,       kBlockSize,
-                                          kRecompress, kCompressionLevel, kMachineName,    kMachineCpus, kMachineMemory,
-                                          kMachineOs,  kMachineNetwork,   kMachineFirmware};
+  static constexpr std::array kUnknown = {kDisk,          kFileDigest, kDigest,           kNoReflink,      kGuest,
+                                          kBlockSize,     kRecompress, kCompressionLevel, kMachineName,    kMachineCpus,
+                                          kMachineMemory, kMachineOs,  kMachineNetwork,   kMachineFirmware};
   return std::ranges::find(kUnknown, known.val) != kUnknown.end();
 }
 

@@ -42,6 +42,7 @@ enum LongOption : int {
   kBoot,
   kEfiBoot,
   kDigest,
+  kFileDigest,
   kDisk,
   kMachineName,
   kMachineCpus,

@@ -16,7 +16,7 @@ _platter() {
     -f) mapfile -t COMPREPLY < <(compgen -W "raw qcow2 qcow" -- "$cur") && return ;;
     -t | -T) mapfile -t COMPREPLY < <(compgen -W "none writeback writethrough directsync unsafe" -- "$cur") && return ;;
     --tree) mapfile -t COMPREPLY < <(compgen -W "rock-ridge udf joliet iso9660-1999 iso9660" -- "$cur") && return ;;
-    --digest) mapfile -t COMPREPLY < <(compgen -W "md5 sha1 sha224 sha256 sha384 sha512 blake2b blake2s sha3-256 sha3-512
+    --digest | --file-digest) mapfile -t COMPREPLY < <(compgen -W "md5 sha1 sha224 sha256 sha384 sha512 blake2b blake2s sha3-256 sha3-512
       crc32c xxh3" -- "$cur") && return ;;
     --compression) mapfile -t COMPREPLY < <(compgen -W "gzip zstd none" -- "$cur") && return ;;
     --output) mapfile -t COMPREPLY < <(compgen -W "human json" -- "$cur") && return ;;
@@ -70,8 +70,8 @@ _platter() {
     create) options="-f -o -b -F -u -q --from -V --volume-id --joliet --rock --boot --efi-boot --help" ;;
     convert)
       options="-f -O -o -B -F -c -C -p -q -n -t -T -S -m -W -l -U -r --target-is-zero --bitmaps
-        --skip-broken-bitmaps --salvage --disk --digest --no-reflink --recompress --compression-level --name --cpus
-        --memory --os --network --firmware --image-opts --target-image-opts --help"
+        --skip-broken-bitmaps --salvage --disk --digest --file-digest --no-reflink --recompress --compression-level --name
+        --cpus --memory --os --network --firmware --image-opts --target-image-opts --help"
       ;;
     compare) options="-f -F -T -s -p -q --digest --guest --block-size -U --force-share --image-opts --disk --help" ;;
     map) options="-f --start-offset --max-length --output -U --force-share --image-opts --disk --help" ;;

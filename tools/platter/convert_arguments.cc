@@ -27,6 +27,7 @@ constexpr option kLongOptions[] = {
     {"skip-broken-bitmaps", no_argument, nullptr, kSkipBrokenBitmaps},
     {"disk", required_argument, nullptr, kDisk},
     {"digest", required_argument, nullptr, kDigest},
+    {"file-digest", required_argument, nullptr, kFileDigest},
     {"no-reflink", no_argument, nullptr, kNoReflink},
     {"recompress", no_argument, nullptr, kRecompress},
     {"compression-level", required_argument, nullptr, kCompressionLevel},
@@ -173,6 +174,8 @@ bool TakeValue(const Persona& persona, int code, std::string_view value, Convert
       return ParseLevel(persona, value, arguments);
     case kDigest:
       return TakeDigestNames(persona, value, arguments.digests);
+    case kFileDigest:
+      return TakeDigestNames(persona, value, arguments.file_digests);
     default:
       return true;  // -W: our writes need no order anyway
   }
@@ -190,6 +193,9 @@ std::string_view Contradiction(const ConvertArguments& arguments) {
   if (!arguments.digests.empty() && arguments.in_kernel) return "--digest has to see the bytes: it cannot go with -C";
   if (!arguments.digests.empty() && !arguments.backing.empty()) {
     return "--digest is of a whole disk: it cannot go with -B";
+  }
+  if (!arguments.file_digests.empty() && arguments.into_existing) {
+    return "--file-digest is of a new image: it cannot go with -n";
   }
   if (arguments.target_image_opts && !arguments.into_existing) return "--target-image-opts requires use of -n flag";
   if (arguments.target_image_opts && !arguments.target_format.empty()) {

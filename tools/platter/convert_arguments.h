@@ -42,8 +42,9 @@ struct ConvertArguments {
   bool bitmaps = false;
   bool skip_broken_bitmaps = false;
   bool salvage = false;
-  std::vector<DigestAlgorithm> digests;  // of the guest disk, to be printed
-  std::optional<std::string> disk;       // --disk
+  std::vector<DigestAlgorithm> digests;       // of the guest disk, to be printed
+  std::vector<DigestAlgorithm> file_digests;  // of the new image's files, the same
+  std::optional<std::string> disk;            // --disk
 };
 
 // Empty after a message: the call is over, with parser.exit_code() or else 1. "-o help" ends it with 0.

@@ -35,6 +35,8 @@ class ConvertTarget {
   bool streams() const noexcept { return files_.streams(); }
   // As NewImageFiles::any.
   const Storage* any_file() const noexcept { return files_.any(); }
+  // Those of a new target.
+  const std::vector<std::shared_ptr<FileStorage>>& files() const noexcept { return files_.files(); }
   // All of a new target: copies the chain, which an interrupt ends, finishes the image and keeps its files. As Copy.
   Result<> Fill(const Chain& chain, CopyOptions options = {});
   // The conversion succeeded: the files stay.

@@ -8,6 +8,7 @@
 #include "convert/copy/copy.h"
 #include "convert/hash/digest_set.h"
 #include "convert/hash/digesting_writer.h"
+#include "convert/hash/guest_digest.h"
 #include "formats/container_table.h"
 #include "formats/format_table.h"
 #include "tools/platter/convert_arguments.h"
@@ -148,6 +149,7 @@ class Conversion {
   CopyOptions MakeCopyOptions(const ConvertTarget& target, Progress& progress);
   Result<> Write(ConvertTarget& target, Progress& progress);
   Result<> CopyDisk(ConvertTarget& target, Progress& progress);
+  Result<> HashFiles(const ConvertTarget& target);
   void PrintDigests(std::FILE* out) const;
 
   const Persona& persona_;
@@ -157,7 +159,8 @@ class Conversion {
   const std::vector<Chain>& chains_;
   SourceWatch watch_;
   std::uint64_t size_ = 0;
-  std::vector<DigestValue> digests_;  // of the disk, once it is copied
+  std::vector<DigestValue> digests_;       // of the disk, once it is copied
+  std::vector<std::string> file_digests_;  // lines, once the image is whole
 };
 
 // Whoever wants digests, or says how zeros are to be found or how fast to go, has every byte looked at; so does a
@@ -214,11 +217,26 @@ Result<> Conversion::CopyDisk(ConvertTarget& target, Progress& progress) {
   return Done{};
 }
 
-// Lines for `platter hash --guest --check`.
+// The image's files are not written from first to last: they are read again, out of the page cache.
+Result<> Conversion::HashFiles(const ConvertTarget& target) {
+  HashOptions options;
+  options.algorithms = arguments_.file_digests;
+  options.cancel = &CatchInterrupts();
+  for (const std::shared_ptr<FileStorage>& file : target.files()) {
+    const auto values = PLATTER_TRY(FileDigests(*file, options));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      file_digests_.push_back(TaggedDigestLine(options.algorithms[i], values[i].Hex(), file->name()));
+    }
+  }
+  return Done{};
+}
+
+// Lines of the disk for `platter hash --guest --check`, those of files for sha256sum --check and its like.
 void Conversion::PrintDigests(std::FILE* out) const {
   for (std::size_t i = 0; i < digests_.size(); ++i) {
     fmt::print(out, "{}\n", TaggedDigestLine(arguments_.digests[i], digests_[i].Hex(), arguments_.target));
   }
+  for (const std::string& line : file_digests_) fmt::print(out, "{}\n", line);
 }
 
 Result<> Conversion::Write(ConvertTarget& target, Progress& progress) {
@@ -231,7 +249,8 @@ Result<> Conversion::Write(ConvertTarget& target, Progress& progress) {
     Bitmaps& bitmaps = *sources_.front().layers.front().image->bitmaps();
     PLATTER_CHECK(CopyBitmaps(persona_, bitmaps, *target.writer().bitmap_target()));
   }
-  return target.writer().Finish();
+  PLATTER_CHECK(target.writer().Finish());
+  return arguments_.file_digests.empty() ? Result<>(Done{}) : HashFiles(target);
 }
 
 int Conversion::Run() {
@@ -251,6 +270,10 @@ int Conversion::Run() {
   }
   if (arguments_.target_is_zero && target->backing() != nullptr) {
     Complain(persona_, "Cannot use --target-is-zero when the destination image has a backing file");
+    return 1;
+  }
+  if (!arguments_.file_digests.empty() && target->streams()) {
+    Complain(persona_, "--file-digest has to read the file once it is whole: it cannot go with a pipe");
     return 1;
   }
   if (!arguments_.digests.empty() && target->backing() != nullptr) {

@@ -44,6 +44,8 @@ class NewImageFiles {
   bool streams() const noexcept { return streams_; }
   // One of the files that payload goes to, or one beside them; null before any is made.
   const Storage* any() const noexcept { return files_.empty() ? nullptr : files_.front().get(); }
+  // All that have been made; a stream is none of them.
+  const std::vector<std::shared_ptr<FileStorage>>& files() const noexcept { return files_; }
   // The image is whole: its files stay.
   void Keep() noexcept;
 

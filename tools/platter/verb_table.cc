@@ -155,6 +155,7 @@ constexpr std::array kVerbs = {
             "  --image-opts, --target-image-opts   names are lists of options: driver=raw,file.filename=a\n"
             "  -p, -q              show progress; say nothing\n"
             "  --digest NAMES      print digests of the guest disk, computed on the way: md5, sha256, ... as of hash\n"
+            "  --file-digest NAMES print digests of the new image's files, for sha256sum --check and its like\n"
             "  -U, --force-share   read sources even though another process has them locked, or changes them\n",
         .run = RunConvert,
     },
