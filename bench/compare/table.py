@@ -1,6 +1,12 @@
 """The results of run.sh as lines of Markdown tables."""
 
 
+def memory(row):
+    """MiB; of a run that was over before it could be asked nothing is known."""
+    mebibytes = f"{row['peak_rss_kib']['platter'] / 1024:.0f}"
+    return mebibytes if mebibytes != "0" else "-"
+
+
 def comparison(rows):
     yield "| task | peer | wall time | to reach | CPU time | size by the peer's | MiB of memory |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
@@ -10,7 +16,7 @@ def comparison(rows):
         wanted = f"{row['wanted_wall']:g}" if row["wanted_wall"] else ""
         peer = f"{row['peer']} {row['way']}".strip()
         yield (f"| {row['task']} | {peer} | {row['wall_ratio']:.2f} | {wanted} | {row['cpu_ratio']:.2f} | {relative} | "
-               f"{row['peak_rss_kib']['platter'] / 1024:.0f} |")
+               f"{memory(row)} |")
 
 
 def growth(report):

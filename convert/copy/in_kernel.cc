@@ -70,13 +70,12 @@ bool MoveParts(const Window& window, std::uint64_t guest_offset, const HostWrite
   for (std::uint64_t done = 0; done < write.bytes.size(); ++segment) {
     const std::uint64_t skip = guest_offset + done - segment->offset;
     const std::uint64_t part = std::min(segment->length - skip, write.bytes.size() - done);
-    const auto bytes = write.bytes.subspan(done, part);
     if (segment->move) {
       if (!MoveInHost(*segment, skip, part, write, done)) return false;
     } else if (joins) {
       rest.back().bytes = {rest.back().bytes.data(), rest.back().bytes.size() + part};
     } else {
-      rest.push_back({.file = write.file, .offset = write.offset + done, .bytes = bytes});
+      rest.push_back({.file = write.file, .offset = write.offset + done, .bytes = write.bytes.subspan(done, part)});
     }
     joins = !segment->move;
     done += part;

@@ -16,8 +16,8 @@ _platter() {
     -f) mapfile -t COMPREPLY < <(compgen -W "raw qcow2 qcow" -- "$cur") && return ;;
     -t | -T) mapfile -t COMPREPLY < <(compgen -W "none writeback writethrough directsync unsafe" -- "$cur") && return ;;
     --tree) mapfile -t COMPREPLY < <(compgen -W "rock-ridge udf joliet iso9660-1999 iso9660" -- "$cur") && return ;;
-    --digest | --file-digest) mapfile -t COMPREPLY < <(compgen -W "md5 sha1 sha224 sha256 sha384 sha512 blake2b blake2s sha3-256 sha3-512
-      crc32c xxh3" -- "$cur") && return ;;
+    --digest | --file-digest) mapfile -t COMPREPLY < <(compgen -W "md5 sha1 sha224 sha256 sha384 sha512 blake2b blake2s
+      sha3-256 sha3-512 crc32c xxh3" -- "$cur") && return ;;
     --compression) mapfile -t COMPREPLY < <(compgen -W "gzip zstd none" -- "$cur") && return ;;
     --output) mapfile -t COMPREPLY < <(compgen -W "human json" -- "$cur") && return ;;
     -r)

@@ -1,12 +1,12 @@
 // Notices files that change while they are read.
 #pragma once
 
+#include <sys/types.h>
+
 #include <ctime>
 #include <memory>
 #include <span>
 #include <vector>
-
-#include <sys/types.h>
 
 #include "formats/core/chain.h"
 #include "formats/core/result.h"
