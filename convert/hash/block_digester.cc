@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "convert/kernels/md5_sha512.h"
+
 namespace platter::hash {
 namespace {
 
@@ -19,6 +21,14 @@ std::chrono::nanoseconds TimeOf(const Work& work) {
     shortest = std::min<std::chrono::nanoseconds>(shortest, std::chrono::steady_clock::now() - start);
   }
   return shortest;
+}
+
+constexpr std::size_t kSampleBytes = 4096;
+
+// From how many blocks on a pass of `width` lanes takes less time than one after the other; 0: never.
+std::size_t FewestOf(std::size_t width, std::chrono::nanoseconds in_lanes, std::chrono::nanoseconds one_alone) {
+  const auto fewest = static_cast<std::size_t>(in_lanes / std::max(one_alone, std::chrono::nanoseconds(1))) + 1;
+  return fewest > width ? 0 : fewest;
 }
 
 void HashSomeInLanes(LaneDigest lanes, std::span<const Block> blocks, std::vector<std::byte>& out) {
@@ -49,7 +59,6 @@ std::optional<LaneDigest> LanesOf(DigestAlgorithm algorithm) noexcept {
 }
 
 std::size_t FewestBlocksForLanes(Digest& digest) {
-  constexpr std::size_t kSampleBytes = 4096;
   const auto lanes = LanesOf(digest.algorithm());
   if (!lanes) return 0;
   const std::size_t width = kernels::LaneCount(*lanes);
@@ -61,8 +70,24 @@ std::size_t FewestBlocksForLanes(Digest& digest) {
     HashSomeInLanes(*lanes, blocks, out);
   });
   const auto one_alone = TimeOf([&] { (void)digest.Of(sample); });
-  const auto fewest = static_cast<std::size_t>(in_lanes / std::max(one_alone, std::chrono::nanoseconds(1))) + 1;
-  return fewest > width ? 0 : fewest;
+  return FewestOf(width, in_lanes, one_alone);
+}
+
+std::size_t FewestBlocksForLanesOfBoth() {
+  const std::size_t width = kernels::LaneCount(LaneDigest::kSha512);
+  const std::vector<std::byte> sample(kSampleBytes, std::byte{0x5a});
+  std::vector<kernels::MessageState> states(width);
+  std::vector<kernels::MessagePiece> pieces;
+  pieces.reserve(width);
+  for (kernels::MessageState& state : states) pieces.push_back({sample, &state});
+  const auto in_lanes = TimeOf([&] {
+    kernels::TakeInLanes(LaneDigest::kMd5, pieces);
+    kernels::TakeInLanes(LaneDigest::kSha512, pieces);
+  });
+  kernels::MessageState md5{};
+  kernels::MessageState sha512{};
+  const auto one_alone = TimeOf([&] { kernels::TakeMd5Sha512(sample, md5, sha512); });
+  return FewestOf(width, in_lanes, one_alone);
 }
 
 Result<> HashBlocks(Digest& digest, std::size_t fewest_for_lanes, std::span<const Block> blocks,

@@ -21,6 +21,8 @@ std::optional<kernels::LaneDigest> LanesOf(DigestAlgorithm algorithm) noexcept;
 // than a millisecond: which instructions either has, and how fast the CPU is at them, decides. 0: never, or the
 // algorithm has no lanes. Requires: `digest` holds the empty message, as it does afterwards.
 std::size_t FewestBlocksForLanes(Digest& digest);
+// The same for MD5 and SHA-512 of each, beside kernels::TakeMd5Sha512. Requires: kernels::HasMd5Sha512().
+std::size_t FewestBlocksForLanesOfBoth();
 
 // Appends the digests of `blocks` to `out`. `fewest_for_lanes` as FewestBlocksForLanes says: as many blocks as there
 // are lanes, or at least so many, share a pass. Requires: `digest` holds the empty message.

@@ -6,8 +6,11 @@
 #include <utility>
 
 #include "convert/hash/block_digester.h"
+#include "convert/kernels/md5_sha512.h"
 
 namespace platter {
+
+using kernels::LaneDigest;
 
 Result<std::shared_ptr<DigestPool>> DigestPool::Make(unsigned threads) {
   std::shared_ptr<DigestPool> pool(new DigestPool);
@@ -37,35 +40,77 @@ DigestPool::~DigestPool() {
 Result<> DigestPool::Prepare(DigestAlgorithm algorithm) {
   const auto lanes = hash::LanesOf(algorithm);
   const std::lock_guard lock(mutex_);
-  Queue& queue = QueueOf(algorithm);
+  Queue& queue = queues_[static_cast<std::size_t>(algorithm)];
   if (!lanes || queue.fewest_for_lanes) return Done{};
   Digest digest = PLATTER_TRY(Digest::Make(algorithm));
   queue.loop = PLATTER_TRY(hash::LoadBlockLoop(*lanes));
+  queue.lanes = queue.most_lanes = kernels::LaneCount(*lanes);
   queue.fewest_for_lanes = hash::FewestBlocksForLanes(digest);
   return Done{};
 }
 
+// Requires: MD5 is prepared.
+void DigestPool::PrepareBoth() {
+  const std::lock_guard lock(mutex_);
+  Queue& queue = queues_[kBoth];
+  if (queue.fewest_for_lanes) return;
+  queue.loop = queues_[static_cast<std::size_t>(DigestAlgorithm::kMd5)].loop;
+  queue.lanes = kernels::LaneCount(LaneDigest::kSha512);
+  queue.most_lanes = kernels::LaneCount(LaneDigest::kMd5);
+  queue.fewest_for_lanes = hash::FewestBlocksForLanesOfBoth();
+}
+
+Result<DigestPool::Part> DigestPool::MakePart(DigestAlgorithm algorithm) {
+  Part part;
+  part.algorithm = algorithm;
+  part.lanes = hash::LanesOf(algorithm);
+  if (part.lanes) {
+    part.state = kernels::StartMessage(*part.lanes);
+  } else {
+    part.digest = PLATTER_TRY(Digest::Make(algorithm));
+  }
+  return part;
+}
+
+Result<> DigestPool::AddMember(Stream& stream, std::size_t queue, std::span<const DigestAlgorithm> algorithms) {
+  Member& member = stream.members_.emplace_back();
+  member.stream = &stream;
+  member.queue = queue;
+  for (const DigestAlgorithm algorithm : algorithms) member.parts.push_back(PLATTER_TRY(MakePart(algorithm)));
+  return Done{};
+}
+
 Result<std::unique_ptr<DigestPool::Stream>> DigestPool::Open(std::span<const DigestAlgorithm> algorithms) {
-  auto stream = std::unique_ptr<Stream>(new Stream(shared_from_this()));
-  for (const DigestAlgorithm algorithm : algorithms) {
-    PLATTER_CHECK(Prepare(algorithm));
-    Member& member = stream->members_.emplace_back();
-    member.stream = stream.get();
-    member.algorithm = algorithm;
-    member.lanes = hash::LanesOf(algorithm);
-    if (member.lanes) {
-      member.state = kernels::StartMessage(*member.lanes);
-    } else {
-      member.digest = PLATTER_TRY(Digest::Make(algorithm));
-    }
+  static constexpr std::array kPair = {DigestAlgorithm::kMd5, DigestAlgorithm::kSha512};
+  const auto wanted = [&](DigestAlgorithm algorithm) {
+    return std::ranges::find(algorithms, algorithm) != algorithms.end();
+  };
+  const bool both = kernels::HasMd5Sha512() && std::ranges::all_of(kPair, wanted);
+  auto stream = std::unique_ptr<Stream>(new Stream(shared_from_this(), algorithms));
+  for (const DigestAlgorithm algorithm : algorithms) PLATTER_CHECK(Prepare(algorithm));
+  if (both) {
+    PrepareBoth();
+    PLATTER_CHECK(AddMember(*stream, kBoth, kPair));
+  }
+  for (const DigestAlgorithm& algorithm : algorithms) {
+    if (both && std::ranges::find(kPair, algorithm) != kPair.end()) continue;
+    PLATTER_CHECK(AddMember(*stream, static_cast<std::size_t>(algorithm), std::span(&algorithm, 1)));
   }
   return stream;
 }
 
 void DigestPool::Enqueue(Member& member) {
   member.doing = Member::State::kWaiting;
-  QueueOf(member.algorithm).members.push_back(&member);
+  queues_[member.queue].members.push_back(&member);
   ++waiting_;
+}
+
+// How many of those that wait share the next pass: as many as fill its lanes.
+std::size_t DigestPool::CountTogether(const Queue& queue) noexcept {
+  const std::size_t waiting = queue.members.size();
+  const std::size_t fewest = queue.fewest_for_lanes.value_or(0);
+  if (fewest == 0 || waiting < fewest) return 1;
+  return std::min({waiting, waiting < queue.most_lanes ? queue.lanes : queue.most_lanes, kMostAtOnce});
 }
 
 // Requires: some member waits.
@@ -73,11 +118,7 @@ void DigestPool::TakeBatch(std::vector<Member*>& batch) {
   while (queues_[turn_].members.empty()) turn_ = (turn_ + 1) % kQueues;
   Queue& queue = queues_[turn_];
   turn_ = (turn_ + 1) % kQueues;
-  const Member& first = *queue.members.front();
-  const std::size_t fewest = queue.fewest_for_lanes.value_or(0);
-  const bool together = first.lanes && fewest != 0 && queue.members.size() >= fewest;
-  const std::size_t count =
-      together ? std::min({queue.members.size(), kernels::LaneCount(*first.lanes), kMostAtOnce}) : 1;
+  const std::size_t count = CountTogether(queue);
   const auto end = queue.members.begin() + static_cast<std::ptrdiff_t>(count);
   batch.assign(queue.members.begin(), end);
   queue.members.erase(queue.members.begin(), end);
@@ -108,7 +149,7 @@ void DigestPool::Work() {
     if (ended_) return;
     TakeBatch(batch);
     if (waiting_ != 0) work_.notify_one();
-    const Queue& queue = QueueOf(batch.front()->algorithm);
+    const Queue& queue = queues_[batch.front()->queue];
     lock.unlock();
     Hash(queue, batch);
     lock.lock();
@@ -118,44 +159,61 @@ void DigestPool::Work() {
 
 void DigestPool::Hash(const Queue& queue, std::span<Member* const> batch) {
   if (batch.size() == 1) return HashAlone(queue, *batch.front());
-  std::array<kernels::MessagePiece, kMostAtOnce> pieces;
-  std::size_t count = 0;
-  for (Member* member : batch) pieces[count++] = {member->stream->SlotOf(*member).blocks(*member), &member->state};
-  kernels::TakeInLanes(*batch.front()->lanes, std::span(pieces).first(count));
+  for (std::size_t part = 0; part < batch.front()->parts.size(); ++part) HashInLanes(batch, part);
   for (Member* member : batch) {
     const Stream::Slot& slot = member->stream->SlotOf(*member);
     if (slot.last) Stream::End(*member, slot);
   }
 }
 
+void DigestPool::HashInLanes(std::span<Member* const> batch, std::size_t part) {
+  const LaneDigest lanes = *batch.front()->parts[part].lanes;
+  std::array<kernels::MessagePiece, kMostAtOnce> pieces;
+  std::size_t count = 0;
+  for (Member* member : batch) {
+    pieces[count++] = {member->stream->SlotOf(*member).blocks(lanes), &member->parts[part].state};
+  }
+  kernels::TakeInLanes(lanes, std::span(pieces).first(count));
+}
+
 void DigestPool::HashAlone(const Queue& queue, Member& member) {
+  Part& part = member.parts.front();
   for (std::size_t place = 0; place < member.at_work; ++place) {
     const Stream::Slot& slot = member.stream->SlotOf(member, place);
-    if (member.digest) {
-      member.digest->Update(slot.content());
+    if (part.digest) {
+      part.digest->Update(slot.content());
+    } else if (member.queue == kBoth) {
+      // A block of MD5's may be left.
+      const auto blocks = slot.blocks(LaneDigest::kSha512);
+      kernels::TakeMd5Sha512(blocks, part.state, member.parts.back().state);
+      queue.loop.take({slot.blocks(LaneDigest::kMd5).subspan(blocks.size()), &part.state});
     } else {
-      queue.loop.take({slot.blocks(member), &member.state});
+      queue.loop.take({slot.blocks(*part.lanes), &part.state});
     }
     if (slot.last) Stream::End(member, slot);
   }
 }
 
-// The digest, once all is taken.
 void DigestPool::Stream::End(Member& member, const Slot& last) {
-  if (member.digest) {
-    auto value = member.digest->Finish();
+  for (Part& part : member.parts) EndPart(part, last, member.stream->length_);
+}
+
+// The digest, once all is taken.
+void DigestPool::Stream::EndPart(Part& part, const Slot& last, std::uint64_t length) {
+  if (part.digest) {
+    auto value = part.digest->Finish();
     if (value.ok()) {
-      member.value = value.value();
+      part.value = value.value();
     } else {
-      member.error = std::move(value).error();
+      part.error = std::move(value).error();
     }
     return;
   }
-  const kernels::LaneTraits& traits = kernels::TraitsOf(*member.lanes);
+  const kernels::LaneTraits& traits = kernels::TraitsOf(*part.lanes);
   const auto content = last.content();
-  member.value.size = traits.digest;
-  kernels::EndMessage(*member.lanes, member.state, content.last(content.size() % traits.block), member.stream->length_,
-                      std::span(member.value.storage).first(traits.digest));
+  part.value.size = traits.digest;
+  kernels::EndMessage(*part.lanes, part.state, content.last(content.size() % traits.block), length,
+                      std::span(part.value.storage).first(traits.digest));
 }
 
 std::span<const std::byte> DigestPool::Stream::Slot::content() const noexcept {
@@ -163,8 +221,8 @@ std::span<const std::byte> DigestPool::Stream::Slot::content() const noexcept {
   return std::span(zeros ? kZeros : bytes).first(length);
 }
 
-std::span<const std::byte> DigestPool::Stream::Slot::blocks(const Member& member) const noexcept {
-  return content().first(length - length % kernels::TraitsOf(*member.lanes).block);
+std::span<const std::byte> DigestPool::Stream::Slot::blocks(LaneDigest digest) const noexcept {
+  return content().first(length - length % kernels::TraitsOf(digest).block);
 }
 
 std::uint64_t DigestPool::Stream::Backlog() const noexcept {
@@ -178,7 +236,7 @@ DigestPool::Stream::~Stream() {
   std::unique_lock lock(pool_->mutex_);
   for (Member& member : members_) {
     if (member.doing != Member::State::kWaiting) continue;
-    std::erase(pool_->QueueOf(member.algorithm).members, &member);
+    std::erase(pool_->queues_[member.queue].members, &member);
     --pool_->waiting_;
     member.doing = Member::State::kIdle;
   }
@@ -203,15 +261,19 @@ DigestPool::Stream::Slot& DigestPool::Stream::FreeSlot() {
 
 // Hands the slot that FreeSlot returns to all members.
 void DigestPool::Stream::Enqueue() {
+  bool more = false;
   {
     const std::lock_guard lock(pool_->mutex_);
     length_ += slots_[filled_ % kSlots].length;
     ++filled_;
     for (Member& member : members_) {
-      if (member.doing == Member::State::kIdle) pool_->Enqueue(member);
+      if (member.doing != Member::State::kIdle) continue;
+      pool_->Enqueue(member);
+      more = true;
     }
   }
-  pool_->work_.notify_one();
+  // Whoever has a member in its hands looks for more by itself.
+  if (more) pool_->work_.notify_one();
 }
 
 std::span<std::byte> DigestPool::Stream::Buffer() {
@@ -254,15 +316,26 @@ void DigestPool::Stream::UpdateZeros(std::uint64_t count) {
   }
 }
 
+DigestPool::Part& DigestPool::Stream::PartOf(DigestAlgorithm algorithm) noexcept {
+  Part* found = nullptr;
+  for (Member& member : members_) {
+    for (Part& part : member.parts) {
+      if (part.algorithm == algorithm) found = &part;
+    }
+  }
+  return *found;
+}
+
 Result<std::vector<DigestValue>> DigestPool::Stream::Finish() {
   FreeSlot().last = true;
   Enqueue();
   std::unique_lock lock(pool_->mutex_);
   AwaitBacklog(lock, 0);
   std::vector<DigestValue> values;
-  for (Member& member : members_) {
-    if (member.error) return *std::exchange(member.error, std::nullopt);
-    values.push_back(member.value);
+  for (const DigestAlgorithm algorithm : algorithms_) {
+    Part& part = PartOf(algorithm);
+    if (part.error) return std::move(*part.error);
+    values.push_back(part.value);
   }
   return values;
 }

@@ -22,8 +22,9 @@
 namespace platter {
 
 // Streams whose algorithm is the same are hashed side by side, one in each lane; what waits alone is hashed by
-// OpenSSL's loop, so that one stream is as fast as EVP. Whoever waits longest for an algorithm comes first, and the
-// algorithms take turns. Thread-safe.
+// OpenSSL's loop, so that one stream is as fast as EVP. MD5 and SHA-512 of one stream are a pass of their own where the
+// CPU can do both at once (kernels/md5_sha512.h). Whoever waits longest for a pass comes first, and the passes take
+// turns. Thread-safe.
 class DigestPool : public std::enable_shared_from_this<DigestPool> {
  public:
   class Stream;
@@ -40,34 +41,46 @@ class DigestPool : public std::enable_shared_from_this<DigestPool> {
 
  private:
   // One algorithm of one stream.
-  struct Member {
-    enum class State : std::uint8_t { kIdle, kWaiting, kBusy };
-
-    Stream* stream = nullptr;
+  struct Part {
     DigestAlgorithm algorithm = DigestAlgorithm::kMd5;
     std::optional<kernels::LaneDigest> lanes;  // with `state`; an algorithm without lanes has `digest`
     kernels::MessageState state{};
     std::optional<Digest> digest;
     DigestValue value;
     std::optional<Error> error;
+  };
+  // What is hashed in one pass over a stream.
+  struct Member {
+    enum class State : std::uint8_t { kIdle, kWaiting, kBusy };
+
+    Stream* stream = nullptr;
+    std::size_t queue = 0;
+    std::vector<Part> parts;  // one; in the queue of both, MD5 and SHA-512
     // What follows is guarded by the pool's mutex.
     State doing = State::kIdle;
     std::uint64_t taken = 0;  // slots that it is done with
     std::size_t at_work = 0;  // slots that a thread has in its hands
   };
-  // The members that wait for one algorithm.
+  // The members that wait for one kind of pass.
   struct Queue {
     std::deque<Member*> members;
-    hash::BlockLoop loop;
+    hash::BlockLoop loop;                         // of its algorithm; of MD5 in the queue of both
     std::optional<std::size_t> fewest_for_lanes;  // 0: never in lanes
+    std::size_t lanes = 0;
+    std::size_t most_lanes = 0;  // of both, MD5 has more
   };
-  static constexpr std::size_t kQueues = 12;      // one for each algorithm
+  static constexpr std::size_t kAlgorithms = 12;
+  static constexpr std::size_t kBoth = kAlgorithms;  // behind a queue for each algorithm, the one of MD5 with SHA-512
+  static constexpr std::size_t kQueues = kBoth + 1;
   static constexpr std::size_t kMostAtOnce = 64;  // more than any CPU has lanes
 
   DigestPool() = default;
   Result<> StartThreads(unsigned threads);
   Result<> Prepare(DigestAlgorithm algorithm);
-  Queue& QueueOf(DigestAlgorithm algorithm) noexcept { return queues_[static_cast<std::size_t>(algorithm)]; }
+  void PrepareBoth();
+  static Result<Part> MakePart(DigestAlgorithm algorithm);
+  static Result<> AddMember(Stream& stream, std::size_t queue, std::span<const DigestAlgorithm> algorithms);
+  static std::size_t CountTogether(const Queue& queue) noexcept;
   void Work();
   // These want the mutex held.
   void Enqueue(Member& member);
@@ -75,6 +88,7 @@ class DigestPool : public std::enable_shared_from_this<DigestPool> {
   void GiveBack(std::span<Member* const> batch);
 
   static void Hash(const Queue& queue, std::span<Member* const> batch);
+  static void HashInLanes(std::span<Member* const> batch, std::size_t part);
   static void HashAlone(const Queue& queue, Member& member);
 
   std::mutex mutex_;  // guards all that follows, and the streams' counts
@@ -118,16 +132,20 @@ class DigestPool::Stream {
     bool last = false;
 
     std::span<const std::byte> content() const noexcept;
-    // Its whole blocks, of an algorithm with lanes.
-    std::span<const std::byte> blocks(const Member& member) const noexcept;
+    // Its whole blocks.
+    std::span<const std::byte> blocks(kernels::LaneDigest digest) const noexcept;
   };
 
   // The member has taken the last slot, whose blocks were hashed.
   static void End(Member& member, const Slot& last);
+  static void EndPart(Part& part, const Slot& last, std::uint64_t length);
 
-  explicit Stream(std::shared_ptr<DigestPool> pool) : pool_(std::move(pool)) {}
+  Stream(std::shared_ptr<DigestPool> pool, std::span<const DigestAlgorithm> algorithms)
+      : pool_(std::move(pool)), algorithms_(algorithms.begin(), algorithms.end()) {}
   Slot& FreeSlot();
   void Enqueue();
+  // Of one that was asked for.
+  Part& PartOf(DigestAlgorithm algorithm) noexcept;
   // Of those that are at work, the one at that place.
   const Slot& SlotOf(const Member& member, std::size_t place = 0) const noexcept {
     return slots_[(member.taken + place) % kSlots];
@@ -138,6 +156,7 @@ class DigestPool::Stream {
   void AwaitBacklog(std::unique_lock<std::mutex>& lock, std::uint64_t slots);
 
   const std::shared_ptr<DigestPool> pool_;
+  const std::vector<DigestAlgorithm> algorithms_;
   std::vector<Member> members_;
   std::array<Slot, kSlots> slots_;
   std::condition_variable freed_;

@@ -2,6 +2,7 @@
 #include "convert/hash/digest_pool.h"
 
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
 #include <algorithm>
 #include <atomic>
@@ -86,6 +87,27 @@ TEST_P(Crowded, EachGetsItsOwnDigest) {
   }
   for (std::thread& feeder : feeders) feeder.join();
   for (std::size_t i = 0; i < messages.size(); ++i) EXPECT_EQ(values[i], Alone(algorithms, messages[i])) << i;
+}
+
+// What a registry records: MD5 and SHA-512 of many uploads, with every instruction set that this CPU has.
+TEST(DigestPool, BothDigestsOfManyStreams) {
+  const std::vector algorithms = {DigestAlgorithm::kSha512, DigestAlgorithm::kMd5};
+  for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    SCOPED_TRACE(hwy::TargetName(target));
+    hwy::SetSupportedTargetsForTest(target);
+    for (const std::size_t count : {1, 3, 12, 20}) {
+      const auto pool = DigestPool::Make(2).value();
+      std::vector<std::vector<DigestValue>> values(count);
+      std::vector<std::thread> feeders;
+      const auto message_of = [](std::size_t i) { return Noise(i, 300'000 + 64 * i + i % 3); };
+      for (std::size_t i = 0; i < count; ++i) {
+        feeders.emplace_back([&, i] { values[i] = Pooled(*pool, algorithms, message_of(i), i); });
+      }
+      for (std::thread& feeder : feeders) feeder.join();
+      for (std::size_t i = 0; i < count; ++i) EXPECT_EQ(values[i], Alone(algorithms, message_of(i))) << i;
+    }
+  }
+  hwy::SetSupportedTargetsForTest(0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Pools, Crowded, testing::Values(Crowd{1, 2}, Crowd{1, 8}, Crowd{1, 25}, Crowd{3, 25}),
