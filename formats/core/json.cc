@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <iterator>
 
 namespace platter {
@@ -48,26 +49,48 @@ void AppendEscaped(std::string& out, std::uint32_t code) {
   }
 }
 
-}  // namespace
+// A character that stands for itself.
+bool IsPlain(char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; }
 
-std::string JsonString(std::string_view text) {
-  std::string out = "\"";
-  while (!text.empty()) {
+void AppendString(std::string& out, std::string_view text) {
+  out += '"';
+  while (true) {
+    const auto plain = static_cast<std::size_t>(std::ranges::find_if_not(text, IsPlain) - text.begin());
+    out += text.substr(0, plain);
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const CodePoint front = FrontCodePoint(text);
     AppendEscaped(out, front.value);
     text.remove_prefix(front.length);
   }
-  return out + '"';
+  out += '"';
+}
+
+}  // namespace
+
+std::string JsonString(std::string_view text) {
+  std::string out;
+  AppendString(out, text);
+  return out;
+}
+
+void JsonObject::StartMember(std::string_view key) {
+  if (!members_.empty()) members_ += ", ";
+  AppendString(members_, key);
+  members_ += ": ";
 }
 
 JsonObject& JsonObject::Json(std::string_view key, std::string_view json) {
-  if (!members_.empty()) members_ += ", ";
-  members_ += JsonString(key) + ": ";
+  StartMember(key);
   members_ += json;
   return *this;
 }
 
-JsonObject& JsonObject::Text(std::string_view key, std::string_view text) { return Json(key, JsonString(text)); }
+JsonObject& JsonObject::Text(std::string_view key, std::string_view text) {
+  StartMember(key);
+  AppendString(members_, text);
+  return *this;
+}
 
 JsonObject& JsonObject::Number(std::string_view key, std::optional<std::uint64_t> number) {
   return Json(key, number ? std::to_string(*number) : "null");

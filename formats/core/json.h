@@ -23,6 +23,8 @@ class JsonObject {
   std::string Finish() const { return "{" + members_ + "}"; }
 
  private:
+  void StartMember(std::string_view key);
+
   std::string members_;
 };
 
