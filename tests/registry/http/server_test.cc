@@ -263,6 +263,26 @@ TEST_F(ServerTest, LongBodiesArriveWhole) {
   EXPECT_EQ(service_.broken_off, 0);
 }
 
+// Workers wait for the next piece of a quick client themselves, but not for long.
+TEST_F(ServerTest, AQuickClientMayPause) {
+  Start({.workers = 1, .limits = limits()});
+  const std::string body = Pattern(30'000'003);
+  const std::string_view pieces[] = {std::string_view(body).substr(0, 20'000'000),
+                                     std::string_view(body).substr(20'000'000, 1),
+                                     std::string_view(body).substr(20'000'001)};
+  Client client(server_->port());
+  client.Send(fmt::format("PUT /sum HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.size()));
+  for (const std::string_view piece : pieces) {
+    client.Send(piece);
+    std::this_thread::sleep_for(milliseconds(30));
+    // The only worker is free meanwhile.
+    EXPECT_EQ(StatusOf(Exchanged(kGet)), 200);
+  }
+  client.Send(kGet);
+  EXPECT_EQ(BodyOf(client.ReadAnswer()), SumOf(body));
+  EXPECT_EQ(StatusOf(client.ReadAnswer()), 200);
+}
+
 TEST_F(ServerTest, ContinueIsSaidOnceTheBodyIsWanted) {
   Start();
   Client client(server_->port());

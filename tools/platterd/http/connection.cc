@@ -18,6 +18,13 @@ namespace {
 
 constexpr auto kAwait = net::as_tuple(net::use_awaitable);
 constexpr std::size_t kBodyBuffer = 256 * 1024;
+// Bytes of a body after which a worker lets go of it, at the latest.
+constexpr std::uint64_t kTurn = 8 << 20;
+// A client that has sent so many bytes, at such a rate, is worth a worker's waiting a moment for what comes next: less
+// than it takes to be told of it by other threads.
+constexpr std::uint64_t kQuickBytes = 1 << 20;
+constexpr std::uint64_t kQuickRate = 64 << 20;  // bytes a second
+constexpr std::chrono::milliseconds kMoment{1};
 // A rest of a body that is rather read and thrown away than the connection closed.
 constexpr std::uint64_t kDiscardable = 64 * 1024;
 
@@ -94,7 +101,6 @@ net::awaitable<Connection::Then> Connection::ServeRequest() {
   target_.clear();
   head_only_ = expects_continue_ = unreadable_ = false;
   bytes_in_ = bytes_out_ = 0;
-  next_ = {};
   if (now_.bytes.size() != limits_.head.bytes && now_.used <= limits_.head.bytes) {
     now_.bytes.resize(limits_.head.bytes);
     now_.bytes.shrink_to_fit();
@@ -176,7 +182,6 @@ net::awaitable<std::optional<Response>> Connection::FinishBody() {
   co_return std::move(call_.response);
 }
 
-// While a worker takes what is in one buffer, the other one is filled.
 net::awaitable<std::optional<Response>> Connection::ReceiveBody(RequestReader& reader) {
   receiving_ = {};
   if (expects_continue_ && now_.used == 0) {
@@ -188,35 +193,51 @@ net::awaitable<std::optional<Response>> Connection::ReceiveBody(RequestReader& r
   const std::uint64_t wanted = reader.remaining().value_or(kBodyBuffer);
   const auto size = static_cast<std::size_t>(std::clamp<std::uint64_t>(wanted, limits_.head.bytes, kBodyBuffer));
   now_.bytes.resize(std::max(size, now_.bytes.size()));
-  next_.bytes.resize(now_.bytes.size());
   while (true) {
-    auto gathered = GatherBody(reader);
-    if (auto* fault = std::get_if<Fault>(&gathered)) {
-      unreadable_ = true;
-      co_return ErrorPage(fault->status, fault->explanation);
+    if (now_.used > 0) {
+      StartCall([this, &reader] { return TakeBody(reader); });
+      co_await WaitForCall();
+      if (call_.response) co_return std::move(call_.response);
+      if (reader.done()) co_return co_await FinishBody();
     }
-    const auto piece = std::get<std::span<const std::byte>>(gathered);
-    if (!piece.empty()) StartCall([this, piece] { return consumer_->Feed(piece); });
-    Moved moved;
-    if (!reader.done()) {
-      reading_body_ = true;
-      moved = co_await ReadPaced(next_.space(), receiving_);
-      reading_body_ = false;
-    }
+    const Moved moved = co_await ReadPaced(now_.space(), receiving_);
     const bool late = timed_out_;
-    co_await WaitForCall();
-    next_.used += moved.bytes;
-    if (moved.bytes > 0) next_.used += stream_->ReadNow(next_.space());
-    std::swap(now_, next_);
-    if (call_.response) co_return std::move(call_.response);
-    if (reader.done()) co_return co_await FinishBody();
-    unreadable_ = moved.bytes == 0 && (late || moved.error != net::error::operation_aborted);
-    if (moved.bytes == 0 && late) co_return ErrorPage(408, "The request's body comes too slowly.");
+    now_.used += moved.bytes;
+    unreadable_ = moved.bytes == 0;
+    if (unreadable_ && late) co_return ErrorPage(408, "The request's body comes too slowly.");
     if (unreadable_) co_return ErrorPage(400, "The request's body ended early.");
   }
 }
 
-std::variant<std::span<const std::byte>, Fault> Connection::GatherBody(RequestReader& reader) {
+// A worker goes on while more is there and nobody waits for a worker: to be called for each piece takes longer than
+// many a piece does.
+std::optional<Response> Connection::TakeBody(RequestReader& reader) {
+  std::uint64_t fed = 0;
+  while (true) {
+    const auto gathered = GatherBody(reader);
+    if (const auto* fault = std::get_if<Fault>(&gathered)) {
+      unreadable_ = true;
+      return ErrorPage(fault->status, fault->explanation);
+    }
+    const auto [body, taken] = std::get<Gathered>(gathered);
+    std::optional<Response> response;
+    if (!body.empty()) response = consumer_->Feed(body);
+    now_.Drop(taken);
+    fed += body.size();
+    if (response || reader.done() || fed >= kTurn || shared_.queued != 0) return response;
+    std::size_t more = stream_->ReadNow(now_.space());
+    if (more == 0 && IsQuick(receiving_)) {
+      const auto before = Clock::now();
+      if (stream_->WaitUntilReadable(kMoment)) more = stream_->ReadNow(now_.space());
+      receiving_.waited += Clock::now() - before;
+    }
+    if (more == 0) return std::nullopt;
+    now_.used += more;
+    receiving_.bytes += more;
+  }
+}
+
+std::variant<Connection::Gathered, Fault> Connection::GatherBody(RequestReader& reader) {
   std::size_t taken = 0;
   std::size_t gathered = 0;
   while (taken < now_.used && !reader.done()) {
@@ -230,10 +251,8 @@ std::variant<std::span<const std::byte>, Fault> Connection::GatherBody(RequestRe
     gathered += step.body.size();
     taken += step.consumed;
   }
-  next_.used = now_.used - taken;
-  std::memcpy(next_.bytes.data(), now_.bytes.data() + taken, next_.used);
   bytes_in_ += gathered;
-  return std::span<const std::byte>(now_.bytes.data(), gathered);
+  return Gathered{now_.view().first(gathered), taken};
 }
 
 Connection::Then Connection::WhatFollows(const RequestReader* reader) const {
@@ -301,6 +320,11 @@ net::awaitable<Moved> Connection::ReadPaced(std::span<std::byte> out, Pace& pace
   co_return moved;
 }
 
+bool Connection::IsQuick(const Pace& pace) noexcept {
+  const auto seconds = std::chrono::duration<double>(pace.waited).count();
+  return pace.bytes >= kQuickBytes && static_cast<double>(pace.bytes) >= seconds * double{kQuickRate};
+}
+
 std::optional<Connection::Clock::time_point> Connection::NextDeadline(const Pace& pace) const {
   const auto now = Clock::now();
   const auto stalled = now + limits_.stall_time;
@@ -364,9 +388,6 @@ void Connection::EndCall(std::optional<Response> response) {
   call_.running = false;
   call_.response = std::move(response);
   call_done_.cancel();
-  // Nothing more is wanted of the client.
-  boost::system::error_code ignored;
-  if (call_.response && reading_body_) stream_->socket().cancel(ignored);
 }
 
 net::awaitable<void> Connection::WaitForCall() {
@@ -416,8 +437,8 @@ void Connection::Drain() {
 
 void Connection::Close() {
   net::dispatch(strand_, [self = shared_from_this()] {
-    boost::system::error_code ignored;
-    self->stream_->socket().close(ignored);
+    // Not closed: a worker may be reading from it, and its number would be the next connection's.
+    self->stream_->ShutDown();
   });
 }
 

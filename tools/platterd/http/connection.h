@@ -70,6 +70,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::span<std::byte> space() noexcept { return std::span(bytes).subspan(used); }
     void Drop(std::size_t count);
   };
+  struct Gathered {
+    std::span<const std::byte> body;
+    std::size_t taken;  // bytes of the buffer that it was made of
+  };
 
   net::awaitable<void> ServeRequests();
   net::awaitable<Then> ServeRequest();
@@ -77,8 +81,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   net::awaitable<std::variant<bool, Fault>> ReadHead(RequestReader& reader);
   net::awaitable<std::optional<Response>> Answered(RequestReader& reader);
   net::awaitable<std::optional<Response>> ReceiveBody(RequestReader& reader);
-  // What of the body is in `now_`, side by side at its front; the rest goes to the front of `next_`.
-  std::variant<std::span<const std::byte>, Fault> GatherBody(RequestReader& reader);
+  // On a worker: gives the service what is there of the body. The coroutine waits meanwhile, and touches nothing.
+  std::optional<Response> TakeBody(RequestReader& reader);
+  // Moves what of the body is in `now_` side by side to its front.
+  std::variant<Gathered, Fault> GatherBody(RequestReader& reader);
   net::awaitable<std::optional<Response>> FinishBody();
   net::awaitable<Then> Send(RequestReader* reader, Response& response);
   Then WhatFollows(const RequestReader* reader) const;
@@ -101,6 +107,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void SetDeadline(Clock::time_point at);
   void ClearDeadline();
   void Watch();
+  static bool IsQuick(const Pace& pace) noexcept;
   // By when the client has to move a byte.
   std::optional<Clock::time_point> NextDeadline(const Pace& pace) const;
   net::awaitable<Moved> ReadPaced(std::span<std::byte> out, Pace& pace);
@@ -115,12 +122,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool watching_ = false;
   bool timed_out_ = false;
   bool idle_ = false;
-  bool reading_body_ = false;
   ServerLimits limits_;
   std::string remote_;
   Call call_;
   std::unique_ptr<BodyConsumer> consumer_;
-  Buffer now_, next_;
+  Buffer now_;
   Pace receiving_;
   // Of the present request.
   Clock::time_point began_;

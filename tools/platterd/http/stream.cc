@@ -1,5 +1,6 @@
 #include "tools/platterd/http/stream.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <boost/asio/as_tuple.hpp>
@@ -63,7 +64,13 @@ class TlsStream : public Stream {
     const auto [error, bytes] = co_await stream_.async_read_some(Buffer(out), kAwait);
     co_return Moved{error, bytes};
   }
-  std::size_t ReadNow(std::span<std::byte> /*out*/) override { return 0; }
+  std::size_t ReadNow(std::span<std::byte> out) override {
+    boost::system::error_code error;
+    socket().non_blocking(true, error);
+    std::size_t bytes = 0;
+    while (bytes < out.size() && !error) bytes += stream_.read_some(Buffer(out.subspan(bytes)), error);
+    return bytes;
+  }
   net::awaitable<Moved> WriteSome(std::span<const std::byte> bytes) override {
     const auto [error, written] = co_await stream_.async_write_some(Buffer(bytes), kAwait);
     co_return Moved{error, written};
@@ -80,6 +87,16 @@ class TlsStream : public Stream {
 };
 
 }  // namespace
+
+bool Stream::WaitUntilReadable(std::chrono::milliseconds time) {
+  pollfd readable{socket().native_handle(), POLLIN, 0};
+  return ::poll(&readable, 1, static_cast<int>(time.count())) > 0;
+}
+
+void Stream::ShutDown() {
+  boost::system::error_code ignored;  // it may be gone already
+  socket().shutdown(Tcp::socket::shutdown_both, ignored);
+}
 
 std::unique_ptr<Stream> MakeStream(Tcp::socket socket, net::ssl::context* tls) {
   if (tls == nullptr) return std::make_unique<PlainStream>(std::move(socket));
