@@ -132,11 +132,12 @@ class GzipStream : public LayerStream {
     state_->avail_out = static_cast<std::uint32_t>(wanted);
     between_ = false;
     const int code = isal_inflate(state_.get());
-    rest_ = rest_.last(state_->avail_in);
-    const std::size_t made = wanted - state_->avail_out;
+    // Behind a symbol that there is not, ISA-L's counts mean nothing.
     if (code != ISAL_DECOMP_OK && code != ISAL_END_INPUT) {
       return Damaged("the layer's gzip stream is damaged", code == ISAL_INCORRECT_CHECKSUM ? "checksum" : "data");
     }
+    rest_ = rest_.last(state_->avail_in);
+    const std::size_t made = wanted - state_->avail_out;
     if (state_->block_state == ISAL_BLOCK_FINISH) Restart();
     return made;
   }
