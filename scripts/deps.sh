@@ -15,7 +15,7 @@ test=(libgtest-dev libgmock-dev libbenchmark-dev liburing-dev qemu-utils libnbd-
   qemu-system-x86 seabios mtools syslinux syslinux-common xorriso genisoimage udftools
   glance-common python3-glance python3-setuptools uwsgi-core uwsgi-plugin-python3 mariadb-server-core
   mariadb-client-core python3-pymysql skopeo umoci virt-v2v keystone python3-openstackclient python3-glanceclient memcached
-  python3-memcache curl openssl postgresql libeatmydata1)
+  python3-memcache curl openssl postgresql libeatmydata1 galera-4)
 
 # The packages that are there, one a line.
 installed() {

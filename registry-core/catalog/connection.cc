@@ -88,6 +88,15 @@ void KeepLog(soci::session& session, unsigned wait_seconds) {
   }
 }
 
+// On a node of a Galera cluster: statements see what was committed on any other node.
+void WaitForCluster(soci::session& session) {
+  std::string name;
+  std::string value;
+  session << "SHOW GLOBAL VARIABLES LIKE 'wsrep_on'", soci::into(name), soci::into(value);
+  constexpr int kReadsAndWrites = 1 | 2 | 4;
+  if (value == "ON") session << fmt::format("SET SESSION wsrep_sync_wait={}", kReadsAndWrites);
+}
+
 std::unique_ptr<soci::session> Connect(const DatabaseUrl& url, unsigned connect_seconds, unsigned wait_seconds) {
   switch (url.engine) {
     case Engine::kSqlite: {
@@ -103,6 +112,7 @@ std::unique_ptr<soci::session> Connect(const DatabaseUrl& url, unsigned connect_
       auto session = std::make_unique<soci::session>(soci::mysql, ServerParameters(url, connect_seconds));
       *session << "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout=10";
       *session << "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+      WaitForCluster(*session);
       return session;
     }
     case Engine::kPostgreSql: {

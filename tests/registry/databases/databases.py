@@ -181,6 +181,103 @@ class MariaDb(Server):
                 f"--password={PASSWORD}", "--execute=SELECT 1", "platter"]
 
 
+class GaleraNode(MariaDb):
+    """One of the nodes of a GaleraCluster."""
+
+    library = "/usr/lib/galera/libgalera_smm.so"
+    # A node that joins has nearly all of the others' data: it says how much, and is sent what has been written since.
+    transfer = """#!/bin/sh
+while [ $# -gt 0 ]; do
+  case $1 in --role) role=$2 ;; --gtid) gtid=$2 ;; --datadir) data=$2 ;; esac
+  shift
+done
+if [ "$role" = joiner ]; then
+  echo "ready 127.0.0.1:1/none"
+  cat "$data/../position"
+else
+  echo "done $gtid"
+fi
+"""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.group_port, self.transfer_port = free_port(), free_port()
+        self.first = False
+        self.others = []
+        script = self.folder / "wsrep_sst_platter"
+        script.write_text(self.transfer)
+        script.chmod(0o755)
+
+    def _command(self):
+        if not self.others:
+            return super()._command()
+        command = [word for word in super()._command() if not str(word).startswith("--init-file")]
+        addresses = ",".join(f"{HOST}:{node.group_port}" for node in self.others)
+        return command + [
+            "--wsrep-on=ON", f"--wsrep-provider={self.library}", "--wsrep-cluster-name=platter",
+            f"--wsrep-cluster-address=gcomm://{'' if self.first else addresses}",
+            f"--wsrep-node-address={HOST}:{self.group_port}", "--wsrep-sst-method=platter", "--binlog-format=ROW",
+            "--innodb-autoinc-lock-mode=2", f"--wsrep-node-name=node{self.group_port}",
+            f"--wsrep-provider-options=gmcast.listen_addr=tcp://{HOST}:{self.group_port};"
+            f"ist.recv_addr={HOST}:{self.transfer_port};gcache.size=32M"]
+
+    def _unprivileged(self, command):
+        whole = super()._unprivileged(command)
+        at = whole.index(FAST)
+        return [*whole[:at], f"PATH={self.folder}:{os.environ['PATH']}", *whole[at:]]
+
+    def start(self):
+        state = self.data / "grastate.dat"
+        if state.exists():
+            position = dict(line.split(":", 1) for line in state.read_text().splitlines() if ":" in line)
+            (self.folder / "position").write_text(f"{position['uuid'].strip()}:{position['seqno'].strip()}\n")
+        super().start()
+
+    def _ready(self):
+        """A node that is catching up answers, and is of no use yet."""
+        if not self.others:
+            return super()._ready()
+        ask = "SELECT 1 / (VARIABLE_VALUE = 'ON') FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'wsrep_ready'"
+        return ["sh", "-c", '"$@" | grep -q "^1"', "ready",
+                *[word for word in super()._ready() if not word.startswith("--execute")][:-1], "--skip-column-names",
+                f"--execute={ask}", "platter"]
+
+
+class GaleraCluster:
+    """Nodes that all take writes; `nodes` may be stopped and started one by one."""
+
+    def __init__(self, folder, count=2):
+        self.nodes = [GaleraNode(pathlib.Path(folder) / f"node{number}") for number in range(count)]
+
+    def __enter__(self):
+        first, *others = self.nodes
+        with first:  # alone: users and databases
+            pass
+        for node in self.nodes:
+            node.others = [other for other in self.nodes if other is not node]
+        # The others begin as copies of the first one, which has been a cluster's only node for a moment.
+        first.first = True
+        with first:
+            pass
+        for node in others:
+            shutil.copytree(first.data, node.data, ignore=shutil.ignore_patterns("galera.cache", "gvwstate.dat"))
+            if os.getuid() == 0:
+                subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", node.data], check=True)
+        try:
+            first.start()
+            first.first = False  # whenever it starts again, it joins
+            for node in others:
+                node.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for node in reversed(self.nodes):
+            node.stop()
+
+
 class PostgreSql(Server):
     end_signal = signal.SIGINT  # does not wait for clients
 

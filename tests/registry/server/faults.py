@@ -16,7 +16,7 @@ import threading
 import time
 
 sys.path.insert(0, sys.argv[3])
-from databases import MariaDb, PostgreSql  # noqa: E402
+from databases import GaleraCluster, MariaDb, PostgreSql  # noqa: E402
 from platterd import HOST, Checks, Platterd, resident_bytes, run  # noqa: E402
 from registry_state import troubles  # noqa: E402
 
@@ -181,6 +181,49 @@ def two_servers():
                 other.stop()
 
 
+def galera():
+    """Two nodes of a cluster, a server on each: what one writes the other reads at once, and writes to the same record
+    through both lose nothing."""
+    with GaleraCluster(FOLDER / "galera-nodes") as cluster:
+        with Case("Galera", database=cluster.nodes[0].url("platter")) as case:
+            other = Platterd(PLATTERD, FOLDER / "galera-other", database=cluster.nodes[1].url("platter"))
+            other.config.write_text(other.config.read_text().replace(str(other.images), str(case.server.images)))
+            other.start()
+            try:
+                servers = (case.server, other)
+                for number in range(20):
+                    image = case.upload(1000 + number)[0]
+                    expect("read on the other node", other.show(image)["status"], "active")
+                contended = case.upload(2000)[0]
+                accepted = []
+
+                def add_tags(server, name):
+                    for number in range(25):
+                        status = server.call("PUT", f"/v2/images/{contended}/tags/{name}{number}")[0]
+                        if status == 204:
+                            accepted.append(f"{name}{number}")
+                        elif status not in (409, 503):
+                            failures.append(f"a tag through {name}: {status}")
+
+                threads = [threading.Thread(target=add_tags, args=(server, name))
+                           for server, name in zip(servers * 2, ("first", "second", "third", "fourth"))]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+                for server in servers:
+                    expect("tags through both nodes", sorted(server.show(contended)["tags"]), sorted(accepted))
+                rows.append(("  tags through both", f"{len(accepted)} of 100 at the first try", 1, 0))
+                cluster.nodes[1].stop()
+                expect("a node that is gone", other.request("GET", "/healthcheck")[0], 503)
+                image = case.upload(5000)[0]
+                cluster.nodes[1].start()
+                expect("a node that has caught up", other.show(image)["status"], "active")
+                other.stop()
+            finally:
+                other.kill()
+
+
 def raw_upload(case, image, length, sent, pause=None):
     """A connection that announces `length` bytes and sends `sent` of them, then stays open as it is."""
     connection = socket.create_connection((HOST, case.server.port), timeout=120)
@@ -272,6 +315,7 @@ def main():
     database_restarts(MariaDb, "MariaDB")
     database_restarts(PostgreSql, "PostgreSQL")
     two_servers()
+    galera()
     many_connections()
     threads[0].join()
     print(f"{'fault':<24} {'answers to uploads':<44} {'images':>6} {'troubles':>8}")
