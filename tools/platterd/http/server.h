@@ -1,7 +1,8 @@
 // Server: HTTP/1.1 on a TCP port, plain or TLS, in front of a Service.
 //
 // Sockets are served by a few threads that never block; the Service is called on a bounded pool of workers, for each
-// connection one call at a time. A client that is slow, silent or wrong costs a bounded time and bounded memory.
+// connection one call at a time; of a body that keeps coming, the worker that takes it reads more itself. A client that
+// is slow, silent or wrong costs a bounded time and bounded memory.
 #pragma once
 
 #include <chrono>
