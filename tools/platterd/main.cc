@@ -206,8 +206,8 @@ int main(int argc, char** argv) {
   // A client that goes away, or a file size limit, is an error to report, not an end without a word.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
-  // glibc gives nearly every thread an arena, and each keeps what its thread once held: a few are enough for the threads
-  // that run at the same time.
+  // glibc gives nearly every thread an arena, and each keeps what its thread once held: a few are enough for the
+  // threads that run at the same time.
   mallopt(M_ARENA_MAX, static_cast<int>(2 + std::thread::hardware_concurrency()));
   return platter::platterd::Run(argc, argv);
 }
