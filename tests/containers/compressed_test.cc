@@ -3,12 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "formats/container_table.h"
+#include "formats/containers/codec/decoder.h"
 #include "formats/containers/codec/unpacked_storage.h"
 #include "formats/core/faulty_storage.h"
 #include "formats/core/file_storage.h"
@@ -274,6 +278,24 @@ TEST_P(BrokenStream, IsRefusedByName) {
 
 INSTANTIATE_TEST_SUITE_P(Hostile, BrokenStream, testing::ValuesIn(kBroken),
                          [](const auto& row) { return row.param.name; });
+
+// RFC 8878, 3.1.1: a header that promises 131328 bytes, an empty last block, and the checksum of nothing.
+TEST(ZstdFrame, WithLessThanItsHeaderSaysIsDamaged) {
+  constexpr std::string_view kFrame("\x28\xB5\x2F\xFD\x64\xA0\xFF\x01\x00\x00\x99\xE9\xD8\x51", 14);
+  const auto frame = std::as_bytes(std::span(kFrame));
+  for (std::size_t piece = 1; piece <= frame.size(); ++piece) {
+    const auto decoder = codec::MakeDecoder(Compression::kZstd);
+    std::vector<std::byte> out(100);
+    Result<codec::Step> step = codec::Step{};
+    for (std::size_t at = 0; at < frame.size() && step.ok();) {
+      step = decoder->Decode(frame.subspan(at, std::min(piece, frame.size() - at)), out);
+      if (step.ok()) at += step.value().taken;
+    }
+    ASSERT_FALSE(step.ok()) << piece;
+    EXPECT_EQ(step.error().kind(), ErrorKind::kCorrupt);
+    EXPECT_EQ(step.error().field(), "data");
+  }
+}
 
 TEST(Compressed, KernelsAndRamdisksStayWhatTheyAre) {
   const Press press;

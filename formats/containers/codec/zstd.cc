@@ -1,6 +1,8 @@
 // zstd: RFC 8878, by its library.
 #include <zstd.h>
 
+#include <algorithm>
+#include <array>
 #include <new>
 
 #include "formats/containers/codec/member_decoder.h"
@@ -24,6 +26,8 @@ class ZstdDecoder final : public MemberDecoder {
 
   Result<> Start() override {
     ZSTD_DCtx_reset(state_.get(), ZSTD_reset_session_only);
+    header_length_ = 0;
+    made_ = 0;
     return Done{};
   }
 
@@ -31,7 +35,11 @@ class ZstdDecoder final : public MemberDecoder {
     ZSTD_inBuffer source{in.data(), in.size(), 0};
     ZSTD_outBuffer target{out.data(), out.size(), 0};
     const std::size_t code = ZSTD_decompressStream(state_.get(), &target, &source);
-    if (ZSTD_isError(code) == 0) return Part{{source.pos, target.pos}, code == 0};
+    if (ZSTD_isError(code) == 0) {
+      Follow(in.first(source.pos), target.pos);
+      if (code == 0) PLATTER_CHECK(CheckLength());
+      return Part{{source.pos, target.pos}, code == 0};
+    }
     const std::string_view text = ZSTD_getErrorName(code);
     // Its codes are not stable, but for a few; their texts are.
     if (text == "Frame requires too much memory for decoding") {
@@ -47,7 +55,25 @@ class ZstdDecoder final : public MemberDecoder {
   }
 
  private:
+  void Follow(std::span<const std::byte> taken, std::size_t made) {
+    const std::size_t part = std::min(taken.size(), header_.size() - header_length_);
+    std::copy_n(taken.begin(), part, header_.begin() + static_cast<std::ptrdiff_t>(header_length_));
+    header_length_ += part;
+    made_ += made;
+  }
+
+  // The library compares the two itself, but not behind an empty last block of a frame that comes in pieces.
+  Result<> CheckLength() const {
+    const unsigned long long length = ZSTD_getFrameContentSize(header_.data(), header_length_);
+    if (length == ZSTD_CONTENTSIZE_UNKNOWN || length == made_) return Done{};
+    return StreamError(ErrorKind::kCorrupt, "a zstd frame holds fewer bytes than its header says", "data");
+  }
+
+  static constexpr std::size_t kLongestHeader = 18;  // with the mark
   ZstdStream state_;
+  std::array<std::byte, kLongestHeader> header_{};
+  std::size_t header_length_ = 0;
+  std::uint64_t made_ = 0;  // bytes of the frame's content
 };
 
 }  // namespace
