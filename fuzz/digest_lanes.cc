@@ -14,7 +14,6 @@ namespace {
 
 // The blocks of MD5 and SHA-512 in one pass, in pieces, beside each in a lane.
 void TakeBoth(InputReader& reader, std::span<const std::byte> blocks) {
-  if (!kernels::HasMd5Sha512()) return;
   using kernels::LaneDigest;
   kernels::MessageState md5 = kernels::StartMessage(LaneDigest::kMd5);
   kernels::MessageState sha512 = kernels::StartMessage(LaneDigest::kSha512);

@@ -204,7 +204,7 @@ HWY_INLINE void Steps(Pass& pass, const std::uint8_t* block, const std::uint8_t*
   (Step<kSteps>(pass, block, next, sums), ...);
 }
 
-void TakeBoth(const std::uint8_t* data, std::size_t blocks, std::uint64_t* md5, std::uint64_t* sha512) {
+void TakeBoth(const std::uint8_t* data, std::size_t blocks, MessageState& md5, MessageState& sha512) {
   const hn::FixedTag<std::uint32_t, 4> tag;
   Sums sums;
   Pass pass;
@@ -236,7 +236,12 @@ bool Has() { return true; }
 
 #else
 
-void TakeBoth(const std::uint8_t* /*data*/, std::size_t /*blocks*/, std::uint64_t* /*md5*/, std::uint64_t* /*sha512*/) {
+void TakeBoth(const std::uint8_t* data, std::size_t blocks, MessageState& md5, MessageState& sha512) {
+  const std::span bytes(reinterpret_cast<const std::byte*>(data), blocks * kMd5Sha512Block);
+  const MessagePiece for_md5{bytes, &md5};
+  const MessagePiece for_sha512{bytes, &sha512};
+  TakeInLanes(LaneDigest::kMd5, std::span(&for_md5, 1));
+  TakeInLanes(LaneDigest::kSha512, std::span(&for_sha512, 1));
 }
 bool Has() { return false; }
 
@@ -256,7 +261,7 @@ bool HasMd5Sha512() noexcept { return HWY_DYNAMIC_DISPATCH(Has)(); }
 void TakeMd5Sha512(std::span<const std::byte> blocks, MessageState& md5, MessageState& sha512) noexcept {
   if (blocks.empty()) return;
   HWY_DYNAMIC_DISPATCH(TakeBoth)
-  (reinterpret_cast<const std::uint8_t*>(blocks.data()), blocks.size() / kMd5Sha512Block, md5.data(), sha512.data());
+  (reinterpret_cast<const std::uint8_t*>(blocks.data()), blocks.size() / kMd5Sha512Block, md5, sha512);
 }
 
 }  // namespace platter::kernels

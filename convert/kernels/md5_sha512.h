@@ -15,11 +15,11 @@ namespace platter::kernels {
 // Bytes that one step takes: a block of SHA-512, two of MD5.
 inline constexpr std::size_t kMd5Sha512Block = 128;
 
-// Whether this CPU has what TakeMd5Sha512 needs.
+// Whether this CPU gains by it.
 bool HasMd5Sha512() noexcept;
 
-// Takes what comes next of a message whose states these are: any number of whole blocks, at any alignment.
-// Requires: HasMd5Sha512(), blocks.size() % kMd5Sha512Block == 0.
+// Takes what comes next of a message whose states these are: any number of whole blocks, at any alignment. In one pass
+// or, without HasMd5Sha512, one digest after the other. Requires: blocks.size() % kMd5Sha512Block == 0.
 void TakeMd5Sha512(std::span<const std::byte> blocks, MessageState& md5, MessageState& sha512) noexcept;
 
 }  // namespace platter::kernels

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "tests/support/guest.h"
@@ -71,14 +72,17 @@ class GuardedPage {
   std::byte* pages_ = nullptr;
 };
 
-class Md5Sha512 : public testing::Test {
+// For every instruction set that this CPU has: one pass with AVX-512, one digest after the other with what is below.
+class Md5Sha512 : public testing::TestWithParam<std::int64_t> {
  protected:
-  void SetUp() override {
-    if (!HasMd5Sha512()) GTEST_SKIP() << "this CPU has no AVX-512: nothing calls the kernel";
-  }
+  Md5Sha512() { hwy::SetSupportedTargetsForTest(GetParam()); }
+  ~Md5Sha512() override { hwy::SetSupportedTargetsForTest(0); }
 };
 
-TEST_F(Md5Sha512, AgreesWithTheReferenceForEveryLength) {
+INSTANTIATE_TEST_SUITE_P(Targets, Md5Sha512, testing::ValuesIn(hwy::SupportedAndGeneratedTargets()),
+                         [](const auto& target) { return std::string(hwy::TargetName(target.param)); });
+
+TEST_P(Md5Sha512, AgreesWithTheReferenceForEveryLength) {
   for (std::size_t length = 0; length <= 1500; ++length) {
     const Bytes noise = test::Noise(length + 64, length);
     // At every alignment.
@@ -88,7 +92,7 @@ TEST_F(Md5Sha512, AgreesWithTheReferenceForEveryLength) {
   }
 }
 
-TEST_F(Md5Sha512, TakesAMessageInPieces) {
+TEST_P(Md5Sha512, TakesAMessageInPieces) {
   test::Random random(1);
   for (std::uint64_t round = 0; round < 50; ++round) {
     const Bytes message = test::Noise(random.Below(300'000), round);
@@ -103,12 +107,12 @@ TEST_F(Md5Sha512, TakesAMessageInPieces) {
   }
 }
 
-TEST_F(Md5Sha512, CarriesThroughWordsOfOnes) {
+TEST_P(Md5Sha512, CarriesThroughWordsOfOnes) {
   const Bytes ones(5 * kMd5Sha512Block, std::byte{0xff});
   EXPECT_EQ(InOnePass(ones, std::vector{ones.size()}), ByReference(ones));
 }
 
-TEST_F(Md5Sha512, ReadsNothingElse) {
+TEST_P(Md5Sha512, ReadsNothingElse) {
   const GuardedPage page;
   for (std::size_t blocks = 0; blocks <= 4; ++blocks) {
     const std::size_t length = blocks * kMd5Sha512Block;
@@ -118,13 +122,7 @@ TEST_F(Md5Sha512, ReadsNothingElse) {
   }
 }
 
-TEST(Md5Sha512Cpu, IsWantedWithAvx512Alone) {
-  for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    hwy::SetSupportedTargetsForTest(target);
-    EXPECT_EQ(HasMd5Sha512(), target == HWY_AVX3) << hwy::TargetName(target);
-  }
-  hwy::SetSupportedTargetsForTest(0);
-}
+TEST_P(Md5Sha512, IsWantedWithAvx512Alone) { EXPECT_EQ(HasMd5Sha512(), GetParam() == HWY_AVX3); }
 
 }  // namespace
 }  // namespace platter::kernels
