@@ -53,7 +53,8 @@ def _runs(pid):
 class Server:
     """Started by `with` or start(); stop() and start() again is an outage, with all that it knew still there."""
 
-    ready_command = end_signal = None
+    end_signal = None
+    environment = [FAST]
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder).resolve()
@@ -118,7 +119,7 @@ class Server:
 
     def _unprivileged(self, command):
         who = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.getuid() == 0 else []
-        return ["setpriv", *who, "--pdeathsig=KILL", "env", FAST, *map(str, command)]
+        return ["setpriv", *who, "--pdeathsig=KILL", "env", *self.environment, *map(str, command)]
 
     def _run(self, command, input=b""):
         with open(self.folder / "log", "ab") as log:
@@ -176,9 +177,12 @@ class MariaDb(Server):
                 "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--performance-schema=off",
                 "--skip-log-bin", "--skip-name-resolve"]
 
-    def _ready(self):
+    def _asking(self, statement):
         return ["mariadb", "--no-defaults", f"--socket={self.folder}/socket", f"--user={USER}",
-                f"--password={PASSWORD}", "--execute=SELECT 1", "platter"]
+                f"--password={PASSWORD}", "--skip-column-names", f"--execute={statement}", "platter"]
+
+    def _ready(self):
+        return self._asking("SELECT 1")
 
 
 class GaleraNode(MariaDb):
@@ -207,6 +211,7 @@ fi
         script = self.folder / "wsrep_sst_platter"
         script.write_text(self.transfer)
         script.chmod(0o755)
+        self.environment = [*self.environment, f"PATH={self.folder}:{os.environ['PATH']}"]
 
     def _command(self):
         if not self.others:
@@ -221,11 +226,6 @@ fi
             f"--wsrep-provider-options=gmcast.listen_addr=tcp://{HOST}:{self.group_port};"
             f"ist.recv_addr={HOST}:{self.transfer_port};gcache.size=32M"]
 
-    def _unprivileged(self, command):
-        whole = super()._unprivileged(command)
-        at = whole.index(FAST)
-        return [*whole[:at], f"PATH={self.folder}:{os.environ['PATH']}", *whole[at:]]
-
     def start(self):
         state = self.data / "grastate.dat"
         if state.exists():
@@ -237,10 +237,7 @@ fi
         """A node that is catching up answers, and is of no use yet."""
         if not self.others:
             return super()._ready()
-        ask = "SELECT 1 / (VARIABLE_VALUE = 'ON') FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'wsrep_ready'"
-        return ["sh", "-c", '"$@" | grep -q "^1"', "ready",
-                *[word for word in super()._ready() if not word.startswith("--execute")][:-1], "--skip-column-names",
-                f"--execute={ask}", "platter"]
+        return ["sh", "-c", '"$@" | grep -q ON', "ready", *self._asking("SHOW STATUS LIKE 'wsrep_ready'")]
 
 
 class GaleraCluster:

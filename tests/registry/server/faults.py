@@ -148,15 +148,21 @@ def database_restarts(engine, name):
             expect("healthy again", case.upload(1000)[1], 204)
 
 
+def beside(case, configuration, database):
+    """Another server on the case's store."""
+    other = Platterd(PLATTERD, case.server.folder.with_name(case.server.folder.name + "-other"), configuration, database)
+    # The folder has to have the same name for both: records have it.
+    other.config.write_text(other.config.read_text().replace(str(other.images), str(case.server.images)))
+    return other
+
+
 def two_servers():
     """Two processes on one database and one store: what one does the other sees; what one leaves the other puts in order."""
     with PostgreSql(FOLDER / "shared-server") as database:
         staging = FOLDER / "shared-staging"
         shared = f"[DEFAULT]\nnode_staging_uri = file://{staging}\n"
         with Case("two servers", shared, database.url("platter")) as case:
-            other = Platterd(PLATTERD, FOLDER / "two-servers-other", shared, database.url("platter"))
-            # The folder has to have the same name for both: records have it.
-            other.config.write_text(other.config.read_text().replace(str(other.images), str(case.server.images)))
+            other = beside(case, shared, database.url("platter"))
             other.start()
             try:
                 image = case.upload(MIB)[0]
@@ -186,8 +192,7 @@ def galera():
     through both lose nothing."""
     with GaleraCluster(FOLDER / "galera-nodes") as cluster:
         with Case("Galera", database=cluster.nodes[0].url("platter")) as case:
-            other = Platterd(PLATTERD, FOLDER / "galera-other", database=cluster.nodes[1].url("platter"))
-            other.config.write_text(other.config.read_text().replace(str(other.images), str(case.server.images)))
+            other = beside(case, "", cluster.nodes[1].url("platter"))
             other.start()
             try:
                 servers = (case.server, other)
