@@ -31,6 +31,7 @@ class Platterd:
         self.config = self.folder / "glance-api.conf"
         self.images = self.folder / "images"
         self.headers = headers or {}
+        self.environment = {}  # beside what it inherits
         self.port = 0
         self.process = None
         self.config.write_text(
@@ -66,7 +67,8 @@ class Platterd:
         with open(log, "ab") as out:
             begin = out.tell()
             self.process = subprocess.Popen([self.program, "--config-file", self.config, "serve"],
-                                            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+                                            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                                            env=os.environ | self.environment)
         end = time.monotonic() + WAIT_SECONDS
         while True:
             text = log.read_bytes()[begin:].decode(errors="replace")

@@ -1,0 +1,130 @@
+"""platterd as its operator sees it: what it counts, how it takes a new configuration, what it tells systemd, and how it
+ends.
+
+usage: operation.py PLATTERD FOLDER
+"""
+
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import sys
+import time
+import urllib.request
+
+from platterd import HOST, Checks, Platterd
+
+PLATTERD, FOLDER = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
+MIB = 1 << 20
+checks = Checks()
+expect = checks.expect
+
+
+class Operated(Platterd):
+    """With a log file of its own, metrics, and a socket in systemd's place."""
+
+    def __init__(self, name):
+        super().__init__(PLATTERD, FOLDER / name, f"[DEFAULT]\nlog_file = {FOLDER / name}/platterd.log\n"
+                         "[platter]\nmetrics_port = 0\n")
+        self.systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.systemd.bind(str(self.folder / "notify"))
+        self.systemd.settimeout(20)
+        self.environment = {"NOTIFY_SOCKET": str(self.folder / "notify"), "WATCHDOG_USEC": "200000"}
+
+    def __exit__(self, *_):
+        super().__exit__()
+        self.systemd.close()
+
+    def told(self, word):
+        """Whether that is what systemd hears next, but for signs of life."""
+        while (heard := self.systemd.recv(4096).decode()) == "WATCHDOG=1":
+            pass
+        return heard == word
+
+    def metrics(self):
+        port = re.search(r" metrics .*port=(\d+)", self.log()).group(1)
+        with urllib.request.urlopen(f"http://{HOST}:{port}/metrics") as answer:
+            return answer.read().decode()
+
+    def configure(self, old, new):
+        text = self.config.read_text()
+        self.config.write_text(text.replace(old, new))
+
+    def logged(self, words):
+        """Whether the log says so within some seconds."""
+        end = time.monotonic() + 20
+        while words not in self.log() and time.monotonic() < end:
+            time.sleep(0.01)
+        return words in self.log()
+
+
+def metrics():
+    with Operated("metrics") as server:
+        image = server.make(disk_format="raw", container_format="bare")
+        expect("an upload", server.upload(image, b"x" * MIB)[0], 204)
+        wrong = server.make(disk_format="qcow2", container_format="bare")
+        expect("an upload of something else", server.upload(wrong, b"x" * 5000)[0], 415)
+        expect("a download", server.download(image)[0], 200)
+        text = server.metrics()
+        for line in ('platterd_requests_total{method="PUT",status="204"} 1',
+                     'platterd_verdicts_total{verdict="accepted"} 1', 'platterd_verdicts_total{verdict="refused"} 1',
+                     'platterd_load{kind="queued"} 0', 'platterd_load{kind="running"} 0'):
+            expect(f"{line} among {text}", line in text, True)
+        values = dict(re.findall(r"^(\S+) (\S+)$", text, re.M))
+        expect("bytes that came in", float(values['platterd_bytes_total{direction="in"}']) >= MIB, True)
+        expect("bytes that went out", float(values['platterd_bytes_total{direction="out"}']) >= MIB, True)
+        expect("times of the database", float(values["platterd_database_seconds_count"]) > 0, True)
+        expect("times of requests", float(values["platterd_request_seconds_count"]) >= 5, True)
+        expect("metrics for everybody", b"platterd_" in server.request("GET", "/metrics")[2], False)
+
+
+def reloads():
+    with Operated("reloads") as server:
+        expect("systemd hears of the start", server.told("READY=1"), True)
+        expect("systemd hears that it lives", server.systemd.recv(4096), b"WATCHDOG=1")
+        expect("connections are kept", server.request("GET", "/")[1].get("Connection"), "keep-alive")
+        log = server.folder / "platterd.log"
+        log.rename(server.folder / "platterd.log.1")
+        server.configure("bind_port = 0\n", "bind_port = 0\nhttp_keepalive = false\n")
+        server.process.send_signal(signal.SIGHUP)
+        expect("systemd hears of a reload", server.told("RELOADING=1") and server.told("READY=1"), True)
+        expect("the log goes on in a new file", server.logged("configuration read again"), True)
+        expect("connections are not kept", server.request("GET", "/")[1].get("Connection"), "close")
+        server.configure("http_keepalive = false\n", "http_keepalive = perhaps\n")
+        server.process.send_signal(signal.SIGHUP)
+        expect("systemd hears of one more", server.told("RELOADING=1") and server.told("READY=1"), True)
+        expect("a wrong configuration is named", server.logged("the configuration stays as it was"), True)
+        expect("the one before is in force", server.request("GET", "/")[1].get("Connection"), "close")
+
+
+def end():
+    """SIGTERM in the middle of an upload: it is taken, and nothing else."""
+    with Operated("end") as server:
+        expect("systemd hears of the start", server.told("READY=1"), True)
+        image = server.make(disk_format="raw", container_format="bare")
+        with socket.create_connection((HOST, server.port), timeout=60) as client:
+            client.sendall(f"PUT /v2/images/{image}/file HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {2 * MIB}\r\n"
+                           "Content-Type: application/octet-stream\r\n\r\n".encode() + b"x" * MIB)
+            while server.show(image)["status"] != "saving":
+                time.sleep(0.01)
+            server.process.send_signal(signal.SIGTERM)
+            expect("systemd hears of the end", server.told("STOPPING=1"), True)
+            client.sendall(b"x" * MIB)
+            expect("the upload is answered", client.recv(65536).split()[1], b"204")
+        expect("exit code", server.process.wait(60), 0)
+        server.process = None
+        server.start()
+        expect("after a start", server.show(image)["status"], "active")
+
+
+def main():
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    metrics()
+    reloads()
+    end()
+    return checks.conclude()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
