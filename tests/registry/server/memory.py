@@ -1,0 +1,53 @@
+"""What an upload makes platterd hold: no more than 8 MiB each, however large it is, over what it holds when it has done
+such a thing before.
+
+usage: memory.py PLATTERD FOLDER
+"""
+
+import pathlib
+import random
+import shutil
+import sys
+import threading
+import time
+
+from platterd import Checks, Platterd, resident_bytes
+
+PLATTERD, FOLDER = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
+MIB = 1 << 20
+checks = Checks()
+
+
+def uploads(server, count, mebibytes):
+    """So many at the same time; the most that the process held meanwhile."""
+    piece = random.Random(1).randbytes(MIB)
+    images = [server.make(disk_format="raw", container_format="bare") for _ in range(count)]
+
+    def upload(image):
+        status = server.upload(image, (piece for _ in range(mebibytes)))[0]
+        checks.expect("an upload", status, 204)
+
+    threads = [threading.Thread(target=upload, args=(image,)) for image in images]
+    for thread in threads:
+        thread.start()
+    peak = 0
+    while any(thread.is_alive() for thread in threads):
+        peak = max(peak, resident_bytes(server.process))
+        time.sleep(0.005)
+    return peak
+
+
+def main():
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    with Platterd(PLATTERD, FOLDER) as server:
+        uploads(server, 1, 1)
+        before = resident_bytes(server.process)
+        for count, mebibytes in ((1, 400), (8, 60)):
+            held = uploads(server, count, mebibytes) - before
+            print(f"{count} uploads of {mebibytes} MiB: {held / MIB:.1f} MiB more than before")
+            checks.expect(f"{count} uploads of {mebibytes} MiB within 8 MiB each", held <= count * 8 * MIB, True)
+    return checks.conclude()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
