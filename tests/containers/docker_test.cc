@@ -107,6 +107,9 @@ TEST(LayerStream, NamesDamage) {
               HasSubstr("found xz"));
   // A frame that asks for 2 GiB of memory (RFC 8878, 3.1.1.1.2).
   EXPECT_THAT(ReadAll(std::string("\x28\xB5\x2F\xFD\x00\xA8\x01\x00\x00", 9)), HasSubstr("window"));
+  // One that promises 131328 bytes and has none (3.1.1.1.4).
+  EXPECT_THAT(ReadAll(std::string("\x28\xB5\x2F\xFD\x64\xA0\xFF\x01\x00\x00\x99\xE9\xD8\x51", 14)),
+              HasSubstr("fewer bytes"));
 }
 
 TEST(UnpackedStorage, ReadsBackwardsToo) {

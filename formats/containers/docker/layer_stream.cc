@@ -1,12 +1,10 @@
 #include "formats/containers/docker/layer_stream.h"
 
 #include <isa-l/igzip_lib.h>
-#include <zstd.h>
 
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <new>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -151,44 +149,41 @@ class GzipStream : public LayerStream {
 
 class ZstdStream : public LayerStream {
  public:
-  ZstdStream(StoredBytes stored, MemoryBudget* memory)
-      : stored_(std::move(stored)), state_(codec::MakeZstdStream(memory)) {}
+  ZstdStream(StoredBytes stored, MemoryBudget* memory) : stored_(std::move(stored)), frames_(memory) {}
 
   Result<std::size_t> Read(std::span<std::byte> out) override {
-    ZSTD_outBuffer target{out.data(), out.size(), 0};
-    while (target.pos < target.size) {
-      if (input_.pos == input_.size && !stored_ended_) {
-        const auto piece = PLATTER_TRY(stored_.Next());
-        input_ = {piece.data(), piece.size(), 0};
-        stored_ended_ = piece.empty();
+    std::size_t filled = 0;
+    while (filled < out.size()) {
+      if (rest_.empty() && !stored_ended_) {
+        rest_ = PLATTER_TRY(stored_.Next());
+        stored_ended_ = rest_.empty();
       }
       if (between_ && stored_ended_) break;
-      const std::size_t before = target.pos;
-      const std::size_t code = ZSTD_decompressStream(state_.get(), &target, &input_);
-      if (ZSTD_isError(code) != 0) return Failure(code);
-      between_ = code == 0;
-      if (!between_ && stored_ended_ && target.pos == before) {
+      const auto part = frames_.Decode(rest_, out.subspan(filled));
+      if (part.damage != codec::ZstdStream::Damage::kNone) return Failure(part);
+      rest_ = rest_.subspan(part.taken);
+      filled += part.made;
+      between_ = part.ended;
+      if (!between_ && stored_ended_ && part.made == 0) {
         return Damaged("the layer ends within its zstd frame", "the end");
       }
     }
-    return target.pos;
+    return filled;
   }
 
  private:
-  static Error Failure(std::size_t code) {
-    // Its codes are not stable, but for a few; their texts are.
-    constexpr std::string_view kWindow = "Frame requires too much memory for decoding";
-    const std::string_view text = ZSTD_getErrorName(code);
-    if (text == "Allocation error : not enough memory") throw std::bad_alloc();
-    if (text != kWindow) return Damaged("the layer's zstd stream is damaged", text);
+  static Error Failure(const codec::ZstdStream::Part& part) {
+    if (part.damage != codec::ZstdStream::Damage::kWindow) {
+      return Damaged("the layer's zstd stream is damaged", part.text);
+    }
     return Error(ErrorKind::kLimit, "the layer asks for too large a window")
         .At("layer", "compression")
         .Allowed("128 MiB");
   }
 
   StoredBytes stored_;
-  codec::ZstdStream state_;
-  ZSTD_inBuffer input_{nullptr, 0, 0};
+  codec::ZstdStream frames_;
+  std::span<std::byte> rest_;  // stored, and not decompressed yet
   bool stored_ended_ = false;
   bool between_ = true;
 };
