@@ -33,7 +33,12 @@ CASES = [
     ("handed through, zstd", "zstd.qcow2", ["convert", "-c", "-O", "qcow2", "-o", "compression_type=zstd", "{}", "made.img"]),
     ("handed through, vmdk", "stream.vmdk", ["convert", "-O", "vmdk", "-o", "subformat=streamOptimized", "{}", "made.img"]),
     ("compared", "disk.qcow2", ["compare", "-F", "raw", "{}", "same.raw"]),
+    ("compared by digest", "disk.qcow2", ["compare", "--digest", "sha256", "{}", "same.raw"]),
+    ("hashed", "disk.raw", ["hash", "--guest", "-f", "raw", "{}"]),
+    ("hashed by blocks", "disk.qcow2", ["hash", "--block", "{}"]),
 ]
+# Sources whose bytes are taken as they are.
+PLAIN = ("disk.raw", "disk.qcow2")
 # What images of these cases are when they are made, with -U, of a source that was overwritten.
 MADE = {"read": "qcow2", "handed through": "qcow2", "handed through, zstd": "qcow2", "handed through, vmdk": "vmdk"}
 
@@ -73,17 +78,17 @@ def disturbed(platter, words, source, disturb):
     fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, PIPE)
     os.write(write, bytes(FULL))
     words = [word.replace("{}", "source.img") for word in words]
-    with subprocess.Popen([platter, words[0], "-p", *words[1:]], stdout=write, stderr=subprocess.PIPE) as child:
+    said = b""
+    with subprocess.Popen([platter, words[0], "-p", *words[1:]], stdout=write, stderr=write) as child:
         while bytes_in(read) == FULL:
             expect(child.poll() is None, f"{words}: ended before it was disturbed")
             time.sleep(0.002)
         disturb("source.img")
         os.close(write)
-        while os.read(read, 1 << 16):
-            pass
-        said = child.stderr.read().decode()
+        while part := os.read(read, 1 << 16):
+            said += part
     os.close(read)
-    return child.returncode, said
+    return child.returncode, said.decode()
 
 
 def cut(path):
@@ -108,15 +113,17 @@ def main():
         pathlib.Path("made.img").unlink(missing_ok=True)  # of the case before
         code, said = disturbed(platter, words, source, cut)
         expect(code in (1, 4) and ("shrank" in said or "reading" in said), f"{name}, cut: {code} {said}")
-        if words[0] == "convert":
-            code, said = disturbed(platter, words, source, overwrite)
-            expect(code == 1 and not os.path.exists("made.img"), f"{name}, overwritten: {code} {said}")
-            # What was compressed may also turn out to be damaged.
-            expect("changed while it was read" in said or source != "disk.raw", f"{name}, overwritten: {said}")
+        code, said = disturbed(platter, words, source, overwrite)
+        expect(code in (1, 4) and not os.path.exists("made.img"), f"{name}, overwritten: {code} {said}")
+        # What was compressed may also turn out to be damaged.
+        expect("changed while it was read" in said or source not in PLAIN, f"{name}, overwritten: {said}")
         code, said = disturbed(platter, [words[0], "-U", *words[1:]], source, overwrite)
-        expect(code in (0, 1, 4), f"{name}, overwritten, -U: {code} {said}")
+        expect(code in (0, 1, 4) and "changed while" not in said, f"{name}, overwritten, -U: {code} {said}")
         if code == 0 and name in MADE:
             run(platter, "check", "-f", MADE[name], "made.img")
+    shared = ["convert", "--image-opts", "-O", "qcow2", "driver=raw,file.filename={},force-share=on", "made.img"]
+    code, said = disturbed(platter, shared, "disk.raw", overwrite)
+    expect(code == 0, f"overwritten, force-share=on: {code} {said}")
     print(f"{len(CASES)} ways of reading, each cut short and overwritten")
     os.chdir("/")
     shutil.rmtree(folder)

@@ -50,7 +50,8 @@ std::optional<DigestComparison> ParseDigestComparison(const Persona& persona, st
   return comparison;
 }
 
-int CompareDigests(const Persona& persona, const DigestComparison& comparison, std::span<const NamedChain> disks) {
+int CompareDigests(const Persona& persona, const DigestComparison& comparison, std::span<const NamedChain> disks,
+                   const SourceWatch& watch) {
   std::string other = comparison.recorded.value_or("");
   bool same = true;
   for (const NamedChain& disk : disks) {
@@ -65,6 +66,11 @@ int CompareDigests(const Persona& persona, const DigestComparison& comparison, s
     if (!comparison.quiet) fmt::print("{}\n", PlainDigestLine(hex, disk.name));
     if (!other.empty() && hex != other) same = false;
     other = hex;
+  }
+  const auto unchanged = watch.Unchanged();
+  if (!unchanged.ok()) {
+    Complain(persona, ReasonOf(unchanged.error()));
+    return kCannotRead;
   }
   const std::string_view verdict = comparison.recorded ? (same ? "Image is as recorded." : "Image is not as recorded!")
                                    : same              ? "Images are identical."

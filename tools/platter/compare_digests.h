@@ -11,6 +11,7 @@
 #include "convert/hash/block_hash.h"
 #include "formats/core/chain.h"
 #include "tools/platter/persona.h"
+#include "tools/platter/source_watch.h"
 
 namespace platter::cli {
 
@@ -30,7 +31,9 @@ struct NamedChain {
   std::string name;
   Chain chain;
 };
-// One disk with `recorded`, two without. Prints digests and verdict; returns compare's exit code.
-int CompareDigests(const Persona& persona, const DigestComparison& comparison, std::span<const NamedChain> disks);
+// One disk with `recorded`, two without; `watch` has their files. Prints digests and verdict; returns compare's exit
+// code.
+int CompareDigests(const Persona& persona, const DigestComparison& comparison, std::span<const NamedChain> disks,
+                   const SourceWatch& watch);
 
 }  // namespace platter::cli

@@ -16,6 +16,7 @@
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/progress.h"
+#include "tools/platter/source_watch.h"
 
 namespace platter::cli {
 namespace {
@@ -147,14 +148,18 @@ Outcome Describe(const Comparison& comparison, const CompareArguments& arguments
   return {kDiffer, "", ""};
 }
 
-int CompareChains(const Persona& persona, const CompareArguments& arguments, const Chain& a, const Chain& b) {
+int CompareChains(const Persona& persona, const CompareArguments& arguments, const Chain& a, const Chain& b,
+                  const SourceWatch& watch) {
   const std::uint64_t total = std::max(a.virtual_size(), b.virtual_size());
   Progress progress(arguments.progress && !arguments.quiet, persona.as_qemu, total);
   CompareOptions options;
   options.strict = arguments.strict;
   options.progress = [&progress](std::uint64_t done, std::uint64_t /*total*/) { progress.Update(done); };
   options.cancel = &CatchInterrupts();
-  const auto comparison = Compare(a, b, options);
+  auto comparison = Compare(a, b, options);
+  if (comparison.ok() && !comparison.value().error) {
+    if (auto unchanged = watch.Unchanged(); !unchanged.ok()) comparison = std::move(unchanged).error();
+  }
   if (!comparison.ok()) {
     progress.Finish(false);
     Complain(persona, ReasonOf(comparison.error()));
@@ -183,16 +188,17 @@ int RunCompare(const Invocation& call) {
   const int wrong = ParseArguments(call, parser, arguments);
   if (parser.exit_code() || wrong != 0) return parser.exit_code().value_or(wrong);
   std::vector<NamedChain> disks;
+  SourceWatch watch;
   for (const ImageArgument& image : std::span(arguments.images).first(arguments.count)) {
-    auto opened = OpenImage(image, {});
+    auto opened = OpenWatched(image, watch);
     if (!opened.ok()) {
       ComplainOpen(call.persona, image.text, opened.error());
       return kCannotOpen;
     }
     disks.push_back({image.text, opened.value().chain()});
   }
-  if (arguments.by_digest) return CompareDigests(call.persona, *arguments.by_digest, disks);
-  return CompareChains(call.persona, arguments, disks[0].chain, disks[1].chain);
+  if (arguments.by_digest) return CompareDigests(call.persona, *arguments.by_digest, disks, watch);
+  return CompareChains(call.persona, arguments, disks[0].chain, disks[1].chain, watch);
 }
 
 }  // namespace platter::cli

@@ -30,6 +30,7 @@ namespace {
 struct Sources {
   std::vector<OpenedChain> chains;
   std::unique_ptr<ova::PassingAppliance> appliance;  // where the standard input is one
+  SourceWatch watch;
 };
 
 // Empty after a message.
@@ -55,7 +56,7 @@ std::optional<Sources> OpenSources(const Persona& persona, const ConvertArgument
       sources.appliance = std::move(piped.value().appliance);
       continue;
     }
-    auto chain = OpenImage(argument, {});
+    auto chain = OpenWatched(argument, sources.watch);
     if (!chain.ok()) {
       ComplainOpen(persona, name, chain.error());
       return std::nullopt;
@@ -136,7 +137,7 @@ class Conversion {
         sources_(sources.chains),
         appliance_(sources.appliance.get()),
         chains_(chains),
-        watch_(chains) {
+        watch_(sources.watch) {
     for (const Chain& chain : chains_) size_ += chain.virtual_size();
   }
 
@@ -157,7 +158,7 @@ class Conversion {
   const std::vector<OpenedChain>& sources_;
   ova::PassingAppliance* const appliance_;  // null where nothing comes out of a pipe
   const std::vector<Chain>& chains_;
-  SourceWatch watch_;
+  const SourceWatch& watch_;
   std::uint64_t size_ = 0;
   std::vector<DigestValue> digests_;       // of the disk, once it is copied
   std::vector<std::string> file_digests_;  // lines, once the image is whole
@@ -241,8 +242,7 @@ void Conversion::PrintDigests(std::FILE* out) const {
 
 Result<> Conversion::Write(ConvertTarget& target, Progress& progress) {
   PLATTER_CHECK(CopyDisk(target, progress));
-  // qemu-img does not look, and -U says that others may write.
-  if (!persona_.as_qemu && !arguments_.force_share) PLATTER_CHECK(watch_.Unchanged());
+  PLATTER_CHECK(watch_.Unchanged());
   // What follows the disk may still show that the archive is none to be taken.
   if (appliance_ != nullptr) PLATTER_CHECK(appliance_->Finish());
   if (arguments_.bitmaps) {

@@ -21,6 +21,7 @@
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/progress.h"
+#include "tools/platter/source_watch.h"
 
 namespace platter::cli {
 namespace {
@@ -65,12 +66,15 @@ Result<HashedFile> HashGuest(const HashJob& job, const HashRules& rules) {
   argument.force_share = rules.force_share;
   argument.containers = true;
   argument.disk = rules.disk;
-  const OpenedChain opened = PLATTER_TRY(OpenImage(argument, {}));
+  SourceWatch watch;
+  const OpenedChain opened = PLATTER_TRY(OpenWatched(argument, watch));
   const Chain chain = opened.chain();
-  return WithProgress(job, rules, chain.virtual_size(), [&](const HashOptions& options) {
+  auto hashed = WithProgress(job, rules, chain.virtual_size(), [&](const HashOptions& options) {
     return rules.form == HashForm::kBlock ? BlockHashes(chain, rules.block_size, options)
                                           : GuestDigests(chain, options);
   });
+  if (hashed.ok()) PLATTER_CHECK(watch.Unchanged());
+  return hashed;
 }
 
 // Threads that read; hashing is the pool's. More than there are cores: the more files, the more lanes have work.

@@ -82,6 +82,7 @@ Result<ImageSource> SourceOf(ImageOptions options, const ImageArgument& argument
   source.bare_file = options.bare_file;
   source.open_options = options.open_options;
   source.mode = ModeOf(options, argument);
+  source.force_share = argument.force_share || options.force_share;
   source.options = std::move(options);
   return source;
 }
@@ -170,6 +171,7 @@ Result<ImageSource> ParseImageArgument(const ImageArgument& argument) {
   source.dialect = argument.dialect;
   source.path = PLATTER_TRY(LocalPath(argument.text));
   source.mode = ModeOf({}, argument);
+  source.force_share = argument.force_share;
   source.containers = argument.containers && argument.dialect == Dialect::kPlatter;
   source.disk = argument.disk;
   if (!argument.format.empty()) {

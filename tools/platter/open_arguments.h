@@ -34,7 +34,8 @@ struct ImageSource {
   const FormatDriver* driver = nullptr;  // null: recognise
   OptionValues open_options;             // values of driver->open_options
   FileMode mode;
-  ImageOptions options;  // what --image-opts said; empty for a file name
+  bool force_share = false;  // others may write to it
+  ImageOptions options;      // what --image-opts said; empty for a file name
   bool bare_file = false;
   bool containers = false;                     // look into containers
   const ContainerDriver* container = nullptr;  // the container that -f asked for; null: recognise

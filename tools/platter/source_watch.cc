@@ -10,14 +10,12 @@
 
 namespace platter::cli {
 
-SourceWatch::SourceWatch(std::span<const Chain> chains) {
-  for (const Chain& chain : chains) {
-    for (std::size_t depth = 0; depth < chain.depth(); ++depth) {
-      for (std::shared_ptr<Storage>& storage : chain.layer(depth).files()) {
-        struct stat status {};
-        if (storage->fd() < 0 || fstat(storage->fd(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
-        files_.push_back({std::move(storage), status.st_size, status.st_mtim});
-      }
+void SourceWatch::Add(const OpenedChain& chain) {
+  for (const OpenedLayer& layer : chain.layers) {
+    for (std::shared_ptr<Storage>& storage : layer.image->files()) {
+      struct stat status {};
+      if (storage->fd() < 0 || fstat(storage->fd(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
+      files_.push_back({std::move(storage), status.st_size, status.st_mtim});
     }
   }
 }
@@ -29,11 +27,18 @@ Result<> SourceWatch::Unchanged() const {
     const bool same = status.st_size == file.size && status.st_mtim.tv_sec == file.modified.tv_sec &&
                       status.st_mtim.tv_nsec == file.modified.tv_nsec;
     if (same) continue;
-    return Error(ErrorKind::kIo, "the file was changed while it was read: a copy would be of no one state of it")
+    return Error(ErrorKind::kIo, "the file was changed while it was read: what was read is of no one state of it")
         .In(file.storage->name())
-        .Try("stop what writes to it, or take a snapshot; -U copies it all the same");
+        .Try("stop what writes to it, or take a snapshot; -U reads it all the same");
   }
   return Done{};
+}
+
+Result<OpenedChain> OpenWatched(const ImageArgument& argument, SourceWatch& watch) {
+  const ImageSource source = PLATTER_TRY(ParseImageArgument(argument));
+  OpenedChain chain = PLATTER_TRY(OpenImage(source, {}));
+  if (!source.force_share && source.dialect != Dialect::kQemu) watch.Add(chain);
+  return chain;
 }
 
 }  // namespace platter::cli

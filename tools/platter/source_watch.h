@@ -5,19 +5,19 @@
 
 #include <ctime>
 #include <memory>
-#include <span>
 #include <vector>
 
-#include "formats/core/chain.h"
 #include "formats/core/result.h"
+#include "formats/open.h"
+#include "tools/platter/open_arguments.h"
 
 namespace platter::cli {
 
-// The regular files of the chains as they are at its start, by size and time of the last change. For one thread.
+// Regular files, by size and time of the last change. For one thread.
 class SourceWatch {
  public:
-  explicit SourceWatch(std::span<const Chain> chains);
-
+  // The files of all layers, as they are now.
+  void Add(const OpenedChain& chain);
   // kIo when one of them is no longer as it was, or the host cannot tell.
   Result<> Unchanged() const;
 
@@ -29,5 +29,9 @@ class SourceWatch {
   };
   std::vector<File> files_;
 };
+
+// As OpenImage, and watches what it opens: unless others may write to it (-U, force-share=on), and never as qemu-img,
+// which does not look.
+Result<OpenedChain> OpenWatched(const ImageArgument& argument, SourceWatch& watch);
 
 }  // namespace platter::cli

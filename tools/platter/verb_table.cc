@@ -116,7 +116,7 @@ constexpr std::array kVerbs = {
             "  --digest NAME:HEX   is the one disk what was recorded of it?\n"
             "  --guest             with --digest: the digest of the guest's bytes instead\n"
             "  --block-size SIZE   with --digest: of the block hash; 64k unless said\n"
-            "  -U, --force-share   read them even though another process has them locked\n",
+            "  -U, --force-share   read them even though another process has them locked, or changes them\n",
         .run = RunCompare,
     },
     Verb{
@@ -262,7 +262,7 @@ constexpr std::array kVerbs = {
             "  --image-opts        names are lists of options: driver=qcow2,file.filename=a.qcow2\n"
             "  --output FORM       human or json\n"
             "  -p                  show progress, on the standard error stream\n"
-            "  -U, --force-share   read it even though another process has it locked\n"
+            "  -U, --force-share   read it even though another process has it locked, or changes it\n"
             "One digest is printed as sha256sum prints it, several with their names. Exit code: 0, or 1 when a file "
             "could not\n"
             "be read or is not what the list says.\n",
