@@ -27,6 +27,22 @@ Result<std::vector<Prepared>> Prepare(const StoreSet& stores, const ImageRecord&
   return prepared;
 }
 
+// Where the database went away nobody knows whether the change was made: a sweep asks it later.
+Error Undone(Error error, const std::vector<Prepared>& prepared) {
+  if (error.kind() == ErrorKind::kIo) {
+    for (const Prepared& each : prepared) each.removal->Leave();
+  }
+  return error;
+}
+
+Removed Finished(ImageRecord image, const std::vector<Prepared>& prepared) {
+  Removed removed{std::move(image), {}};
+  for (const Prepared& each : prepared) {
+    if (!each.removal->Finish().ok()) removed.left.push_back(each.url);
+  }
+  return removed;
+}
+
 bool SameUrls(const std::vector<Location>& a, const std::vector<Location>& b) {
   return std::ranges::equal(a, b, {}, &Location::url, &Location::url);
 }
@@ -38,7 +54,7 @@ Result<Removed> RemoveImage(Catalog& catalog, const StoreSet& stores, const Stag
   const ImageRecord seen = PLATTER_TRY(catalog.Find(image_id));
   if (seen.is_protected) return Error(ErrorKind::kDenied, "the image is protected and cannot be deleted");
   std::vector<Prepared> prepared = PLATTER_TRY(Prepare(stores, seen));
-  ImageRecord gone = PLATTER_TRY(catalog.Change(image_id, [&](ImageRecord& image) -> Result<> {
+  auto gone = catalog.Change(image_id, [&](ImageRecord& image) -> Result<> {
     if (image.is_protected) return Error(ErrorKind::kDenied, "the image is protected and cannot be deleted");
     if (!SameUrls(image.locations, seen.locations)) {
       return Error(ErrorKind::kConflict, "the image's locations changed while it was deleted");
@@ -47,11 +63,9 @@ Result<Removed> RemoveImage(Catalog& catalog, const StoreSet& stores, const Stag
     image.locations.clear();
     image.deleted = image.updated = Now();
     return Done{};
-  }));
-  Removed removed{std::move(gone), {}};
-  for (Prepared& each : prepared) {
-    if (!each.removal->Finish().ok()) removed.left.push_back(each.url);
-  }
+  });
+  if (!gone.ok()) return Undone(std::move(gone).error(), prepared);
+  Removed removed = Finished(std::move(gone).value(), prepared);
   // What an import still works on is its own to remove, and a sweep's.
   if (staging != nullptr && (seen.status == Status::kUploading || seen.status == Status::kImporting)) {
     (void)staging->Remove(image_id);
@@ -71,13 +85,13 @@ Result<Removed> RemoveLocation(Catalog& catalog, const StoreSet& stores, std::st
   };
   const ImageRecord seen = PLATTER_TRY(catalog.Find(image_id));
   PLATTER_CHECK(check(seen));
-  std::unique_ptr<StoreRemoval> removal;
+  std::vector<Prepared> removals;
   Store* store = stores.FindFor(url);
   if (store != nullptr && !store->read_only()) {
     auto prepared = store->PrepareDelete(url);
     // What is gone already is only to be forgotten.
     if (!prepared.ok() && prepared.error().kind() != ErrorKind::kNotFound) return std::move(prepared).error();
-    if (prepared.ok()) removal = std::move(prepared).value();
+    if (prepared.ok()) removals.push_back({std::string(url), std::move(prepared).value()});
   }
   const auto forget = [&](ImageRecord& image) -> Result<> {
     PLATTER_CHECK(check(image));
@@ -85,9 +99,9 @@ Result<Removed> RemoveLocation(Catalog& catalog, const StoreSet& stores, std::st
     image.updated = Now();
     return Done{};
   };
-  Removed removed{PLATTER_TRY(catalog.Change(image_id, forget)), {}};
-  if (removal && !removal->Finish().ok()) removed.left.emplace_back(url);
-  return removed;
+  auto changed = catalog.Change(image_id, forget);
+  if (!changed.ok()) return Undone(std::move(changed).error(), removals);
+  return Finished(std::move(changed).value(), removals);
 }
 
 }  // namespace platter::registry

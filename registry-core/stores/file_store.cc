@@ -139,6 +139,7 @@ class FileRemoval final : public StoreRemoval {
     }
     return SyncFolder(parent_.folder.get());
   }
+  void Leave() noexcept override { mark_.clear(); }
 
  private:
   const std::shared_ptr<const StoreFolder> folder_;
@@ -256,17 +257,21 @@ Result<FileStore::Place> FileStore::PlaceOf(std::string_view url) const {
   return Place{std::move(longest), path};
 }
 
-std::shared_ptr<const StoreFolder> FileStore::FolderFor(std::optional<std::uint64_t> size_hint) const {
-  std::shared_ptr<const StoreFolder> best;
+// The best of `folders`, which are not none.
+FileStore::Folders::iterator FileStore::FolderFor(std::optional<std::uint64_t> size_hint, Folders& folders) {
+  auto best = folders.end();
   std::uint64_t best_free = 0;
   bool best_fits = false;
-  for (const auto& folder : folders_) {
+  for (auto at = folders.begin(); at != folders.end(); ++at) {
+    const auto& folder = *at;
     const std::uint64_t free = CapacityOf(folder->root.get()).value_or(Capacity{}).free;
     const bool fits = free >= size_hint.value_or(0);
-    const bool lower = best && folder->priority < best->priority;
+    const bool lower = best != folders.end() && folder->priority < (*best)->priority;
     // Where none has room for all of it, holes may still make it fit into the largest.
-    if (best && (best_fits ? lower || !fits || free <= best_free : !fits && free <= best_free)) continue;
-    best = folder;
+    if (best != folders.end() && (best_fits ? lower || !fits || free <= best_free : !fits && free <= best_free)) {
+      continue;
+    }
+    best = at;
     best_free = free;
     best_fits = fits;
   }
@@ -278,7 +283,18 @@ Result<std::unique_ptr<StoreWriter>> FileStore::Put(std::string_view image_id, s
   if (!id || !id->random.empty()) {
     return Error(ErrorKind::kInvalid, "an image's id is no UUID").Found(std::string(image_id));
   }
-  return std::unique_ptr<StoreWriter>(PLATTER_TRY(FileWriter::Make(FolderFor(size_hint), image_id, options_)));
+  Folders folders = folders_;
+  for (;;) {
+    const auto folder = FolderFor(size_hint, folders);
+    auto writer = FileWriter::Make(*folder, image_id, options_);
+    if (writer.ok()) return std::unique_ptr<StoreWriter>(std::move(writer).value());
+    // A folder that nothing can be put into now is passed over.
+    const int os_error = writer.error().os_error();
+    if ((os_error != EROFS && os_error != EACCES && os_error != EPERM) || folders.size() == 1) {
+      return std::move(writer).error();
+    }
+    folders.erase(folder);
+  }
 }
 
 Result<std::unique_ptr<StoreReader>> FileStore::Get(std::string_view url) {

@@ -69,7 +69,7 @@ class FileStore final : public Store {
     std::string path;
   };
   Result<Place> PlaceOf(std::string_view url) const;
-  std::shared_ptr<const StoreFolder> FolderFor(std::optional<std::uint64_t> size_hint) const;
+  static Folders::iterator FolderFor(std::optional<std::uint64_t> size_hint, Folders& folders);
 
   const FileStoreOptions options_;
   const Folders folders_;  // highest priority first

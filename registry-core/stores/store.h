@@ -37,7 +37,7 @@ class StoreWriter {
   // The catalog names the object: it stays. Requires: Commit. kIo: it stays all the same, and List reports it.
   virtual Result<> Settle() = 0;
   // Nobody knows whether the catalog names the object (the database went away): it stays as a killed process would
-  // leave it, for a sweep to decide. Requires: Commit.
+  // leave it, for a sweep to decide, unless Settle follows. Requires: Commit.
   virtual void Leave() noexcept = 0;
 };
 
@@ -47,6 +47,8 @@ class StoreRemoval {
   virtual ~StoreRemoval() = default;
   // The catalog does not name the object any more: it goes. kIo; a sweep then tries again.
   virtual Result<> Finish() = 0;
+  // Nobody knows whether the catalog still names the object (the database went away): a sweep decides.
+  virtual void Leave() noexcept = 0;
 };
 
 // The bytes of an object, a range at a time.

@@ -215,6 +215,22 @@ TEST_F(FileStoreTest, ARemovalThatEndsHalfWayIsSeen) {
   EXPECT_EQ(store->Delete(url).error().kind(), ErrorKind::kNotFound);
 }
 
+TEST_F(FileStoreTest, ARemovalInDoubtIsLeftToASweep) {
+  const auto store = Open();
+  for (const bool keep : {true, false}) {
+    const std::string url = Stored(*store, NewIdentifier(), Noise(10));
+    store->PrepareDelete(url).value()->Leave();
+    const auto listed = Listed(*store);
+    ASSERT_EQ(listed.size(), 1U);
+    EXPECT_TRUE(listed[0].unfinished && !listed[0].busy);
+    EXPECT_EQ(listed[0].url, url);
+    ASSERT_TRUE(store->Resolve(listed[0], keep).ok());
+    EXPECT_EQ(store->Get(url).ok(), keep);
+    EXPECT_EQ(store->Delete(url).ok(), keep);
+  }
+  EXPECT_EQ(Files(), 0U);
+}
+
 TEST_F(FileStoreTest, ANameIsNeverGivenTwice) {
   const auto store = Open();
   const std::string id = NewIdentifier();
@@ -350,6 +366,18 @@ TEST_F(FileStoreTest, AFolderThatBecameReadOnlyCanStillBeRead) {
       EXPECT_FALSE(each->Delete(url).ok());
       EXPECT_EQ(Listed(*each).size(), 1U);
     }
+  }
+}
+
+TEST_F(FileStoreTest, AFolderThatBecameReadOnlyIsPassedOver) {
+  const Mounted mounted(File("high"), "size=4m");
+  FileStoreOptions options;
+  options.folders = {{File("high"), 200}, {File("low"), 100}};
+  const auto store = Open(options);
+  EXPECT_TRUE(PathOfUrl(Stored(*store, NewIdentifier(), Noise(10))).starts_with(File("high")));
+  mounted.ReadOnly(true);
+  for (const auto& each : {store, Open(options)}) {
+    EXPECT_TRUE(PathOfUrl(Stored(*each, NewIdentifier(), Noise(10))).starts_with(File("low")));
   }
 }
 
