@@ -110,6 +110,7 @@ int CheckConfig(const CommandLine& line) {
   const auto settings = LoadSettings(line.config_files, FromEnvironment);
   if (!settings.ok()) return Complain(settings.error());
   for (const std::string& remark : settings.value().remarks) fmt::print("{}\n", remark);
+  if (const auto folders = CheckFolders(settings.value()); !folders.ok()) return Complain(folders.error());
   fmt::print("The configuration can be used.\n");
   return 0;
 }

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <functional>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -75,6 +77,22 @@ void TellImport(Log& log, Metrics& metrics, const registry::TaskRecord& task, co
 
 }  // namespace
 
+Result<> CheckFolders(const Settings& settings) {
+  const auto staging = std::filesystem::path(settings.staging).lexically_normal();
+  for (const StoreSettings& store : settings.stores) {
+    for (const auto& folder : store.folders) {
+      std::error_code error;
+      const bool same = std::filesystem::equivalent(folder.first, settings.staging, error);
+      if (!same && std::filesystem::path(folder.first).lexically_normal() != staging) continue;
+      return Error(ErrorKind::kInvalid, "the staging area and a store are the same folder")
+          .In(settings.staging)
+          .Found(fmt::format("a folder of the store {}", store.name))
+          .Try("give [DEFAULT] node_staging_uri a folder of its own");
+    }
+  }
+  return Done{};
+}
+
 // In the order in which they lean on each other.
 struct Registry::Parts {
   Parts(const Settings& settings, std::unique_ptr<registry::Catalog> opened, registry::StoreSet opened_stores,
@@ -133,6 +151,7 @@ Result<std::unique_ptr<Registry>> Registry::Open(const Settings& settings, bool 
   auto catalog = PLATTER_TRY(registry::Catalog::Open(url, options, migrate));
   auto stores = PLATTER_TRY(OpenStores(settings));
   auto staging = PLATTER_TRY(OpenStaging(settings));
+  PLATTER_CHECK(CheckFolders(settings));
   auto digests = PLATTER_TRY(DigestPool::Make(std::max(std::thread::hardware_concurrency(), 2U)));
   auto parts = std::make_unique<Parts>(settings, std::move(catalog), std::move(stores), std::move(staging),
                                        std::move(digests), log, metrics);

@@ -13,6 +13,10 @@
 
 namespace platter::platterd {
 
+// kInvalid where the staging area and a store are one folder: a sweep looks at both, and an image's own bytes would be
+// in the staging area what nobody waits for.
+Result<> CheckFolders(const Settings& settings);
+
 class Registry {
  public:
   // Opens the database and the stores, and puts in order what was left unfinished. `migrate`: a database that is older

@@ -104,6 +104,22 @@ def reloads():
         expect("the one before is in force", server.request("GET", "/")[1].get("Connection"), "close")
 
 
+def folders():
+    """A staging area that is also a store would be swept clean of images."""
+    with Operated("folders") as server:
+        image = server.make(disk_format="raw", container_format="bare")
+        expect("an upload", server.upload(image, b"x" * MIB)[0], 204)
+        server.stop()
+        (server.folder / "staging").symlink_to(server.images)
+        server.configure("bind_port = 0\n", f"bind_port = 0\nnode_staging_uri = file://{server.folder}/staging\n")
+        for words in ([], ["check-config"]):
+            code, said = server.run(*words)
+            expect(f"{words}: {said}", (code, "are the same folder" in said), (1, True))
+        server.configure(f"node_staging_uri = file://{server.folder}/staging\n", "")
+        server.start()
+        expect("a download", server.download(image)[0], 200)
+
+
 def end():
     """SIGTERM in the middle of an upload: it is taken, and nothing else."""
     with Operated("end") as server:
@@ -128,6 +144,7 @@ def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     metrics()
     reloads()
+    folders()
     end()
     return checks.conclude()
 
