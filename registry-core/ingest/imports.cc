@@ -164,13 +164,14 @@ Result<> Imports::Impl::Run(const Job& job) {
   const ImportRequest& request = job.request;
   auto source = Open(request);
   if (!source.ok()) return Abandon(job, std::move(source).error());
+  // The open file is enough. Once the record is back in queued, what is staged under the image's name is another's.
+  (void)staging_.Remove(request.image);
   auto upload = Upload::Begin(context_, request.image, Upload::Way::kImport, request.targets, source.value()->size());
   if (!upload.ok()) return Abandon(job, std::move(upload).error());
   auto copied = Copy(*upload.value(), *source.value());
   const std::vector<std::string> failed_stores = upload.value()->failed_stores();
   // Its end puts the record back.
   upload.value().reset();
-  (void)staging_.Remove(request.image);
   if (copied.ok() && !failed_stores.empty()) return NoteFailedStores(request.image, failed_stores);
   return copied;
 }
@@ -207,12 +208,12 @@ Result<> Imports::Impl::NoteFailedStores(const std::string& image, const std::ve
 
 // For an import that no Upload has taken over.
 Error Imports::Impl::Abandon(const Job& job, Error error) const {
+  (void)staging_.Remove(job.request.image);
   (void)context_.catalog.Change(job.request.image, [](ImageRecord& record) -> Result<> {
     if (record.status != Status::kImporting) return Error(ErrorKind::kCancelled, "the image is not being imported");
     Requeue(record);
     return Done{};
   });
-  (void)staging_.Remove(job.request.image);
   return error;
 }
 
@@ -222,7 +223,7 @@ void Imports::Impl::Conclude(Job& job, const Result<>& outcome) const {
   task.message = outcome.ok() ? "" : outcome.error().Describe();
   task.result = outcome.ok() ? JsonObject().Text("image_id", task.image).Finish() : "";
   task.updated = Now();
-  task.expires = task.updated + options_.task_lifetime;
+  task.expires = task.updated + kTaskLifetime;
   // A database that is away leaves the task as it is, for a sweep.
   (void)context_.catalog.UpdateTask(task);
   job.claim.reset();

@@ -1,7 +1,6 @@
 // Imports: images whose bytes were staged, or lie somewhere on the web, get them in the background.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -31,7 +30,6 @@ struct ImportRequest {
 struct ImportOptions {
   unsigned at_once = 2;        // imports that run; others wait
   std::size_t waiting = 1000;  // that may wait
-  std::chrono::hours task_lifetime{48};
   // Opens a URL. `cancelled` is asked now and then, by the thread that reads; true: end soon with kCancelled.
   std::function<Result<std::unique_ptr<ByteSource>>(const std::string& url, std::function<bool()> cancelled)> fetch;
   // Told what came of an import, for metrics and logs: the error, or null for success. Called by any thread.

@@ -50,6 +50,9 @@ Result<std::unique_ptr<StagedUpload>> StagedUpload::Begin(const IngestContext& c
   });
   if (!moved.ok()) return std::move(moved).error();
   upload->writer_ = std::move(writer);
+  // What an import that was killed has left would be taken for what is staged now, which has no name yet.
+  auto removed = staging.Remove(image_id);
+  if (!removed.ok()) return upload->End(std::move(removed).error());
   return upload;
 }
 
@@ -105,9 +108,10 @@ Result<> StagedUpload::Complete() {
   return Done{};
 }
 
+// As with Upload, the sign of life goes after the state that needs one.
 Error StagedUpload::End(Error error) {
-  writer_.reset();
   Requeue(context_.catalog, image_.id);
+  writer_.reset();
   return error;
 }
 

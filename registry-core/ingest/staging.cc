@@ -15,6 +15,7 @@ Result<std::vector<std::string>> StagingArea::ObjectsOf(std::string_view image_i
 
 Result<std::optional<std::string>> StagingArea::Find(std::string_view image_id) const {
   std::vector<std::string> urls = PLATTER_TRY(ObjectsOf(image_id));
+  if (urls.size() > 1) return Error(ErrorKind::kConflict, "more than one object is staged for the image");
   return urls.empty() ? std::nullopt : std::optional(std::move(urls.front()));
 }
 

@@ -21,7 +21,8 @@ class StagingArea {
   Store& store() const noexcept { return *store_; }
   // A sign of life for an image that an import works on, seen by every sweep for as long as it lives. kIo.
   Result<std::unique_ptr<StoreWriter>> Claim(std::string_view image_id) const { return store_->Put(image_id, 0); }
-  // The object that was staged for the image: its URL. Empty where there is none.
+  // The object that was staged for the image: its URL. Empty where there is none. kConflict where there are several, of
+  // which nobody can say which is meant.
   Result<std::optional<std::string>> Find(std::string_view image_id) const;
   // Everything that was staged for it goes. kIo.
   Result<> Remove(std::string_view image_id) const;

@@ -106,11 +106,17 @@ Result<> Sweeper::ForgetTasks() {
 
 Result<> Sweeper::EndTasks() {
   if (staging_ == nullptr) return Done{};
-  for (TaskRecord& task : tasks_) {
-    if (busy_.contains(task.image)) continue;
+  for (const TaskRecord& seen : tasks_) {
+    if (busy_.contains(seen.image)) continue;
+    // An import that came to its end since then has said so before it gave up its lock.
+    auto found = catalog_.FindTask(seen.id);
+    if (!found.ok() && found.error().kind() == ErrorKind::kNotFound) continue;
+    TaskRecord task = PLATTER_TRY(std::move(found));
+    if (task.status != "pending" && task.status != "processing") continue;
     task.status = "failure";
     task.message = "the service ended while the image was imported";
     task.updated = Now();
+    task.expires = task.updated + kTaskLifetime;
     auto updated = catalog_.UpdateTask(task);
     if (updated.ok()) {
       report_.failed_tasks.push_back(task.id);

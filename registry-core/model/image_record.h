@@ -88,6 +88,9 @@ struct TaskRecord {
   std::optional<Instant> expires;
 };
 
+// How long the record of a task is kept that has ended.
+inline constexpr std::chrono::hours kTaskLifetime{48};
+
 // The values that a registry takes: "raw", "vhd", ..., and "bare", "docker", ....
 std::span<const std::string_view> DiskFormats() noexcept;
 std::span<const std::string_view> ContainerFormats() noexcept;

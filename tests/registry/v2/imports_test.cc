@@ -58,6 +58,22 @@ TEST_F(ImportTest, WhatWasStagedBecomesTheImage) {
   EXPECT_EQ(Get("/v2/tasks?status=success", "admin").json().at("tasks").as_array().size(), 1U);
 }
 
+TEST_F(ImportTest, WhatAKilledImportLeftIsNotTakenForWhatIsStaged) {
+  const std::string id = Made();
+  for (int left = 0; left < 2; ++left) {
+    auto writer = staging_.store().Put(id, std::nullopt).value();
+    ASSERT_TRUE(writer->Write(std::as_bytes(std::span("left"))).ok());
+    ASSERT_TRUE(writer->Commit().ok());
+    ASSERT_TRUE(writer->Settle().ok());
+  }
+  EXPECT_EQ(staging_.Find(id).error().kind(), ErrorKind::kConflict);
+  ASSERT_EQ(Stage(id, "staged").status, 204U);
+  ASSERT_EQ(Import(id).status, 202U);
+  ASSERT_EQ(Concluded(id).at("status").as_string(), "success");
+  EXPECT_EQ(Get("/v2/images/" + id + "/file").body, "staged");
+  EXPECT_EQ(FilesAtTheEnd(1), 1U);
+}
+
 TEST_F(ImportTest, WhatIsNotWhatItSaysGoesBackToQueued) {
   const std::string id = Made(R"({"disk_format":"qcow2","container_format":"bare"})");
   ASSERT_EQ(Stage(id, std::string(100000, 'x')).status, 204U);
