@@ -199,10 +199,16 @@ Result<std::vector<std::string>> Catalog::Explain(const ImageQuery& query) {
   });
 }
 
-Result<Usage> Catalog::UsageOf(std::string_view project) {
+Result<Usage> Catalog::UsageOf(const std::optional<std::string>& project) {
   return pool_->Transact(Access::kRead, [&](Connection& connection) -> Result<Usage> {
-    Sql sql("SELECT status, COUNT(*), COALESCE(SUM(size), 0) FROM images i WHERE live = 1");
-    if (!project.empty()) (sql << " AND owner = ").Bind(project);
+    Sql sql(
+        "SELECT status, COUNT(*), COALESCE(SUM(size * (SELECT CASE COUNT(*) WHEN 0 THEN 1 ELSE COUNT(*) END FROM "
+        "image_locations l WHERE l.image_id = i.id)), 0) FROM images i WHERE live = 1 AND owner ");
+    if (project) {
+      (sql << "= ").Bind(*project);
+    } else {
+      sql << "IS NULL";
+    }
     sql << " GROUP BY status";
     Usage usage;
     for (const Row& row : PLATTER_TRY(connection.Select(sql, 3))) {
@@ -214,6 +220,7 @@ Result<Usage> Catalog::UsageOf(std::string_view project) {
       usage.bytes += status == Status::kKilled || staged ? 0 : bytes;
       if (staged || status == Status::kSaving) usage.uploading += images;
       if (staged) usage.staged += bytes;
+      if (status == Status::kImporting) usage.importing += bytes;
     }
     return usage;
   });

@@ -90,9 +90,10 @@ struct TaskQuery {
 
 struct Usage {
   std::uint64_t images = 0;     // not deleted
-  std::uint64_t bytes = 0;      // of their files
+  std::uint64_t bytes = 0;      // of their files, as many times as there are locations; not what is staged
   std::uint64_t uploading = 0;  // images in saving, uploading or importing
   std::uint64_t staged = 0;     // bytes of images in uploading or importing
+  std::uint64_t importing = 0;  // of these, in importing
 };
 
 struct CatalogOptions {
@@ -142,8 +143,8 @@ class Catalog {
   Result<> UpdateTask(const TaskRecord& task);
   Result<std::vector<TaskRecord>> ListTasks(const TaskQuery& query);
 
-  // Of one project, or of all with "".
-  Result<Usage> UsageOf(std::string_view project);
+  // Of the images of that project; of those that belong to none with nullopt.
+  Result<Usage> UsageOf(const std::optional<std::string>& project);
   // Images in these states, by id, behind `after`: for sweeps, which look at all of them page by page.
   Result<std::vector<ImageRecord>> InStates(const std::vector<Status>& states, std::string_view after,
                                             std::uint32_t limit);

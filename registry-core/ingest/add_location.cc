@@ -91,7 +91,8 @@ Result<> CheckSize(const IngestContext& context, const ImageRecord& image, std::
   const IngestRules& rules = context.rules;
   std::uint64_t most = rules.max_image_bytes;
   if (rules.quota_bytes) {
-    const std::uint64_t used = PLATTER_TRY(context.catalog.UsageOf(image.owner.value_or(""))).bytes;
+    const Usage usage = PLATTER_TRY(context.catalog.UsageOf(image.owner));
+    const std::uint64_t used = usage.bytes + usage.importing;
     most = std::min(most, *rules.quota_bytes - std::min(used, *rules.quota_bytes));
   }
   if (size <= most) return Done{};
@@ -193,6 +194,8 @@ Result<ImageRecord> AddLocation(const IngestContext& context, const StagingArea&
   Found found;
   if (queued) {
     found = PLATTER_TRY(Inspected(context, staging, image, *store, location.url, refusal));
+    // Others of the same owner came to their ends meanwhile.
+    PLATTER_CHECK(CheckSize(context, image, found.size));
   } else {
     PLATTER_CHECK(Compare(context, image, *store, location.url));
   }

@@ -51,7 +51,9 @@ class ImageUpload final : public Upload {
  private:
   Result<> FindStores(const UploadTargets& targets);
   Result<> FindLimit();
+  Result<> CheckQuota();
   Result<> MoveRecord(Status before);
+  Result<> CheckFormats(const ImageRecord& record) const;
   Result<> Take(std::span<const std::byte> bytes);
   Result<> CheckSize(std::uint64_t size) const;
   Result<> CheckWanted();
@@ -59,6 +61,7 @@ class ImageUpload final : public Upload {
   Result<> WriteAll(std::span<const std::byte> bytes);
   Result<> CommitAll();
   Result<std::vector<DigestValue>> Digests();
+  Result<std::shared_ptr<Storage>> OpenStored(Target& target);
   Result<inspect::Report> InspectStored();
   Result<> Complete(ImageRecord& record) const;
   Result<ImageRecord> Activate();
@@ -73,7 +76,7 @@ class ImageUpload final : public Upload {
   const std::optional<std::uint64_t> declared_size_;
   const inspect::Policy policy_;
   bool all_must_succeed_ = true;
-  std::optional<std::uint64_t> quota_left_;
+  std::optional<std::uint64_t> quota_left_;  // bytes, of all stores together
   std::vector<Target> targets_;
   std::vector<DigestAlgorithm> algorithms_;
   std::unique_ptr<DigestPool::Stream> stream_;
@@ -105,10 +108,26 @@ Result<> ImageUpload::FindStores(const UploadTargets& targets) {
 Result<> ImageUpload::FindLimit() {
   const IngestRules& rules = context_.rules;
   if (rules.quota_bytes) {
-    const std::uint64_t used = PLATTER_TRY(context_.catalog.UsageOf(image_.owner.value_or(""))).bytes;
-    quota_left_ = used < *rules.quota_bytes ? *rules.quota_bytes - used : 0;
+    const Usage usage = PLATTER_TRY(context_.catalog.UsageOf(image_.owner));
+    // What is being imported is as good as there.
+    const std::uint64_t used = usage.bytes + usage.importing;
+    const std::uint64_t others = used - std::min(used, image_.size.value_or(0));
+    quota_left_ = *rules.quota_bytes - std::min(*rules.quota_bytes, others);
   }
-  return CheckSize(declared_size_.value_or(0));
+  return CheckSize(declared_size_.value_or(position_));
+}
+
+// All that end at the same time say first how much they take, and look afterwards: what does not fit is seen by one of
+// them at least.
+Result<> ImageUpload::CheckQuota() {
+  if (!context_.rules.quota_bytes) return Done{};
+  PLATTER_CHECK(context_.catalog.Change(image_.id, [&](ImageRecord& record) -> Result<> {
+    if (record.status != during_) return Deleted();
+    record.size = position_;
+    return Done{};
+  }));
+  image_.size = position_;
+  return FindLimit();
 }
 
 Result<> ImageUpload::CheckSize(std::uint64_t size) const {
@@ -117,10 +136,11 @@ Result<> ImageUpload::CheckSize(std::uint64_t size) const {
         .Found(size)
         .Allowed(fmt::format("{} bytes", context_.rules.max_image_bytes));
   }
-  if (quota_left_ && size > *quota_left_) {
+  const std::uint64_t most = quota_left_.value_or(size) / (quota_left_ ? targets_.size() : 1);
+  if (size > most) {
     return Error(ErrorKind::kLimit, "the image does not fit into what is left of the owner's quota")
         .Found(size)
-        .Allowed(fmt::format("{} bytes", *quota_left_));
+        .Allowed(fmt::format("{} bytes{}", most, targets_.size() > 1 ? " in each store" : ""));
   }
   return Done{};
 }
@@ -160,6 +180,7 @@ Result<> ImageUpload::MoveRecord(Status before) {
       return Error(ErrorKind::kConflict, "somebody else uploads this image")
           .Found(std::string(StatusName(record.status)));
     }
+    PLATTER_CHECK(CheckFormats(record));
     record.status = during_;
     record.size = declared_size_;
     record.virtual_size.reset();
@@ -170,6 +191,12 @@ Result<> ImageUpload::MoveRecord(Status before) {
   image_ = std::move(moved).value();
   begun_ = true;
   return Done{};
+}
+
+// The bytes are judged by the formats that the record had at the start.
+Result<> ImageUpload::CheckFormats(const ImageRecord& record) const {
+  if (record.disk_format == image_.disk_format && record.container_format == image_.container_format) return Done{};
+  return Error(ErrorKind::kConflict, "the image's formats were changed while its bytes arrived");
 }
 
 Result<> ImageUpload::Feed(std::span<const std::byte> bytes) {
@@ -249,17 +276,24 @@ Result<ImageRecord> ImageUpload::FinishOrFail() {
   return Activate();
 }
 
-Result<inspect::Report> ImageUpload::InspectStored() {
-  std::shared_ptr<Storage> stored = targets_[0].writer->Written();
+Result<std::shared_ptr<Storage>> ImageUpload::OpenStored(Target& target) {
+  std::shared_ptr<Storage> stored = target.writer->Written();
   if (!stored) {
     // A store that shows nothing before it is all there, or could not write: Commit says so.
-    targets_[0].url = PLATTER_TRY(targets_[0].writer->Commit());
-    stored = PLATTER_TRY(targets_[0].store->Open(targets_[0].url));
+    target.url = PLATTER_TRY(target.writer->Commit());
+    stored = PLATTER_TRY(target.store->Open(target.url));
   }
-  if (stored->size() != position_) {
-    return Error(ErrorKind::kIo, "the store holds fewer bytes than it was given").Found(stored->size());
+  if (stored->size() == position_) return stored;
+  return Error(ErrorKind::kIo, "the store holds fewer bytes than it was given").Found(stored->size());
+}
+
+Result<inspect::Report> ImageUpload::InspectStored() {
+  auto stored = OpenStored(targets_[0]);
+  while (!stored.ok()) {
+    PLATTER_CHECK(Drop(0, std::move(stored).error()));
+    stored = OpenStored(targets_[0]);
   }
-  return inspect::InspectFile(stored, {.policy = policy_, .unpacking = {.memory = context_.unpack_memory}},
+  return inspect::InspectFile(stored.value(), {.policy = policy_, .unpacking = {.memory = context_.unpack_memory}},
                               inspect::Depth::kFull);
 }
 
@@ -297,13 +331,7 @@ Result<> ImageUpload::Complete(ImageRecord& record) const {
 }
 
 Result<ImageRecord> ImageUpload::Activate() {
-  if (context_.rules.quota_bytes) {
-    // Others of the same owner came to their ends meanwhile.
-    const std::uint64_t used = PLATTER_TRY(context_.catalog.UsageOf(image_.owner.value_or(""))).bytes;
-    const std::uint64_t others = used - std::min(used, during_ == Status::kSaving ? image_.size.value_or(0) : 0);
-    quota_left_ = *context_.rules.quota_bytes - std::min(*context_.rules.quota_bytes, others);
-    PLATTER_CHECK(CheckSize(position_));
-  }
+  PLATTER_CHECK(CheckQuota());
   for (int attempt = 1;; ++attempt) {
     std::optional<ImageRecord> done;
     auto changed = context_.catalog.Change(image_.id, [&](ImageRecord& record) -> Result<> {
@@ -311,6 +339,7 @@ Result<ImageRecord> ImageUpload::Activate() {
                                             [&](const Location& location) { return location.url == targets_[0].url; });
       if (ours) done = record;  // the database had done it before it went away
       if (ours || record.status != during_) return Deleted();
+      PLATTER_CHECK(CheckFormats(record));
       return Complete(record);
     });
     if (!changed.ok() && changed.error().kind() == ErrorKind::kNotFound) return Deleted();
@@ -325,6 +354,7 @@ Result<ImageRecord> ImageUpload::Activate() {
       return changed;
     }
     // What cannot be settled now stays as it is, and is settled by the next sweep.
+    for (Target& target : targets_) target.writer->Leave();
     for (Target& target : targets_) (void)target.writer->Settle();
     targets_.clear();
     return done ? Result<ImageRecord>(std::move(*done)) : std::move(changed);
@@ -336,13 +366,12 @@ Error ImageUpload::End(Error error) {
   stream_.reset();
   // A database that is away leaves the record as it is, for a sweep.
   auto back = context_.catalog.Change(image_.id, [&](ImageRecord& record) -> Result<> {
-    if (record.status != during_) return Deleted();
+    if (record.status != during_) return Error(ErrorKind::kConflict, "the image is not in the upload's state");
     Requeue(record);
     return Done{};
   });
   targets_.clear();
-  const bool gone =
-      !back.ok() && (back.error().kind() == ErrorKind::kNotFound || back.error().kind() == ErrorKind::kCancelled);
+  const bool gone = !back.ok() && back.error().kind() == ErrorKind::kNotFound;
   if (gone && error.kind() != ErrorKind::kDenied) return Deleted();
   return error;
 }

@@ -61,6 +61,33 @@ TEST_F(CatalogTest, ChangesNeedTheVersionAndAMove) {
   EXPECT_EQ(catalog_->Update(huge).error().kind(), ErrorKind::kInvalid);
 }
 
+TEST_F(CatalogTest, WhatAnOwnerUses) {
+  const auto insert = [&](std::optional<std::string> owner, Status status, std::optional<std::uint64_t> size,
+                          std::size_t locations) {
+    ImageRecord image = Image("x");
+    image.owner = std::move(owner);
+    image.status = status;
+    image.size = size;
+    for (std::size_t at = 0; at < locations; ++at)
+      image.locations.push_back({"file:///" + std::to_string(at), "here", {}});
+    Insert(image);
+  };
+  insert("here", Status::kActive, 1000, 2);
+  insert("here", Status::kSaving, 200, 0);
+  insert("here", Status::kSaving, std::nullopt, 0);
+  insert("here", Status::kUploading, 30, 0);
+  insert("here", Status::kImporting, 4, 0);
+  insert(std::nullopt, Status::kActive, 5, 1);
+  const Usage usage = catalog_->UsageOf("here").value();
+  EXPECT_EQ(usage.images, 5U);
+  EXPECT_EQ(usage.bytes, 2200U);
+  EXPECT_EQ(usage.uploading, 4U);
+  EXPECT_EQ(usage.staged, 34U);
+  EXPECT_EQ(usage.importing, 4U);
+  EXPECT_EQ(catalog_->UsageOf(std::nullopt).value().bytes, 5U);
+  EXPECT_EQ(catalog_->UsageOf("there").value().images, 0U);
+}
+
 TEST_F(CatalogTest, EveryoneSeesWhatIsTheirs) {
   const auto insert = [&](std::string name, Visibility visibility, std::string owner) {
     ImageRecord image = Image(std::move(name), std::move(owner));
@@ -215,7 +242,7 @@ TEST_F(CatalogTest, TasksAndMembers) {
   EXPECT_EQ(catalog_->Purge(Now(), 10).value(), 1U);
   EXPECT_EQ(catalog_->Find(image.id, true).error().kind(), ErrorKind::kNotFound);
   EXPECT_TRUE(catalog_->Ping().ok());
-  EXPECT_EQ(catalog_->UsageOf("").value().images, 0U);
+  EXPECT_EQ(catalog_->UsageOf(std::nullopt).value().images, 0U);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 
 #include "convert/hash/digest.h"
 #include "registry-core/ingest/removal.h"
+#include "tests/registry/ingest/odd_store.h"
 #include "tests/registry/ingest/registry.h"
 #include "tests/support/content.h"
 #include "tests/support/temp_dir.h"
@@ -90,8 +91,29 @@ TEST_F(SweepTest, WhatNobodyWorksOnGoesBackToQueued) {
     EXPECT_EQ(registry_.StatusOf(id), Status::kQueued);
     EXPECT_FALSE(registry_.catalog->Find(id).value().size);
   }
-  EXPECT_EQ(registry_.catalog->FindTask(task.id).value().status, "failure");
+  const TaskRecord ended = registry_.catalog->FindTask(task.id).value();
+  EXPECT_EQ(ended.status, "failure");
+  EXPECT_EQ(ended.expires, ended.updated + kTaskLifetime);
   EXPECT_TRUE(Swept().requeued.empty());
+}
+
+TEST_F(SweepTest, AnImportThatEndsMeanwhileHasNotFailed) {
+  TaskRecord task;
+  task.id = NewIdentifier();
+  task.type = "api_image_import";
+  task.status = "processing";
+  task.image = registry_.Queued("raw").id;
+  task.created = task.updated = Now();
+  ASSERT_TRUE(registry_.catalog->InsertTask(task).ok());
+  auto claim = staging_.Claim(task.image).value();
+  const auto end = [&] {
+    task.status = "success";
+    EXPECT_TRUE(registry_.catalog->UpdateTask(task).ok());
+    claim.reset();
+  };
+  Registry beside(home_, {}, {std::make_shared<OddStore>(end)});
+  EXPECT_TRUE(Sweep(*beside.catalog, beside.stores, &staging_).value().failed_tasks.empty());
+  EXPECT_EQ(registry_.catalog->FindTask(task.id).value().status, "success");
 }
 
 TEST_F(SweepTest, WhatIsStagedWaits) {
@@ -152,6 +174,36 @@ TEST_F(SweepTest, AnImageIsDeletedWithItsBytes) {
   EXPECT_EQ(registry_.StatusOf(image.id), Status::kDeleted);
   EXPECT_EQ(registry_.Files(), 0U);
   EXPECT_EQ(RemoveImage(*registry_.catalog, registry_.stores, nullptr, image.id).error().kind(), ErrorKind::kNotFound);
+}
+
+// The database does not answer while the record is to be changed.
+TEST_F(SweepTest, ARemovalInDoubtIsDecidedByTheRecord) {
+  const ImageRecord image = registry_.Uploaded(registry_.Queued("raw"), Noise(1000)).value();
+  CatalogOptions options;
+  options.wait_seconds = 1;
+  const auto impatient =
+      Catalog::Open(DatabaseUrl::Parse("sqlite:///" + home_ + "/registry.sqlite").value(), options).value();
+  const auto in_doubt = [&] {
+    const auto held = registry_.catalog->Change(registry_.Queued("raw").id, [&](ImageRecord&) -> Result<> {
+      const auto removed = RemoveImage(*impatient, registry_.stores, nullptr, image.id);
+      EXPECT_EQ(removed.error().kind(), ErrorKind::kIo);
+      return Done{};
+    });
+    EXPECT_TRUE(held.ok());
+    EXPECT_EQ(registry_.Files(), 2U);  // the object has a second name
+  };
+  in_doubt();
+  EXPECT_EQ(Swept().settled, 1U);
+  EXPECT_EQ(registry_.Files(), 1U);
+  in_doubt();
+  const auto forget = [](ImageRecord& record) -> Result<> {
+    record.status = Status::kDeleted;
+    record.locations.clear();
+    return Done{};
+  };
+  ASSERT_TRUE(registry_.catalog->Change(image.id, forget).ok());
+  EXPECT_EQ(Swept().orphans.size(), 1U);
+  EXPECT_EQ(registry_.Files(), 0U);
 }
 
 // Processes of eight uploading threads each are killed at random moments; after each kill a sweep puts things in order.

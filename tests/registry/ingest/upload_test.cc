@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "convert/hash/digest.h"
+#include "tests/registry/ingest/odd_store.h"
 #include "tests/registry/ingest/registry.h"
 #include "tests/support/command.h"
 #include "tests/support/content.h"
@@ -204,6 +205,78 @@ TEST_F(UploadTest, PropertiesThatChangeMeanwhileStay) {
   ASSERT_TRUE(registry.catalog->Change(image.id, rename).ok());
   ASSERT_TRUE(upload->Feed(Noise(10)).ok());
   EXPECT_EQ(upload->Finish().value().name, "renamed");
+}
+
+TEST_F(UploadTest, BytesAreJudgedByTheFormatsThatTheRecordEndsWith) {
+  Registry registry(folder_.File("r"));
+  const ImageRecord image = registry.Queued("raw");
+  auto upload = Upload::Begin(registry.context, image.id, Upload::Way::kDirect, "", std::nullopt).value();
+  ASSERT_TRUE(upload->Feed(Noise(1000)).ok());
+  const auto rename = [](ImageRecord& record) -> Result<> {
+    record.disk_format = "qcow2";
+    return Done{};
+  };
+  ASSERT_TRUE(registry.catalog->Change(image.id, rename).ok());
+  EXPECT_EQ(upload->Finish().error().kind(), ErrorKind::kConflict);
+  EXPECT_EQ(registry.StatusOf(image.id), Status::kQueued);
+  EXPECT_EQ(registry.Files(), 0U);
+}
+
+TEST_F(UploadTest, TheFirstOfSeveralStoresMayFailAtTheEnd) {
+  Registry registry(folder_.File("r"), {}, {std::make_shared<OddStore>()});
+  const Bytes bytes = Noise(1000);
+  for (const bool all : {true, false}) {
+    const ImageRecord image = registry.Queued("raw");
+    auto upload = Upload::Begin(registry.context, image.id, Upload::Way::kDirect, UploadTargets{{"odd", "file"}, all},
+                                std::nullopt)
+                      .value();
+    ASSERT_TRUE(upload->Feed(bytes).ok());
+    const auto active = upload->Finish();
+    ASSERT_EQ(active.ok(), !all);
+    EXPECT_EQ(upload->failed_stores().size(), all ? 0U : 1U);
+    if (!active.ok()) continue;
+    EXPECT_TRUE(test::SameBytes(StoredBytes(active.value()), bytes));
+  }
+  EXPECT_EQ(registry.Files(), 1U);
+}
+
+TEST_F(UploadTest, TheQuotaIsOfEachOwner) {
+  IngestRules rules;
+  rules.quota_bytes = 1000;
+  Registry registry(folder_.File("r"), rules);
+  ASSERT_TRUE(registry.Uploaded(registry.Queued("raw", "bare", "them"), Noise(900)).ok());
+  const auto nobodys = [&registry] {
+    ImageRecord image = registry.Queued("raw");
+    image.owner.reset();
+    return registry.catalog->Update(image).value();
+  };
+  ASSERT_TRUE(registry.Uploaded(nobodys(), Noise(900)).ok());
+  EXPECT_EQ(registry.Uploaded(nobodys(), Noise(101)).error().kind(), ErrorKind::kLimit);
+}
+
+TEST_F(UploadTest, TheQuotaCountsEveryStoreAndWhatIsImported) {
+  IngestRules rules;
+  rules.quota_bytes = 1000;
+  Registry registry(folder_.File("r"), rules);
+  const auto begun = [&](std::uint64_t size) {
+    return Upload::Begin(registry.context, registry.Queued("raw").id, Upload::Way::kDirect,
+                         UploadTargets{{"other", "file"}}, size);
+  };
+  EXPECT_EQ(begun(501).error().kind(), ErrorKind::kLimit);
+  auto upload = begun(300).value();
+  ASSERT_TRUE(upload->Feed(Noise(300)).ok());
+  ASSERT_TRUE(upload->Finish().ok());
+  EXPECT_EQ(registry.catalog->UsageOf("us").value().bytes, 600U);
+  const auto import = [](ImageRecord& record) -> Result<> {
+    record.status = Status::kImporting;
+    record.size = 300;
+    return Done{};
+  };
+  const ImageRecord imported = registry.catalog->Change(registry.Queued("raw").id, import).value();
+  EXPECT_EQ(registry.Uploaded(registry.Queued("raw"), Noise(101)).error().kind(), ErrorKind::kLimit);
+  EXPECT_TRUE(registry.Uploaded(registry.Queued("raw"), Noise(100)).ok());
+  // What is imported does not count twice.
+  EXPECT_TRUE(Upload::Begin(registry.context, imported.id, Upload::Way::kImport, "", 300).ok());
 }
 
 // The window of a stream that is on its way is held: another one that asks for as much has to wait, and says so.

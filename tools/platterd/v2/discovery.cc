@@ -95,7 +95,7 @@ Reply ShowUsage(const Backend& backend, const Call& call) {
   const auto& quota = backend.ingest.rules.quota_bytes;
   JsonObject usage;
   if (quota) {
-    const registry::Usage used = PLATTER_TRY(backend.catalog().UsageOf(call.caller.project.value_or("")));
+    const registry::Usage used = PLATTER_TRY(backend.catalog().UsageOf(call.caller.project));
     usage.Json("image_size_total", UsageJson(used.bytes / kMebibyte, *quota / kMebibyte));
     usage.Json("image_stage_total", UsageJson(used.staged / kMebibyte, std::nullopt));
     usage.Json("image_count_total", UsageJson(used.images, std::nullopt));
