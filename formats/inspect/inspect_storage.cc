@@ -54,8 +54,7 @@ class Inspection final {
   Result<Report> Run() {
     report_.file_size = whole() || place_ == Place::kContainer ? storage_->size() : stream_->position();
     const Ends ends = PLATTER_TRY(ReadEnds());
-    const auto marked = MarkedBy(ends.input());
-    for (const FormatDriver* driver : marked) PLATTER_CHECK(InspectAs(*driver));
+    for (const Marked& marked : MarkedBy(ends.input())) PLATTER_CHECK(InspectAs(*marked.driver, marked.likeness));
     if (report_.formats.size() > 1) {
       report_.Add("content.ambiguous", Concern::kAmbiguous, "the file is more than one format at once",
                   fmt::format("{}", fmt::join(report_.formats, ", ")));
@@ -92,12 +91,17 @@ class Inspection final {
     return ends;
   }
 
+  struct Marked {
+    const FormatDriver* driver;
+    Likeness likeness;
+  };
+
   // Surest first, then in the order of the table.
-  static std::vector<const FormatDriver*> MarkedBy(const ProbeInput& input) {
-    std::vector<const FormatDriver*> marked;
+  static std::vector<Marked> MarkedBy(const ProbeInput& input) {
+    std::vector<Marked> marked;
     for (const Likeness likeness : {Likeness::kCertain, Likeness::kMaybe}) {
       for (const FormatDriver* driver : AllFormats()) {
-        if (driver->name != "raw" && driver->probe(input) == likeness) marked.push_back(driver);
+        if (driver->name != "raw" && driver->probe(input) == likeness) marked.push_back({driver, likeness});
       }
     }
     return marked;
@@ -145,7 +149,7 @@ class Inspection final {
     return context;
   }
 
-  Result<> InspectAs(const FormatDriver& driver) {
+  Result<> InspectAs(const FormatDriver& driver, Likeness likeness) {
     const std::size_t first = report_.findings.size();
     std::shared_ptr<Image> image;
     bool foreign = false;
@@ -156,7 +160,10 @@ class Inspection final {
       return Done{};
     };
     const bool opened = PLATTER_TRY(Try(driver, open));
-    if (foreign) return Done{};
+    if (foreign) {
+      if (likeness == Likeness::kCertain) AddContradiction(driver);
+      return Done{};
+    }
     report_.formats.emplace_back(driver.name);
     platter::Inspection inspection;
     if (driver.inspect != nullptr) {
@@ -173,6 +180,12 @@ class Inspection final {
     if (image != nullptr && (whole() || driver.name != "iso")) report_.virtual_size = image->info().virtual_size;
     RemoveRepeated(first);
     return Done{};
+  }
+
+  // A probe and a parser that disagree: other programs may side with either.
+  void AddContradiction(const FormatDriver& driver) {
+    report_.Add("content.contradiction", Concern::kAmbiguous,
+                "the file has the mark of a format, and is not read as one", std::string(driver.name));
   }
 
   // open and inspect run through the same parsers: one finding for what stopped both.

@@ -17,6 +17,13 @@ Result<> Inspect(const std::shared_ptr<Storage>& storage, const Limits& /*limits
   const std::shared_ptr<Storage> data = PLATTER_TRY(UserData(storage));
   const Volume volume = PLATTER_TRY(ReadVolume(data));
   inspection.variant = VariantOf(volume);
+  if (PLATTER_TRY(HoldsTwoVolumes(storage))) {
+    inspection.findings.push_back(
+        {.code = "iso.two_volumes",
+         .severity = SeverityOf(Concern::kAmbiguous),
+         .concern = Concern::kAmbiguous,
+         .message = "the file holds a volume as it stands, and another one in the raw sectors of a CD"});
+  }
   if (data == storage) inspection.expected_length = volume.claimed_size;
   for (const std::string& line : volume.findings.list()) {
     inspection.findings.push_back(

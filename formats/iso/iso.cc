@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "formats/core/checked.h"
 #include "formats/iso/author.h"
 #include "formats/iso/check.h"
 #include "formats/iso/inspect.h"
@@ -32,19 +33,33 @@ constexpr std::array kAuthorOptions = {
     OptionSpec{"efi_boot", OptionType::kText, "a file of the folder (a FAT file system) that UEFI boots"},
 };
 
-// The first descriptor of a CD whose raw sectors start the file.
-bool StartsRawVolume(std::span<const std::byte> head) noexcept {
-  const std::uint64_t at = kDescriptorSector * kRawSectorSize;
-  if (!RawSectorStorage::Starts(head) || head.size() < at + kRawSectorSize) return false;
-  const auto sector = head.subspan(at, kRawSectorSize);
-  const std::size_t data = RawSectorStorage::DataOffset(sector);
-  return data != 0 && IsVolumeDescriptor(sector.subspan(data, kSectorSize));
+// The data of the sector in a head of plain or of raw sectors; empty where the head ends, and where it holds no data.
+std::span<const std::byte> PlainSector(std::span<const std::byte> head, std::uint64_t sector) noexcept {
+  const std::uint64_t at = sector * kSectorSize;
+  return FitsWithin(at, kSectorSize, head.size()) ? head.subspan(at, kSectorSize) : std::span<const std::byte>();
+}
+
+std::span<const std::byte> RawSector(std::span<const std::byte> head, std::uint64_t sector) noexcept {
+  const std::uint64_t at = sector * kRawSectorSize;
+  if (!FitsWithin(at, kRawSectorSize, head.size())) return {};
+  const auto raw = head.subspan(at, kRawSectorSize);
+  const std::size_t data = RawSectorStorage::DataOffset(raw);
+  return data == 0 ? std::span<const std::byte>() : raw.subspan(data, kSectorSize);
+}
+
+// As StartsVolume, of what the head shows: descriptors that reach its end belong to a volume, or to nothing that
+// anybody writes.
+template <class Sector>
+bool ShowsVolume(std::span<const std::byte> head, Sector sector) noexcept {
+  std::uint64_t at = kDescriptorSector;
+  while (IsPassedOver(sector(head, at))) ++at;
+  const auto next = sector(head, at);
+  return IsVolumeDescriptor(next) || (next.empty() && at > kDescriptorSector);
 }
 
 Likeness Probe(const ProbeInput& input) noexcept {
-  const bool plain = input.head.size() >= kDescriptorStart + kSectorSize &&
-                     IsVolumeDescriptor(input.head.subspan(kDescriptorStart, kSectorSize));
-  return plain || StartsRawVolume(input.head) ? Likeness::kCertain : Likeness::kNo;
+  const bool raw = RawSectorStorage::Starts(input.head) && ShowsVolume(input.head, RawSector);
+  return raw || ShowsVolume(input.head, PlainSector) ? Likeness::kCertain : Likeness::kNo;
 }
 
 }  // namespace

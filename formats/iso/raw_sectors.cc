@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "formats/iso/layout.h"
+#include "formats/iso/volume.h"
 
 namespace platter::iso {
 namespace {
@@ -17,6 +18,12 @@ constexpr std::array<std::uint8_t, 12> kSync = {0, 255, 255, 255, 255, 255, 255,
 bool HasSync(std::span<const std::byte> sector) noexcept {
   return std::ranges::equal(sector.first(kSync.size()), kSync,
                             [](std::byte a, std::uint8_t b) { return std::to_integer<std::uint8_t>(a) == b; });
+}
+
+Result<bool> StartsWithRawSector(Storage& file) {
+  std::vector<std::byte> head(std::min<std::uint64_t>(file.size(), kRawSectorSize));
+  PLATTER_CHECK(file.ReadAt(0, head));
+  return RawSectorStorage::Starts(head);
 }
 
 }  // namespace
@@ -67,10 +74,18 @@ Result<> RawSectorStorage::DoRead(std::uint64_t offset, std::span<std::byte> out
 }
 
 Result<std::shared_ptr<Storage>> UserData(std::shared_ptr<Storage> file) {
-  std::vector<std::byte> head(std::min<std::uint64_t>(file->size(), kRawSectorSize));
-  PLATTER_CHECK(file->ReadAt(0, head));
-  if (!RawSectorStorage::Starts(head)) return file;
+  const bool raw = PLATTER_TRY(StartsWithRawSector(*file));
+  if (!raw || PLATTER_TRY(StartsVolume(*file))) return file;
   return std::shared_ptr<Storage>(std::make_shared<RawSectorStorage>(std::move(file)));
+}
+
+Result<bool> HoldsTwoVolumes(const std::shared_ptr<Storage>& file) {
+  const bool raw = PLATTER_TRY(StartsWithRawSector(*file));
+  if (!raw || !PLATTER_TRY(StartsVolume(*file))) return false;
+  RawSectorStorage sectors(file);
+  const auto second = StartsVolume(sectors);
+  if (!second.ok() && second.error().kind() == ErrorKind::kIo) return Error(ErrorKind::kIo, second.error().what());
+  return second.ok() && second.value();
 }
 
 }  // namespace platter::iso

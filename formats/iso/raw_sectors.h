@@ -33,7 +33,11 @@ class RawSectorStorage : public ReadOnlyStorage {
   std::shared_ptr<Storage> raw_;
 };
 
-// The volume's bytes in an image file: the file itself, or the user data of its raw sectors. kIo.
+// The volume's bytes in an image file: the file itself, or the user data of its raw sectors. A file that holds a volume
+// as it stands is that one, whatever its first bytes say: most programs look nowhere else. kIo.
 Result<std::shared_ptr<Storage>> UserData(std::shared_ptr<Storage> file);
+
+// Whether the file holds a volume as it stands, and another one in its raw sectors. kIo.
+Result<bool> HoldsTwoVolumes(const std::shared_ptr<Storage>& file);
 
 }  // namespace platter::iso

@@ -193,6 +193,8 @@ class SetReader {
         if (!HasId(bytes, "BEA01")) recognition_ = AsText(std::span(bytes).subspan(kIdOffset, 5));
       } else if (HasId(bytes, "TEA01")) {
         break;
+      } else if (IsPassedOver(bytes)) {
+        continue;
       } else {
         // Media with sectors of 4096 bytes have a gap behind each structure.
         unknown += extended_ ? 1 : 2;
@@ -308,6 +310,22 @@ const VolumeDescriptor* Volume::Find(VolumeDescriptor::Kind kind) const noexcept
 
 bool IsVolumeDescriptor(std::span<const std::byte> sector) noexcept {
   return HasId(sector, kStandardId) || IsExtended(sector);
+}
+
+bool IsPassedOver(std::span<const std::byte> sector) noexcept {
+  return HasId(sector, "BOOT2") || HasId(sector, "CDW02");
+}
+
+Result<bool> StartsVolume(Storage& storage) {
+  std::vector<std::byte> sector(kSectorSize);
+  for (std::uint64_t at = 0; at < kMostDescriptors; ++at) {
+    const std::uint64_t offset = kDescriptorStart + at * kSectorSize;
+    if (!FitsWithin(offset, kSectorSize, storage.size())) return false;
+    PLATTER_CHECK(storage.ReadAt(offset, sector));
+    if (IsVolumeDescriptor(sector)) return true;
+    if (!IsPassedOver(sector)) return false;
+  }
+  return false;
 }
 
 Result<Volume> ReadVolume(const std::shared_ptr<Storage>& storage) {

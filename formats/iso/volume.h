@@ -56,6 +56,10 @@ struct Volume {
 
 // Whether a sector is what a set of volume descriptors starts with: "CD001", or UDF's recognition sequence.
 bool IsVolumeDescriptor(std::span<const std::byte> sector) noexcept;
+// Whether a sector is a descriptor of ECMA-167 that may stand in front of those, and says nothing of the volume.
+bool IsPassedOver(std::span<const std::byte> sector) noexcept;
+// Whether such a set starts at sector 16. kIo, and what the storage's reads give.
+Result<bool> StartsVolume(Storage& storage);
 
 // kNotThisFormat without such a set; kUnsupported for High Sierra; kCorrupt where the primary descriptor (or, without
 // one, UDF's structures) cannot be used at all. Everything less is a finding.

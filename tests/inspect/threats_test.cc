@@ -43,6 +43,28 @@ Bytes Layer(const std::string& format, const std::string& base_format) {
 // The MBR of a disk with a GUID partition table, and nothing behind it.
 Bytes LoneProtectiveMbr() { return With(First(GptDisk(), 512), (1 << 20) - 1, std::string_view("\0", 1)); }
 
+// What a raw sector of a CD starts with, mode 1.
+constexpr std::string_view kCdSync("\0\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\0\0\0\0\1", 16);
+
+// Volumes in front of which the marks of a CD's raw sectors stand: in places that no program reads.
+Bytes WithCdSyncs(Bytes iso) { return With(With(std::move(iso), 0, kCdSync), 16 * 2352, kCdSync); }
+
+Bytes InRawSectors(const Bytes& data) {
+  Bytes raw(data.size() / 2048 * 2352);
+  for (std::size_t sector = 0; sector < data.size() / 2048; ++sector) {
+    const auto content = std::span(data).subspan(sector * 2048, 2048);
+    raw = With(With(std::move(raw), sector * 2352, kCdSync), sector * 2352 + 16, Bytes(content.begin(), content.end()));
+  }
+  return raw;
+}
+
+Bytes UdfBridge() { return MadeBy({{"genisoimage", "-quiet", "-udf", "-o", "image", "base.raw"}}); }
+
+Bytes FixedVhdOf(const Bytes& disk) {
+  const Bytes footer = Created({"-f", "vpc", "-o", "subformat=fixed,force_size=on"}, std::to_string(disk.size()));
+  return With(disk, disk.size(), Bytes(footer.end() - 512, footer.end()));
+}
+
 constexpr std::uint64_t kQcow2L1At = 0x30000;
 constexpr std::uint64_t kStreamFooterCapacity = 1024 - 12;  // bytes before the end
 
@@ -216,6 +238,24 @@ std::vector<Threat> OtherThreats() {
                          "/usr/lib/grub-rescue/grub-rescue-cdrom.iso", "image"}});
        },
        "content.ambiguous"},
+      {"IsoBehindCdSyncs", [] { return WithCdSyncs(RealIso()); }, "policy.format", "", "expect_disk=raw"},
+      {"IsoBehindCdSyncsInAVhd", [] { return FixedVhdOf(WithCdSyncs(RealIso())); }, "content.ambiguous", "",
+       "expect_disk=vhd"},
+      {"IsoAndAnotherInRawSectors",
+       [] {
+         const Bytes iso = RealIso();
+         return With(InRawSectors(iso), 32768, Bytes(iso.begin() + 32768, iso.begin() + 34816));
+       },
+       "iso.two_volumes", "", "allow_formats=iso"},
+      {"UdfBehindABootDescriptor", [] { return With(UdfBridge(), 32768, std::string_view("\0BOOT2\1", 7)); },
+       "policy.format", "", "expect_disk=raw"},
+      {"DescriptorsOfNothing",
+       [] {
+         Bytes disk(1 << 20);
+         for (std::size_t at = 32768; at < 180224; at += 2048) disk = With(std::move(disk), at + 1, "BOOT2");
+         return disk;
+       },
+       "content.contradiction", "", "expect_disk=raw"},
       {"FixedVhdCutInTheMiddle",
        [] {
          const Bytes vhd = Converted({"-O", "vpc", "-o", "subformat=fixed"});

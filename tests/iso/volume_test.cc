@@ -128,6 +128,33 @@ TEST_F(Volume, RawSectorsReadAsTheirData) {
   }
 }
 
+// Everything but us reads the volume that lies in the file as it stands.
+TEST_F(Volume, APlainVolumeIsNotHiddenBySyncs) {
+  Bytes bytes = bytes_;
+  const Bytes start = RawSectors(Bytes(2048), 1);
+  for (const std::size_t at : {std::size_t{0}, std::size_t{16} * 2352}) {
+    std::copy_n(start.begin(), 16, bytes.begin() + static_cast<std::ptrdiff_t>(at));
+  }
+  const auto file = std::make_shared<MemoryStorage>("v.iso", bytes);
+  EXPECT_EQ(ProbeFormat(*file).value()->name, "iso");
+  const auto image = TryOpenVolume(file);
+  ASSERT_TRUE(image.ok()) << image.error().Describe();
+  EXPECT_EQ(image.value()->info().virtual_size, bytes.size());
+}
+
+// Boot descriptors of UDF may stand in front of the others.
+TEST_F(Volume, BootDescriptorsArePassedOver) {
+  for (const std::string_view id : {"BOOT2", "CDW02"}) {
+    Bytes later(bytes_.begin(), bytes_.begin() + kPrimary);
+    later.resize(later.size() + 2048);
+    std::ranges::copy(std::as_bytes(std::span(id)), later.begin() + kPrimary + 1);
+    later.insert(later.end(), bytes_.begin() + kPrimary, bytes_.end());
+    const auto file = std::make_shared<MemoryStorage>("v.iso", later);
+    EXPECT_EQ(ProbeFormat(*file).value()->name, "iso") << id;
+    EXPECT_TRUE(TryOpenVolume(file).ok()) << id;
+  }
+}
+
 struct FieldCase {
   const char* name;
   std::size_t offset;
