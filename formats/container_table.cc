@@ -95,10 +95,8 @@ Result<bool> IsBareContent(const std::shared_ptr<Storage>& storage) {
   OpenContext context;
   context.gate = &gate;
   const auto image = PLATTER_TRY(FindFormat("raw")->open(storage, context));
-  const Detail content = PLATTER_TRY(RecogniseContent(Chain({image})));
-  const Detail* type = content.Find("type");
-  const auto* name = type == nullptr ? nullptr : std::get_if<std::string>(&type->value());
-  return name != nullptr && (*name == "aki" || *name == "ari");
+  const std::string_view type = PLATTER_TRY(TypeOfContent(Chain({image})));
+  return type == "aki" || type == "ari";
 }
 
 Result<const ContainerDriver*> ProbeContainer(const std::shared_ptr<Storage>& storage) {

@@ -99,7 +99,23 @@ class Recogniser {
     return Detail();
   }
 
+  // In the same order.
+  Result<std::string_view> Type() {
+    const auto kernel = PLATTER_TRY(amazon::RecogniseKernel(*disk_));
+    if (kernel) return std::string_view("aki");
+    if (PLATTER_TRY(amazon::StartsWithRamdisk(*disk_))) return std::string_view("ari");
+    auto table = partition::ReadPartitionTable(*disk_);
+    if (!table.ok() && !IsDamage(table.error())) return std::move(table).error();
+    if (!table.ok() || table.value()) return std::string_view("disk");
+    const auto fs = PLATTER_TRY(amazon::RecogniseFileSystem(*disk_));
+    return std::string_view(fs ? "ami" : "");
+  }
+
  private:
+  static bool IsDamage(const Error& error) {
+    return error.kind() == ErrorKind::kCorrupt || error.kind() == ErrorKind::kLimit;
+  }
+
   static Detail Finished(std::string_view type, std::string reason, std::string key, Detail value,
                          const std::vector<std::string>& findings) {
     Detail content = Content(type, std::move(reason));
@@ -109,7 +125,7 @@ class Recogniser {
   }
 
   static Result<Detail> Damaged(Error error) {
-    if (error.kind() != ErrorKind::kCorrupt && error.kind() != ErrorKind::kLimit) return error;
+    if (!IsDamage(error)) return error;
     Detail content = Content("disk", "GUID partition table");
     AddFindings(content, {error.Describe()});
     return content;
@@ -148,5 +164,7 @@ class Recogniser {
 }  // namespace
 
 Result<Detail> RecogniseContent(const Chain& chain) { return Recogniser(chain).Run(); }
+
+Result<std::string_view> TypeOfContent(const Chain& chain) { return Recogniser(chain).Type(); }
 
 }  // namespace platter

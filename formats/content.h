@@ -2,6 +2,8 @@
 // ramdisk (an ari). Formats say how bytes are stored; this says what they are.
 #pragma once
 
+#include <string_view>
+
 #include "formats/core/chain.h"
 #include "formats/core/detail.h"
 #include "formats/core/result.h"
@@ -15,5 +17,8 @@ namespace platter {
 //   "findings"  damage, a line each; absent when there is none
 // and empty when nothing was recognised. Reads a bounded part of the disk. kIo, and the errors of Chain::ReadAt.
 Result<Detail> RecogniseContent(const Chain& chain);
+// Its "type"; "" when nothing was recognised. Reads what that takes and no more, so that most of a disk may still be
+// missing. Static text. The same errors.
+Result<std::string_view> TypeOfContent(const Chain& chain);
 
 }  // namespace platter

@@ -185,9 +185,9 @@ std::optional<Kernel> Recognise(Bytes head, std::uint64_t file_size) {
 Result<std::optional<Kernel>> RecogniseKernel(Storage& file) {
   std::vector<std::byte> head(std::min<std::uint64_t>(file.size(), kLargestSetup));
   PLATTER_CHECK(file.ReadAt(0, head));
-  if (auto kernel = Recognise(head, file.size())) return kernel;
+  // What starts as a compressed stream is what that holds: marks further on are its own bytes.
   const auto compression = FindCompression(head);
-  if (!compression) return std::optional<Kernel>{};
+  if (!compression) return Recognise(head, file.size());
   const auto inside = PLATTER_TRY(Decompress(file, 0, *compression));
   // How long the whole is, nobody knows yet.
   auto kernel = Recognise(inside, ~std::uint64_t{0} >> 1);

@@ -38,11 +38,12 @@ std::optional<Archive> ArchiveAt(std::span<const std::byte> bytes, std::uint64_t
 
 class RamdiskReader {
  public:
-  explicit RamdiskReader(Storage& file) : file_(file) {}
+  RamdiskReader(Storage& file, std::size_t most_archives, std::uint64_t most_files)
+      : file_(file), most_archives_(most_archives), most_files_(most_files) {}
 
   Result<std::optional<Ramdisk>> Read() {
     bool more = true;
-    while (more && ramdisk_.archives.size() < kMaxArchives) more = PLATTER_TRY(ReadArchive());
+    while (more && ramdisk_.archives.size() < most_archives_) more = PLATTER_TRY(ReadArchive());
     if (ramdisk_.archives.empty()) return std::optional<Ramdisk>{};
     ramdisk_.reason = Reason();
     return std::optional<Ramdisk>(std::move(ramdisk_));
@@ -85,7 +86,7 @@ class RamdiskReader {
       return false;
     };
     for (;;) {
-      if (++headers_ > kMaxFiles) return give_up(fmt::format("only the first {} files were looked at", kMaxFiles));
+      if (++headers_ > most_files_) return give_up(fmt::format("only the first {} files were looked at", most_files_));
       std::vector<std::byte> bytes(std::min<std::uint64_t>(left(), CpioHeader::kSize + kNameShown));
       PLATTER_CHECK(file_.ReadAt(at_, bytes));
       if (bytes.size() < CpioHeader::kSize) return give_up("truncated: the last archive has no end");
@@ -134,6 +135,8 @@ class RamdiskReader {
   static constexpr std::size_t kNameShown = 256;
 
   Storage& file_;
+  std::size_t most_archives_;
+  std::uint64_t most_files_;
   Ramdisk ramdisk_;
   std::uint64_t at_ = 0;       // bytes
   std::uint64_t headers_ = 0;  // read so far
@@ -141,6 +144,13 @@ class RamdiskReader {
 
 }  // namespace
 
-Result<std::optional<Ramdisk>> RecogniseRamdisk(Storage& file) { return RamdiskReader(file).Read(); }
+Result<std::optional<Ramdisk>> RecogniseRamdisk(Storage& file) {
+  return RamdiskReader(file, kMaxArchives, kMaxFiles).Read();
+}
+
+Result<bool> StartsWithRamdisk(Storage& file) {
+  const auto ramdisk = PLATTER_TRY(RamdiskReader(file, 1, 1).Read());
+  return ramdisk.has_value();
+}
 
 }  // namespace platter::amazon

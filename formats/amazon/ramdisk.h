@@ -34,5 +34,7 @@ inline constexpr std::uint64_t kMaxPadding = std::uint64_t{1} << 20;  // zeros b
 // Uncompressed archives are walked from header to header; a compressed one is the last that is seen, because where it
 // ends only shows when all of it is decompressed. Empty where the file starts with no archive. kIo.
 Result<std::optional<Ramdisk>> RecogniseRamdisk(Storage& file);
+// Whether it recognises one, by no more than the first archive's first header. kIo.
+Result<bool> StartsWithRamdisk(Storage& file);
 
 }  // namespace platter::amazon

@@ -14,7 +14,8 @@ namespace platter::amazon {
 // starts.
 inline constexpr std::size_t kLargestSetup = std::size_t{256} * 512;
 
-// `head`: the file's first bytes, kLargestSetup of them where the file is that long. Empty without "HdrS".
+// `head`: the file's first bytes, kLargestSetup of them where the file is that long. Empty without "HdrS",
+// the boot flag and a version of the protocol that there is.
 std::optional<Kernel> RecogniseX86Kernel(std::span<const std::byte> head, std::uint64_t file_size);
 
 // The magic number and PE offset of an EFI application at the start of `head`.
