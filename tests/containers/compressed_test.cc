@@ -84,6 +84,8 @@ const std::vector<Packing> kPackings = {
      "(head -c 2000000 image | xz -0; head -c 8 /dev/zero; tail -c +2000001 image | xz -1) > image.z"},
     {"Zstd", "zstd", "zstd -q -c image > image.z"},
     {"ZstdLong", "zstd", "zstd -q --long=27 --no-check -c image > image.z"},
+    {"ZstdBehindASkippedFrame", "zstd", "(printf 'P*M\\030\\007\\000\\000\\000skipped'; zstd -q -c image) > image.z"},
+    {"ZstdOfPzstd", "zstd", "pzstd -q -p 2 -c image > image.z"},
     {"ZstdFrames", "zstd", "split -b 2M image p. && for p in p.*; do zstd -q -c $p; done > image.z"},
 };
 

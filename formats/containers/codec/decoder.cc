@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "formats/containers/codec/member_decoder.h"
+#include "formats/core/bytes.h"
 
 namespace platter::codec {
 namespace {
@@ -27,6 +28,18 @@ constexpr std::array kCodecs = {
 
 const Codec& CodecOf(Compression compression) noexcept { return kCodecs[static_cast<std::size_t>(compression)]; }
 
+// Frames to be skipped may stand in front of a zstd stream (RFC 8878, 3.1.2), as pzstd writes them. lz4 has the same
+// ones: only what follows them tells.
+std::span<const std::byte> BehindSkipped(std::span<const std::byte> head) noexcept {
+  constexpr std::size_t kFrameHeader = 8;
+  constexpr std::uint32_t kSkippable = 0x184D2A5;
+  while (head.size() >= kFrameHeader && LoadLe<std::uint32_t>(head.data()) >> 4 == kSkippable) {
+    const std::uint64_t length = kFrameHeader + std::uint64_t{LoadLe<std::uint32_t>(head.data() + 4)};
+    head = head.subspan(std::min<std::uint64_t>(length, head.size()));
+  }
+  return head;
+}
+
 Error TrailingData() {
   return StreamError(ErrorKind::kCorrupt, "behind the compressed stream there is something else", "trailing data");
 }
@@ -36,9 +49,11 @@ Error TrailingData() {
 std::string_view CompressionName(Compression compression) noexcept { return CodecOf(compression).name; }
 
 std::optional<Compression> FindCompression(std::span<const std::byte> head) noexcept {
-  const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
+  const auto first = BehindSkipped(head);
+  const std::string_view text(reinterpret_cast<const char*>(first.data()), first.size());
   for (const Codec& codec : kCodecs) {
-    if (text.starts_with(codec.mark)) return codec.compression;
+    const bool possible = codec.compression == Compression::kZstd || first.size() == head.size();
+    if (possible && text.starts_with(codec.mark)) return codec.compression;
   }
   return std::nullopt;
 }

@@ -19,7 +19,7 @@ namespace platter::codec {
 enum class Compression : std::uint8_t { kGzip, kBzip2, kXz, kZstd };
 std::string_view CompressionName(Compression compression) noexcept;  // "gzip", "bzip2", "xz", "zstd"
 
-// By the first bytes of a stream.
+// By the first bytes of a stream; ProbeInput::kHead of them show what stands behind a frame to be skipped.
 std::optional<Compression> FindCompression(std::span<const std::byte> head) noexcept;
 // By the name that CompressionName gives.
 std::optional<Compression> FindCompression(std::string_view name) noexcept;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "formats/core/checked.h"
+#include "formats/core/driver.h"
 
 namespace platter::codec {
 namespace {
@@ -42,12 +43,15 @@ UnpackedStorage::UnpackedStorage(std::shared_ptr<Storage> stored, Compression co
   marks_.emplace_back();
 }
 
+Result<std::optional<Compression>> FindCompression(Storage& stored) {
+  std::vector<std::byte> head(std::min<std::uint64_t>(ProbeInput::kHead, stored.size()));
+  PLATTER_CHECK(stored.ReadAt(0, head));
+  return FindCompression(head);
+}
+
 Result<std::shared_ptr<UnpackedStorage>> UnpackedStorage::Make(std::shared_ptr<Storage> stored, Compression compression,
                                                                std::uint64_t on_top, Unpacking unpacking) {
-  std::array<std::byte, 8> head{};
-  const auto part = std::span(head).first(std::min<std::uint64_t>(head.size(), stored->size()));
-  PLATTER_CHECK(stored->ReadAt(0, part));
-  if (FindCompression(part) != compression) {
+  if (PLATTER_TRY(FindCompression(*stored)) != compression) {
     return Error(ErrorKind::kNotThisFormat, fmt::format("not a {} stream", CompressionName(compression)))
         .In(stored->name());
   }

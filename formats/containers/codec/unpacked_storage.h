@@ -8,6 +8,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -26,6 +27,9 @@ inline constexpr std::uint64_t kOnTopOfUploads = std::uint64_t{1} << 30;
 std::uint64_t MostUnpacked(std::uint64_t stored, std::uint64_t on_top) noexcept;
 // The error beyond that.
 Error TooLarge(std::uint64_t stored, std::uint64_t on_top);
+
+// By the first bytes of a stored stream, as many as FindCompression wants. kIo.
+Result<std::optional<Compression>> FindCompression(Storage& stored);
 
 // Reading forward costs what decompressing costs. Reading back costs a restart at the last mark: of gzip there are up
 // to 96 all over the stream, of the others one where each member begins, as tools make them that compress in parallel.

@@ -27,10 +27,7 @@ WrappedDisk DiskOf(const Storage& storage, codec::Compression compression) {
 }
 
 Result<codec::Compression> CompressionOf(Storage& storage) {
-  std::array<std::byte, 8> head{};
-  const auto part = std::span(head).first(std::min<std::uint64_t>(head.size(), storage.size()));
-  PLATTER_CHECK(storage.ReadAt(0, part));
-  const auto compression = codec::FindCompression(part);
+  const auto compression = PLATTER_TRY(codec::FindCompression(storage));
   if (!compression) return Error(ErrorKind::kNotThisFormat, "not a compressed file").In(storage.name());
   return *compression;
 }
