@@ -2,41 +2,55 @@
 
 #include <array>
 
+#include "formats/containers/tar/header.h"
+
 namespace platter::inspect {
 namespace {
 
 struct Mark {
   std::size_t offset;
   std::string_view bytes;
-  std::string_view container;
+  Wrapping wrapping;
 };
 
+constexpr Wrapping kStream = {"compressed", true};
+constexpr Wrapping kArchive = {"compressed", false};
+
 constexpr std::array kMarks = {
-    Mark{0, "\x1F\x8B\x08", "compressed"},  // gzip: RFC 1952, 2.3.1
-    Mark{0, "BZh", "compressed"},           // bzip2
+    Mark{0, "\x1F\x8B\x08", kStream},  // gzip: RFC 1952, 2.3.1
+    Mark{0, "BZh", kStream},           // bzip2
     Mark{0,
          {"\xFD"
           "7zXZ\0",
           6},
-         "compressed"},                           // xz file format, 2.1.1.1
-    Mark{0, "\x28\xB5\x2F\xFD", "compressed"},    // zstd: RFC 8878, 3.1.1
-    Mark{0, "\x04\x22\x4D\x18", "compressed"},    // lz4 frame
-    Mark{0, "PK\x03\x04", "compressed"},          // zip: APPNOTE 4.3.7
-    Mark{0, "7z\xBC\xAF\x27\x1C", "compressed"},  // 7z
-    Mark{257, "ustar", "tar"},                    // POSIX.1-1988 and GNU tar
-    Mark{0, "<?xml version=\"1.0\"", "ovf"},
+         kStream},                            // xz file format, 2.1.1.1
+    Mark{0, "\x28\xB5\x2F\xFD", kStream},     // zstd: RFC 8878, 3.1.1
+    Mark{0, "\x04\x22\x4D\x18", kStream},     // lz4 frame
+    Mark{0, "\x02\x21\x4C\x18", kStream},     // lz4 as the kernel's build packs it
+    Mark{1, "\x2A\x4D\x18", kArchive},        // zstd and lz4, a frame to be skipped: RFC 8878, 3.1.2
+    Mark{0, "PK\x03\x04", kArchive},          // zip: APPNOTE 4.3.7
+    Mark{0, "7z\xBC\xAF\x27\x1C", kArchive},  // 7z
+    Mark{257, "ustar", {"tar"}},              // POSIX.1-1988 and GNU tar
+    Mark{0, "<?xml version=\"1.0\"", {"ovf"}},
 };
+
+bool Fits(const Mark& mark, std::string_view text) noexcept {
+  if (text.size() < mark.offset + mark.bytes.size() || !text.substr(mark.offset).starts_with(mark.bytes)) return false;
+  // Of the sixteen marks of frames to be skipped.
+  if (mark.offset == 1) return (static_cast<unsigned char>(text.front()) & 0xF0U) == 0x50;
+  if (mark.wrapping.container != "ovf") return true;
+  return text.find("<Envelope") != text.npos || text.find(":Envelope") != text.npos;
+}
 
 }  // namespace
 
-std::string_view ForeignContainer(std::span<const std::byte> head) noexcept {
+Wrapping ForeignContainer(std::span<const std::byte> head) noexcept {
   const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
   for (const Mark& mark : kMarks) {
-    if (text.size() < mark.offset + mark.bytes.size() || !text.substr(mark.offset).starts_with(mark.bytes)) continue;
-    if (mark.container != "ovf" || text.find("<Envelope") != text.npos || text.find(":Envelope") != text.npos) {
-      return mark.container;
-    }
+    if (Fits(mark, text)) return mark.wrapping;
   }
+  // Archives from before POSIX have no mark but their headers' checksum.
+  if (head.size() >= tar::kBlock && tar::ChecksumFits(head.first<tar::kBlock>())) return {"tar"};
   return {};
 }
 

@@ -7,9 +7,15 @@
 
 namespace platter::inspect {
 
-// "compressed" (gzip, bzip2, xz, zstd, lz4, zip, 7z), "tar" or "ovf" by the file's first bytes; "" for none. Static
-// text.
-std::string_view ForeignContainer(std::span<const std::byte> head) noexcept;
+struct Wrapping {
+  // "compressed" (gzip, bzip2, xz, zstd, lz4, zip, 7z), "tar" or "ovf"; "" for none. Static text.
+  std::string_view container = {};
+  // A single stream, which a kernel or a ramdisk in it is meant to be in.
+  bool yields_to_content = false;
+};
+
+// By the file's first bytes.
+Wrapping ForeignContainer(std::span<const std::byte> head) noexcept;
 
 // Whether the file's last bytes are a VHD's footer, however little it fits the file: some programs look at nothing
 // else.

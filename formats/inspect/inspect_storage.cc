@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::uint64_t kSector = 512;
 constexpr std::size_t kShownProblems = 8;
+constexpr std::string_view kTrailingData = "compressed.trailing_data";
 constexpr std::size_t kPiece = std::size_t{256} << 10;
 
 // What a probe may see. Of a stream that goes on there is no end yet.
@@ -270,16 +271,19 @@ class Inspection final {
     AddFew(std::move(found.findings));
     if (found.layered) return TakeLayered(found);
     for (const InspectedDisk& disk : found.disks) PLATTER_CHECK(InspectDisk(driver, disk, found.disks.size() > 1));
-    if (driver.yields_to_content && (report_.content == "aki" || report_.content == "ari")) return TakeBare();
+    if (driver.yields_to_content && HoldsLoaded()) return TakeBare();
     if (whole() && report_.formats.empty()) AddSizeOfDisks();
     return Done{};
   }
 
-  // A kernel or a ramdisk, compressed as it is meant to be: what may follow it is its own affair.
+  // A kernel or a ramdisk, which is compressed as it is meant to be.
+  bool HoldsLoaded() const noexcept { return report_.content == "aki" || report_.content == "ari"; }
+
+  // What follows its stream is its own affair: Linux takes archives in a row, each in a compression of its own.
   Result<> TakeBare() {
     report_.container = "bare";
     report_.disks.clear();
-    std::erase_if(report_.findings, [](const Finding& finding) { return finding.code.starts_with("compressed."); });
+    std::erase_if(report_.findings, [](const Finding& finding) { return finding.code == kTrailingData; });
     if (whole()) report_.virtual_size = storage_->size();
     return Done{};
   }
@@ -320,7 +324,10 @@ class Inspection final {
     if (unpacked.ok())
       return Inspection(unpacked.value(), nullptr, nullptr, depth_, limits_, unpacking_, Place::kContainer).Run();
     if (unpacked.error().kind() == ErrorKind::kIo) return std::move(unpacked).error();
-    report_.findings.push_back(StreamFinding(unpacked.error()));
+    Finding finding = StreamFinding(unpacked.error());
+    // The stream itself is sound, and what it holds may be such as may be followed by more.
+    if (finding.code == kTrailingData) return LookWhilePassing(disk.bytes, *compression);
+    report_.findings.push_back(std::move(finding));
     return Report{};
   }
 
@@ -356,7 +363,8 @@ class Inspection final {
 
   Result<Report> LookAtWindow(UnpackedStream& stream, bool last = true) {
     StreamWindow& window = *stream.window();
-    auto report = Inspection(stream.window(), &window, nullptr, depth_, limits_, unpacking_, Place::kUnpacked).Run();
+    auto report =
+        Inspection(stream.window(), &window, nullptr, Depth::kStreaming, limits_, unpacking_, Place::kUnpacked).Run();
     window.KeepWhatWasMissed();
     if (last && stream.damage()) report_.findings.push_back(*stream.damage());
     // How far a damaged stream goes is no size of a disk.
@@ -419,23 +427,23 @@ class Inspection final {
   Result<> InspectAsRaw(const Ends& ends) {
     report_.format = "raw";
     const FormatDriver& driver = *FindFormat("raw");
-    LookBehindPadding(ends);
-    if (const std::string_view wrapping = ForeignContainer(ends.head); !wrapping.empty()) report_.container = wrapping;
+    // The end may still show that the bytes are a disk's in a fixed VHD: what only raw bytes are blamed for waits for
+    // it.
+    if (whole()) LookBehindPadding(ends);
+    const Wrapping wrapping = ForeignContainer(ends.head);
+    if (!wrapping.container.empty()) report_.container = wrapping.container;
     const auto recognise = [&]() -> Result<> {
       const auto image = PLATTER_TRY(driver.open(storage_, Context()));
       if (whole()) report_.virtual_size = image->info().virtual_size;
-      const Detail content = PLATTER_TRY(RecogniseContent(Chain({image})));
-      if (content.empty()) return Done{};
-      report_.content = std::get<std::string>(content.Find("type")->value());
+      report_.content = PLATTER_TRY(TypeOfContent(Chain({image})));
+      if (report_.content.empty()) return Done{};
       report_.confidence = Confidence::kCertain;
       // A boot loader reads these as files: no guest sees them in whole sectors.
-      const bool loaded = report_.content == "aki" || report_.content == "ari";
-      if (whole() && loaded) report_.virtual_size = storage_->size();
+      if (whole() && HoldsLoaded()) report_.virtual_size = storage_->size();
       return Done{};
     };
     PLATTER_TRY(Try(driver, recognise));
-    if (report_.content == "aki" || report_.content == "ari")
-      report_.container = "bare";  // compressed as they are meant
+    if (HoldsLoaded() && wrapping.yields_to_content) report_.container = "bare";
     if (report_.container != "bare") {
       report_.Add("container.not_inspected", Concern::kUnseen,
                   "the bytes are wrapped, and what is inside is not looked at", report_.container);
@@ -460,7 +468,7 @@ class Inspection final {
   Result<> LookForPartitions(std::string_view format) {
     const auto look = [&]() -> Result<> {
       const auto table = PLATTER_TRY(partition::ReadPartitionTable(*storage_));
-      if (!table) return Done{};
+      if (!table || (format == "raw" && !whole())) return Done{};
       for (const std::string& finding : table->findings) {
         report_.Add("partition.table", Concern::kNone, finding);
         report_.findings.back().severity = Severity::kWarning;

@@ -91,7 +91,8 @@ struct Judgement {
     const std::string container = policy.expected_container.empty() ? "bare" : policy.expected_container;
     const bool amazon = IsAmazon(container) && (expected.empty() || expected == container);
     if (amazon && expected.empty()) ExpectDisk(container, report.format);
-    if (!amazon && container != report.container) {
+    // An ami, aki or ari is the bytes themselves.
+    if (report.container != (amazon ? "bare" : container)) {
       Object("policy.container", Concern::kMismatch, "the container is not what was declared",
              fmt::format("found {}, declared {}", report.container,
                          policy.expected_container.empty() ? "nothing, which means bare" : container));
@@ -172,6 +173,12 @@ bool Has(const Report& report, Concern concern) {
   return std::ranges::find(report.findings, concern, &Finding::concern) != report.findings.end();
 }
 
+// Whether the container may still turn out to be none, but a kernel's or a ramdisk's compression.
+bool MayYield(const ContainerDriver& driver, const Report& report) {
+  const bool known = !report.format.empty() && (report.format != "raw" || !report.content.empty());
+  return driver.yields_to_content && !known;
+}
+
 }  // namespace
 
 std::string CanonicalFormat(std::string_view name) {
@@ -234,7 +241,8 @@ bool Tolerates(const Policy& policy, Concern concern) noexcept {
 
 void Judge(Report& report, const Policy& policy, bool whole) {
   const Judgement judgement{report, policy};
-  const bool container = FindContainer(report.container) != nullptr;
+  const ContainerDriver* driver = FindContainer(report.container);
+  const bool container = driver != nullptr && (whole || !MayYield(*driver, report));
   // A footer may still turn raw bytes into a fixed VHD, and more disks may follow.
   const bool settled = whole || (!container && report.format != "raw" && !report.format.empty());
   if (container || (settled && !report.format.empty())) judgement.ExpectContainer();

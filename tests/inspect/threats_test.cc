@@ -58,6 +58,12 @@ Bytes InRawSectors(const Bytes& data) {
   return raw;
 }
 
+// What of a kernel's setup header lies behind the file's first sector, and the end of that.
+Bytes WithKernelsMarks(Bytes bytes) {
+  bytes = With(std::move(bytes), 510, std::string_view("\x55\xAA", 2));
+  return With(std::move(bytes), 514, std::string_view("HdrS\x0F\2", 6));
+}
+
 Bytes UdfBridge() { return MadeBy({{"genisoimage", "-quiet", "-udf", "-o", "image", "base.raw"}}); }
 
 Bytes FixedVhdOf(const Bytes& disk) {
@@ -266,6 +272,20 @@ std::vector<Threat> OtherThreats() {
       {"RawThatIsAQcow2", Qcow2, "policy.format", "CVE-2024-40767", "expect_disk=raw"},
       {"Qcow2ThatIsRaw", [] { return Bytes(1 << 20); }, "policy.format", "", "expect_disk=qcow2"},
       {"HeaderBehindPadding", [] { return With(Bytes(4096), 4096, Qcow2()); }, "content.padded_header"},
+      {"ZipWithAKernelsMarks", [] { return WithKernelsMarks(With(Bytes(4096), 0, "PK\x03\x04")); }, "policy.container",
+       "", "expect_disk=raw"},
+      {"TarWithAKernelsMarks",
+       [] {
+         const Bytes tar = MadeBy({{"tar", "cf", "image", "base.raw"}});
+         return WithKernelsMarks(tar);
+       },
+       "policy.container", "", "expect_disk=raw"},
+      {"TarWithoutAMark",
+       [] {
+         return MadeBy({{"tar", "--format=v7", "-cf", "image", "base.raw"}});
+       },
+       "policy.container", "", "expect_disk=raw"},
+      {"OvaAsAmi", [] { return OvaOf(Bytes(1 << 20), "1048576", ""); }, "policy.container", "", "expect_container=ami"},
       {"ContainerThatIsNone", Qcow2, "policy.container", "", "expect_container=ova"},
   };
 }
