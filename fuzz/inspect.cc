@@ -3,6 +3,7 @@
 #include "formats/inspect/inspector.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,15 @@ std::string Text(const Report& report) {
   return text;
 }
 
+constexpr std::array<std::string_view, 7> kContainers = {"ova", "compressed", "docker", "bare", "ami", "aki", "ari"};
+
+// What a disk may be declared to be.
+std::vector<std::string> Declarable(const inspect::Policy& policy) {
+  std::vector<std::string> formats = {"ami", "aki", "ari"};
+  formats.insert(formats.end(), policy.allowed_formats.begin(), policy.allowed_formats.end());
+  return formats;
+}
+
 inspect::Policy ChoosePolicy(InputReader& input) {
   inspect::Policy policy;
   const unsigned flags = input.Byte();
@@ -43,8 +53,8 @@ inspect::Policy ChoosePolicy(InputReader& input) {
   policy.allow_encrypted = (flags & 8) != 0;
   if ((flags & 16) != 0) policy.max_virtual_size = std::uint64_t{1} << 20;
   if ((flags & 32) != 0) policy.max_ratio = 100;
-  if ((flags & 64) != 0) policy.expected_disk = input.Pick(policy.allowed_formats);
-  if ((flags & 128) != 0) policy.expected_container = "ova";
+  if ((flags & 64) != 0) policy.expected_disk = input.Pick(Declarable(policy));
+  if ((flags & 128) != 0) policy.expected_container = input.Pick(kContainers);
   return policy;
 }
 
@@ -90,6 +100,11 @@ void TestOneInput(std::span<const std::uint8_t> input) {
   if (bytes.size() <= kHeldWhole) {
     const std::string other = Text(lying.value());
     Promise(other == text, "a stream that is held whole is judged as the file is", "\n" + other + "\n" + text);
+  }
+  const bool raw = lying.value().format == "raw" && lying.value().container == "bare";
+  if (raw && lying.value().verdict == Verdict::kAccepted) {
+    Promise(walked.value().verdict == Verdict::kAccepted, "bare bytes have no tables to walk",
+            "\n" + Text(lying.value()) + "\n" + Text(walked.value()));
   }
   Promise(file->changes() == 0, "an inspection changes nothing");
 }

@@ -5,6 +5,7 @@ usage: seeds.py PLATTER FOLDER     makes FOLDER/NAME/ for every harness NAME
        seeds.py --pack IN OUT      the file IN as a fuzzer's input (SparseStorage::FromInput)
 """
 
+import bz2
 import gzip
 import hashlib
 import lzma
@@ -15,6 +16,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 
 SECTOR = 512
 PIECE = 8192
@@ -428,7 +430,7 @@ def appliances(seeds):
     seeds.fresh()
     for text in OVF_TEXTS:
         seeds.add(b"\0" + text.encode(), "ovf")
-        seeds.add(text.encode(), "inspect", prefix=b"\x80\0")
+        seeds.add(text.encode(), "inspect", prefix=b"\x80\0\0")
     seeds.add(b"\0" + OVF_TEXTS[0].encode("utf-16"), "ovf")
     for text in (f"SHA1(a)= {'0' * 40}\n", f"SHA256(a b)= {'a' * 64}\r\nSHA512 (c) = {'F' * 128}\n"):
         seeds.add(b"\1" + text.encode(), "ovf")
@@ -450,7 +452,7 @@ def appliances(seeds):
         for form in ("ustar", "pax", "gnu"):
             if seeds.run("tar", f"--format={form}", "-b1", "-cf", "a.ova", "box.ovf", "box.mf", "disk.vmdk"):
                 seeds.add_file("a.ova", "ova", "tar")
-                seeds.add((seeds.work / "a.ova").read_bytes(), "inspect", prefix=b"\x80\0")
+                seeds.add((seeds.work / "a.ova").read_bytes(), "inspect", prefix=b"\x80\0\0")
     # Divided, and in layers.
     data = (seeds.work / "disk.vmdk").read_bytes() if (seeds.work / "disk.vmdk").is_file() else b"disk"
     (seeds.work / "box.ovf").write_text(
@@ -521,7 +523,7 @@ def hostile_archives(seeds):
         archives.append(tar_member(b"box.ovf", chunked.encode()) + b"".join(chunks[:count]) + end)
     for archive in archives:
         seeds.add(pack(archive), "tar", "ova")
-        seeds.add(archive, "inspect", prefix=b"\x80\0")
+        seeds.add(archive, "inspect", prefix=b"\x80\0\0")
         seeds.add(b"\3" + pack(archive), "docker")
 
 
@@ -604,7 +606,44 @@ def streams(seeds):
         data = (seeds.work / ("a." + end)).read_bytes()
         for text in (data, data + data, data + bytes(8), data + b"rest", data[:-5], data[:-4] + b"zzzz"):
             seeds.add(text, "compressed")
-            seeds.add(text, "inspect", prefix=b"\x80\0")
+            seeds.add(text, "inspect", prefix=b"\x80\1\0")
+
+
+def cpio(name, data):
+    """One member of a newc archive."""
+    name = name.encode() + b"\0"
+    numbers = (1, 0o100644, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name), 0)
+    head = b"070701" + b"".join(b"%08x" % number for number in numbers) + name
+    return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
+
+
+def late(seeds):
+    """What is known of a stream's beginning late, or taken back at its end."""
+    seeds.fresh()
+    noise = b"".join(hashlib.sha256(bytes([n % 256, n // 256])).digest() for n in range(3000))
+    end = cpio("TRAILER!!!", b"")
+    large = cpio("init", noise) + end
+    many = b"".join(cpio(f"file{n}", b"x") for n in range(300)) + end
+    stored = zlib.compressobj(0, zlib.DEFLATED, 31)
+    ramdisks = [large, many, stored.compress(large) + stored.flush(), bz2.compress(large), lzma.compress(large),
+                gzip.compress(many, mtime=0), gzip.compress(large, mtime=0) + many]
+    (seeds.work / "a").write_bytes(large)
+    for words, name in ((["zstd", "-q", "a"], "a.zst"), (["lz4", "-q", "a", "a.lz4"], "a.lz4")):
+        if seeds.run(*words):
+            ramdisks.append((seeds.work / name).read_bytes())
+    for text in ramdisks:
+        for prefix in (b"\0\0", b"\x40\2\0", b"\xc0\2\6\1\0\0\0\0"):
+            seeds.add(text, "inspect", prefix=prefix)
+    if seeds.run("qemu-img", "create", "-q", "-f", "vpc", "-o", "subformat=fixed,force_size=on", "a.vhd", "1M"):
+        data = bytearray((seeds.work / "a.vhd").read_bytes())
+        data[4096:4104] = b"QFI\xfb\0\0\0\3"
+        seeds.add(pack(bytes(data)), "inspect", prefix=b"\0\0")
+    if seeds.run("genisoimage", "-quiet", "-udf", "-o", "a.iso", "a"):
+        data = bytearray((seeds.work / "a.iso").read_bytes())
+        for at in (0, 16 * 2352):
+            data[at:at + 16] = b"\0" + b"\xff" * 10 + b"\0\0\0\0\1"
+        seeds.add(pack(bytes(data)), "iso")
+        seeds.add(pack(bytes(data)), "inspect", prefix=b"\0\0")
 
 
 def archive(seeds, files):
@@ -640,7 +679,7 @@ def make(platter, target):
         seeds = Seeds(os.path.abspath(platter), os.path.abspath(target), work + "/work")
         for part in (images, qcow2_extras, differencing, iso_images, file_systems, contents, partitions, texts, archives,
                      appliances, hostile_archives, container_images,
-                     streams,
+                     streams, late,
                      recipes):
             part(seeds)
         for data in RECOGNISED:
