@@ -7,6 +7,10 @@
 
 namespace platter::hook {
 
+std::uint64_t CpuBudget::MostOf(std::uint64_t size) noexcept {
+  return size / kReadPerSecond + codec::MostUnpacked(size, 0) / kUnpackedPerSecond;
+}
+
 void CpuBudget::AddRead(std::uint64_t bytes) noexcept {
   read_ += bytes;
   Extend();

@@ -14,6 +14,9 @@ class CpuBudget {
   static constexpr std::uint64_t kReadPerSecond = std::uint64_t{256} << 20;
   static constexpr std::uint64_t kUnpackedPerSecond = std::uint64_t{8} << 20;
 
+  // Seconds that an image of so many bytes can earn.
+  static std::uint64_t MostOf(std::uint64_t size) noexcept;
+
   // So many more bytes of the image have been read, for the first time.
   void AddRead(std::uint64_t bytes) noexcept;
   // So many more have been decompressed.

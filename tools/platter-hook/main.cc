@@ -68,7 +68,9 @@ int Inspect(const Arguments& arguments) {
   // Where that fails, a finding says that a signature could not be verified.
   if (arguments.depth == inspect::Depth::kFull) (void)ovf::PrepareSignatures().ok();
   PrepareLastWords(nullptr);
-  const Sandbox sandbox = EnterSandbox(file->fd(), arguments.limits);
+  SandboxLimits limits = arguments.limits;
+  if (file->seekable()) limits.earnable_seconds = CpuBudget::MostOf(file->size());
+  const Sandbox sandbox = EnterSandbox(file->fd(), limits);
   if (arguments.require_sandbox && !sandbox.complete()) {
     return Fail(Error(ErrorKind::kUnsupported, "a layer of the sandbox is missing: " + sandbox.ToJson()), &sandbox);
   }

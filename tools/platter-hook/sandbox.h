@@ -3,12 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace platter::hook {
 
 struct SandboxLimits {
   std::uint64_t cpu_seconds = 30;
+  // What ExtendCpuLimit may give in all; empty: anything. Nothing in the process can go beyond it.
+  std::optional<std::uint64_t> earnable_seconds = {};
   // Bytes on top of what the process holds when it enters: room for two decoders with the largest windows.
   std::uint64_t memory = std::uint64_t{384} << 20;
 };
