@@ -471,23 +471,23 @@ def appliances(seeds):
             seeds.add_file("a.ova", "ova")
 
 
-def tar_member(name, content=b"", kind=b"0", link=b"", size=None):
+def tar_member(name, content=b"", kind=b"0", link=b"", size=None, magic=b"ustar\00000", prefix=b""):
     """A member as it stands in an archive; `size`: the field's bytes where they lie."""
     header = bytearray(512)
     size = size or b"%011o\0" % len(content)
     for at, field in ((0, name), (100, b"0000644\0"), (108, b"0000000\0"), (116, b"0000000\0"), (124, size),
-                      (136, b"00000000000\0"), (148, b" " * 8), (156, kind), (157, link), (257, b"ustar\00000")):
+                      (136, b"00000000000\0"), (148, b" " * 8), (156, kind), (157, link), (257, magic), (345, prefix)):
         header[at:at + len(field)] = field
     header[148:156] = b"%06o\0 " % sum(header)
     return bytes(header) + content + bytes(-len(content) % 512)
 
 
-def tar_pax(*records):
+def tar_pax(*records, kind=b"x"):
     text = b""
     for record in records:
         length = next(size for size in range(len(record) + 3, len(record) + 8) if size == len(b"%d %s\n" % (size, record)))
         text += b"%d %s\n" % (length, record)
-    return tar_member(b"pax", text, b"x")
+    return tar_member(b"pax", text, kind)
 
 
 def hostile_archives(seeds):
@@ -502,6 +502,10 @@ def hostile_archives(seeds):
               tar_pax(b"path=../../etc/cron.d/a") + tar_member(b"a"),
               tar_pax(b"GNU.sparse.major=1", b"GNU.sparse.minor=0", b"GNU.sparse.name=a") + tar_member(b"b", b"y" * 512),
               tar_member(b"x", b"99 path=a\n", b"x"), tar_member(b"a", size=b"77777777777\0"),
+              tar_member(b"a", size=b"\0001000"), tar_pax(b"path=disk\0x") + tar_member(b"a"),
+              tar_member(b"L", b"../b", b"L") + tar_pax(b"path=a") + tar_member(b"b"),
+              tar_member(b"a", magic=b"ustar  \0", prefix=b"../b"), tar_pax(b"path=disk", kind=b"X") + tar_member(b"a"),
+              tar_pax(b"path=a") + tar_pax(b"comment=x", kind=b"g") + tar_member(b"disk"),
               tar_member(b"a", size=b"\xff" * 11 + b"\xfe"), end + start, bytes(512) + tar_member(b"a"),
               tar_member(b"other.ovf", descriptor.encode()), tar_member(b"box.mf", b"SHA256(disk)= " + b"a" * 64 + b"\n"),
               tar_member(b"box.mf", b"SHA256(nothing)= " + b"a" * 64 + b"\n"), tar_member(b"box.cert", b"SHA256(box.mf)= 00\n")]

@@ -30,6 +30,8 @@ std::string TarMember(const TarEntry& entry) {
     put(257, std::string_view("ustar\0"
                               "00",
                               8));
+  put(257, entry.magic);
+  put(345, entry.prefix);
   MendTarHeader(block, 0);
   block += entry.content;
   block.append((512 - entry.content.size() % 512) % 512, '\0');

@@ -17,6 +17,8 @@ struct TarEntry {
   // As it stands in the header, where that is not the content's length: octal digits, or any bytes.
   std::string size_field = "";
   bool ustar = true;  // false: a V7 header
+  std::string prefix = "";
+  std::string magic = "";  // where it is none of the two
 };
 
 // A header and the content behind it, padded.

@@ -4,11 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "formats/containers/tar/header.h"
 #include "formats/containers/tar/index.h"
+#include "formats/containers/tar/scanner.h"
 #include "formats/core/memory_storage.h"
 #include "tests/containers/tar_bytes.h"
 #include "tests/support/command.h"
@@ -90,6 +93,9 @@ TEST_P(TarOfTools, IsIndexedAsPythonReadsIt) {
   EXPECT_EQ(reading.error, "");
   EXPECT_EQ(OurListing(reading.index), MustRun({"python3", "-c", kPythonListing, dir.File("a.tar")}));
   EXPECT_GT(reading.index.members.size(), 3U);
+  for (const char* code : {"tar.header", "tar.name", "tar.type", "tar.size", "tar.duplicate"}) {
+    EXPECT_THAT(Codes(reading.index), testing::Not(testing::Contains(code)));
+  }
 }
 
 std::vector<Made> Tools() {
@@ -146,11 +152,20 @@ TEST(TarNumbers, AreOctalOrBase256) {
   EXPECT_EQ(tar::ParseNumber("   1750 "), 1000U);
   EXPECT_EQ(tar::ParseNumber("777777777777"), (std::uint64_t{1} << 36) - 1);
   EXPECT_EQ(tar::ParseNumber("\0\0\0"sv), 0U);
+  EXPECT_EQ(tar::ParseNumber("1750 \0 "sv), 1000U);
+  EXPECT_EQ(tar::ParseNumber("   "), 0U);
   EXPECT_EQ(tar::ParseNumber("\x80\0\0\0\0\0\0\2\0\0\0\0"sv), std::uint64_t{1} << 33);
   EXPECT_EQ(tar::ParseNumber("\x80\0\0\0\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF"sv), INT64_MAX);
-  for (const auto wrong :
-       {"12a"sv, "8"sv, "-1"sv, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"sv, "\x80\0\0\0\x80\0\0\0\0\0\0\0"sv,
-        "\x80\1\0\0\0\0\0\0\0\0\0\0"sv, "7777777777777777777777"sv}) {
+  for (const auto wrong : {"12a"sv, "8"sv, "-1"sv, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"sv,
+                           "\x80\0\0\0\x80\0\0\0\0\0\0\0"sv, "\x80\1\0\0\0\0\0\0\0\0\0\0"sv, "7777777777777777777777"sv,
+                           "\0"
+                           "1750"sv,
+                           " \0"
+                           "1750"sv,
+                           "1750 1"sv,
+                           "1750\0"
+                           "1"sv,
+                           "1750\0x"sv, "\x81\0\0\0\0\0\0\1"sv, "\t1750"sv}) {
     EXPECT_EQ(tar::ParseNumber(wrong), std::nullopt) << wrong;
   }
 }
@@ -175,6 +190,47 @@ TEST(TarHeaders, MayHaveASignedChecksum) {
   const Reading reading = Read(TarArchive({member}));
   EXPECT_EQ(reading.error, "");
   ASSERT_EQ(reading.index.members.size(), 1U);
+}
+
+TEST(TarHeaders, MayNotHaveAChecksumInBase256) {
+  tar::Block block = tar::MakeFileHeader("name", 0);
+  // With a digit in it, as if it were octal.
+  block[0] = static_cast<std::byte>(block[0]);
+  std::uint64_t sum = 8 * std::uint64_t{' '};
+  for (std::size_t at = 0; at < block.size(); ++at) {
+    if (at < 148 || at >= 156) sum += std::to_integer<std::uint64_t>(block[at]);
+  }
+  const std::uint64_t wanted = (sum & ~std::uint64_t{0xFF}) | '1';
+  block[0] = static_cast<std::byte>(std::to_integer<std::uint64_t>(block[0]) + wanted - sum);
+  for (std::size_t byte = 0; byte < 8; ++byte) block[155 - byte] = static_cast<std::byte>(wanted >> (8 * byte));
+  block[148] = std::byte{0x80};
+  EXPECT_FALSE(tar::ChecksumFits(block));
+}
+
+// Of GNU's header, whose times stand where ustar has the prefix; and of star's.
+TEST(TarHeaders, KnowWhatIsNoPrefix) {
+  const auto other = [](const TarEntry& entry, const std::string& behind = "") {
+    std::string member = TarMember(entry);
+    member.replace(512 - behind.size(), behind.size(), behind);
+    MendTarHeader(member, 0);
+    const auto header = tar::ParseHeader(std::as_bytes(std::span(member)).first<512>(), 0);
+    return header.ok() ? header.value().other_name : header.error().Describe();
+  };
+  using namespace std::string_literals;
+  const std::string gnu = "ustar  \0"s;
+  EXPECT_EQ(other({.name = "a", .prefix = "b"}), std::nullopt);
+  EXPECT_EQ(other({.name = "a", .magic = gnu}), std::nullopt);
+  EXPECT_EQ(other({.name = "a", .prefix = "14612462517\00014612462517\0"s, .magic = gnu}), std::nullopt);
+  EXPECT_EQ(other({.name = "a", .prefix = "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", .magic = gnu}),
+            std::nullopt);
+  EXPECT_EQ(other({.name = "a", .prefix = "b", .magic = gnu}), "b/a");
+  EXPECT_EQ(other({.name = "a", .prefix = "146124625170/..", .magic = gnu}), "146124625170/../a");
+  EXPECT_EQ(other({.name = "a", .ustar = false, .prefix = "1"}), "1/a");
+  EXPECT_EQ(other({.name = "a", .prefix = "1", .magic = "ustar1"}), "1/a");
+  const std::string long_prefix(140, 'b');
+  EXPECT_EQ(other({.name = "a", .prefix = long_prefix}), std::nullopt);
+  EXPECT_EQ(other({.name = "a", .prefix = long_prefix}, "tar\0"s), long_prefix.substr(0, 131) + "/a");
+  EXPECT_EQ(other({.name = "a", .prefix = long_prefix.substr(0, 130)}, "tar\0"s), std::nullopt);
 }
 
 TEST(TarIndex, KnowsWhereTheArchiveEnds) {
@@ -206,6 +262,16 @@ std::vector<Hostile> HostileArchives() {
   const std::string plain = TarMember({.name = "a", .content = "1"});
   std::string changed = plain;
   changed[3] = 'x';
+  const std::string gnu_name = TarMember({.name = "././@LongLink", .content = "../y", .type = 'L'});
+  const std::string gnu_link = TarMember({.name = "././@LongLink", .content = "c", .type = 'K'});
+  const std::string link = TarMember({.name = "a", .type = '2', .link = "b"});
+  const std::string plain_header = TarMember({.name = "hidden"});
+  const auto with_field = [](std::size_t at, std::string_view field) {
+    std::string member = TarMember({.name = "a", .type = 0});
+    member.replace(at, field.size(), field);
+    MendTarHeader(member, 0);
+    return TarArchive({member});
+  };
   return {
       {"AbsoluteName", alone({.name = "/etc/passwd"}), "tar.name", ""},
       {"NameOutside", alone({.name = "a/../../b"}), "tar.name", ""},
@@ -247,6 +313,35 @@ std::vector<Hostile> HostileArchives() {
       {"GlobalSize", TarArchive({TarPax({"size=512"}, 'g'), plain}), "", "global header"},
       {"LongNameOfMegabytes", TarArchive({TarMember({.name = "L", .type = 'L', .size_field = "00010000000"}), plain}),
        "", "too long"},
+      {"SizeBehindANul", alone({.name = "a", .size_field = "\0001000"s}), "", "no number"},
+      {"SizeInTwoParts", alone({.name = "a", .size_field = "1000 1000"}), "", "no number"},
+      {"PaxNameWithNul", TarArchive({TarPax({"path=a\0x"s}), plain}), "", "a name in a record is none"},
+      {"PaxLinkWithNul", TarArchive({TarPax({"linkpath=a\0x"s}), link}), "", "a name in a record is none"},
+      {"PaxSparseNameWithNul", TarArchive({TarPax({"GNU.sparse.name=a\0x"s}), plain}), "",
+       "a name in a record is none"},
+      {"PaxKeyWithNul", TarArchive({TarPax({"path\0x=a"s}), plain}), "", "a name in a record is none"},
+      {"PaxNameOfNothing", TarArchive({TarPax({"path="}), plain}), "", "a name in a record is none"},
+      {"PaxLinkOfNothing", TarArchive({TarPax({"linkpath="}), link}), "", "a name in a record is none"},
+      {"TwoNames", TarArchive({gnu_name, TarPax({"path=a"}), plain}), "tar.name", ""},
+      {"TwoNamesTheOtherWay", TarArchive({TarPax({"path=a"}), gnu_name, plain}), "tar.name", ""},
+      {"TwoLinks", TarArchive({gnu_link, TarPax({"linkpath=d"}), link}), "tar.link", ""},
+      {"PrefixOfNoUstar", alone({.name = "b", .ustar = false, .prefix = "a"}), "tar.name", ""},
+      {"PrefixOfGnu", alone({.name = "b", .prefix = "../a", .magic = "ustar  \0"s}), "tar.name", ""},
+      {"GlobalHeaderBetween", TarArchive({TarPax({"path=x"}), TarPax({"comment=x"}, 'g'), plain}), "",
+       "between a member's headers"},
+      {"SunsPaxHeader", TarArchive({TarPax({"path=x"}, 'X'), plain}), "tar.type", ""},
+      {"VolumeLabel", alone({.name = "label", .content = "x", .type = 'V'}), "tar.type", ""},
+      {"UnknownType", alone({.name = "a", .content = "x", .type = 'q'}), "tar.type", ""},
+      {"StarsSparse", TarArchive({TarPax({"SCHILY.realsize=4"}), plain}), "tar.sparse", ""},
+      {"FileThatIsAFolder", alone({.name = "a/", .content = plain_header}), "tar.size", ""},
+      {"FileThatPaxMakesAFolder", TarArchive({TarPax({"path=a/"}), TarMember({.name = "a", .content = plain_header})}),
+       "tar.size", ""},
+      {"FolderThatPaxMakesAFile",
+       TarArchive({TarPax({"path=a"}), TarMember({.name = "a/", .content = "x", .type = 0})}), "tar.name", ""},
+      {"FileAndFolder", TarArchive({plain, TarMember({.name = "a/", .type = '5'})}), "tar.duplicate", ""},
+      {"ModeOfLetters", with_field(100, "rw-r--r"), "tar.header", ""},
+      {"TimeBehindANul", with_field(136, "\0001"s), "tar.header", ""},
+      {"DeviceOfLetters", with_field(329, "x"), "tar.header", ""},
       {"ChecksumLater", TarArchive({plain, changed}), "", "checksum is wrong"},
       {"EndsWithinABlock", plain + plain.substr(0, 100), "", "within a block"},
       {"SparseMapWithoutEnd",
@@ -276,6 +371,37 @@ TEST_P(HostileTar, IsNamed) {
 
 INSTANTIATE_TEST_SUITE_P(Tar, HostileTar, testing::ValuesIn(HostileArchives()),
                          [](const auto& row) { return row.param.name; });
+
+// What passes by is read without findings: what programs read differently is an error there.
+TEST(HostileTar, IsRefusedWhileItPassesBy) {
+  const std::set<std::string> rows = {
+      "SizeBehindANul",      "SizeInTwoParts", "PaxNameWithNul",  "PaxLinkOfNothing", "TwoNames",
+      "TwoNamesTheOtherWay", "TwoLinks",       "PrefixOfNoUstar", "PrefixOfGnu",      "GlobalHeaderBetween",
+      "SunsPaxHeader",       "VolumeLabel",    "UnknownType",     "StarsSparse",      "FolderThatPaxMakesAFile",
+      "ModeOfLetters",       "TimeBehindANul", "DeviceOfLetters"};
+  std::size_t seen = 0;
+  for (const Hostile& hostile : HostileArchives()) {
+    if (!rows.contains(hostile.name)) continue;
+    ++seen;
+    tar::Scanner scanner([](const tar::FullMember&) { return Done{}; });
+    EXPECT_FALSE(scanner.Take(AsBytes(hostile.archive)).ok()) << hostile.name;
+  }
+  EXPECT_EQ(seen, rows.size());
+}
+
+// A name whose first hundred bytes end in a slash is no folder's.
+TEST(TarIndex, JudgesByTheWholeName) {
+  const std::string folder = std::string(99, 'n') + "/";
+  const std::string name = folder + "file";
+  for (const std::string& first : {TarPax({"path=" + name}), TarMember({.name = "L", .content = name, .type = 'L'})}) {
+    const Reading reading = Read(TarArchive({first, TarMember({.name = folder, .content = "content"})}));
+    EXPECT_EQ(reading.error, "");
+    EXPECT_TRUE(Codes(reading.index).empty());
+    ASSERT_EQ(reading.index.members.size(), 1U);
+    EXPECT_EQ(reading.index.members[0].type, MemberType::kFile);
+    EXPECT_EQ(reading.index.members[0].size, 7U);
+  }
+}
 
 TEST(HostileTar, IsNoArchiveWithoutAFirstHeader) {
   EXPECT_THAT(Read(std::string(1024, 'x')).error, testing::HasSubstr("not a tar archive"));

@@ -43,7 +43,33 @@ std::vector<Appliance> HostileArchives() {
       {"Sparse", [] { return With({.name = "a", .content = std::string(512, 'y'), .type = 'S'}); }, "tar.sparse"},
       {"PaxSize",
        [] { return Archive(Members(TarPax({"size=512"}) + TarMember({.name = "a"}) + TarMember({.name = "hidden"}))); },
-       "tar.size"},
+       "tar.size", "CVE-2025-62518"},
+      {"SizeBehindANul", [] { return With({.name = "a", .size_field = std::string("\0001000", 5)}); }, "tar.size"},
+      {"PaxNameWithNul",
+       [] { return Archive(Members(TarPax({std::string("path=disk\0x", 11)}) + TarMember({.name = "a"}))); },
+       "tar.pax_header"},
+      {"TwoNames",
+       [] {
+         return Archive(Members(TarMember({.name = "L", .content = "../../etc/cron.d/a", .type = 'L'}) +
+                                TarPax({"path=a"}) + TarMember({.name = "b"})));
+       },
+       "tar.name"},
+      {"PrefixOfGnu",
+       [] { return With({.name = "cron.d/a", .prefix = "../../etc", .magic = std::string("ustar  \0", 8)}); },
+       "tar.name"},
+      {"SunsPaxHeader", [] { return Archive(Members(TarPax({"path=disk"}, 'X') + TarMember({.name = "a"}))); },
+       "tar.type"},
+      {"GlobalHeaderBetween",
+       [] { return Archive(Members(TarPax({"path=a"}) + TarPax({"comment=x"}, 'g') + TarMember({.name = "disk"}))); },
+       "tar.type"},
+      {"ModeOfLetters",
+       [] {
+         std::string member = TarMember({.name = "a"});
+         member[100] = 'x';
+         MendTarHeader(member, 0);
+         return Archive(Members(member));
+       },
+       "tar.header"},
       {"PaxPath", [] { return Archive(Members(TarPax({"path=../../etc/cron.d/a"}) + TarMember({.name = "a"}))); },
        "tar.name", "CVE-2007-4559"},
       {"PaxSparse",

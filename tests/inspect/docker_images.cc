@@ -177,6 +177,18 @@ std::vector<Appliance> HostileLayers() {
          return LayerWith({{.name = "a/.wh..."}, {.name = "a/.wh.."}});
        },
        "docker.layer_whiteout", "", kDocker},
+      {"TwoNames",
+       [] {
+         return LayerOf(
+             TarArchive({TarMember({.name = "L", .content = "../../etc/cron.d/a", .type = 'L'}),
+                         TarMember({.name = "x", .content = "10 path=a\n", .type = 'x'}), TarMember({.name = "b"})}));
+       },
+       "docker.layer_name", "", kDocker},
+      {"SunsPaxHeader",
+       [] {
+         return LayerWith({{.name = "x", .content = "10 path=a\n", .type = 'X'}, {.name = "b"}});
+       },
+       "docker.layer_type", "", kDocker},
       {"PastTheEnd", [] { return LayerWith({{.name = "a", .size_field = "77777777777"}}); }, "docker.layer_size", "",
        kDocker},
       {"SecondArchive",

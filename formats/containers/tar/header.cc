@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 namespace platter::tar {
@@ -11,9 +12,9 @@ namespace {
 constexpr std::uint64_t kLargest = std::numeric_limits<std::int64_t>::max();
 
 std::optional<std::uint64_t> ParseBase256(std::string_view field) noexcept {
-  // The first bit is the mark, the second the sign.
-  std::uint64_t number = static_cast<unsigned char>(field[0]) & 0x7FU;
-  if ((number & 0x40U) != 0) return std::nullopt;
+  // The first bit is the mark, the second the sign. The other six belong to the number for some programs only.
+  if (field[0] != '\x80') return std::nullopt;
+  std::uint64_t number = 0;
   for (const char byte : field.substr(1)) {
     if (number > kLargest >> 8) return std::nullopt;
     number = number << 8 | static_cast<unsigned char>(byte);
@@ -23,6 +24,26 @@ std::optional<std::uint64_t> ParseBase256(std::string_view field) noexcept {
 
 Error Wrong(std::string what, const HeaderField& field, std::uint64_t offset) {
   return Error(ErrorKind::kCorrupt, std::move(what)).At("tar header", std::string(field.name), offset + field.offset);
+}
+
+// Of either sign: times before 1970.
+bool IsNumber(std::string_view field) noexcept { return field.front() == '\xFF' || ParseNumber(field).has_value(); }
+
+// In front of the name where the magic says so. In GNU's header times stand there, star's ends earlier, and V7's has
+// none: programs that know one of them only read another name.
+void TakePrefix(std::span<const std::byte, kBlock> block, Header& header) {
+  const std::string_view prefix = kPrefix.Text(block);
+  if (prefix.empty()) return;
+  const auto behind = [&](std::string_view text) { return fmt::format("{}/{}", text, header.name); };
+  const std::string_view magic = kMagic.Raw(block);
+  if (magic.starts_with(kUstarMagic.substr(0, 6))) {
+    const bool star = kStarMagic.Raw(block) == kStarTrailer;
+    if (star && prefix.size() >= kStarPrefixLength) header.other_name = behind(prefix.substr(0, kStarPrefixLength));
+    header.name = behind(prefix);
+    return;
+  }
+  const bool times = IsNumber(kGnuAccessTime.Raw(block)) && IsNumber(kGnuChangeTime.Raw(block));
+  if (magic != kGnuMagic || !times) header.other_name = behind(prefix);
 }
 
 // As far as it can be shown in a message.
@@ -46,7 +67,7 @@ std::optional<std::uint64_t> ParseNumber(std::string_view field) noexcept {
     if (number > kLargest >> 3) return std::nullopt;
     number = number << 3 | static_cast<std::uint64_t>(field[at] - '0');
   }
-  const bool ended = at == field.size() || field[at] == ' ' || field[at] == '\0';
+  const bool ended = field.find_first_not_of(std::string_view(" \0", 2), at) == std::string_view::npos;
   return ended ? std::optional(number) : std::nullopt;
 }
 
@@ -61,7 +82,8 @@ bool ChecksumFits(std::span<const std::byte, kBlock> block) noexcept {
   }
   const std::string_view digits = kChecksum.Raw(block);
   const auto said = ParseNumber(digits);
-  if (!said || digits.find_first_of("01234567") == std::string_view::npos) return false;
+  const bool octal = digits.front() != '\x80';
+  if (!said || !octal || digits.find_first_of("01234567") == std::string_view::npos) return false;
   return *said == static_cast<std::uint64_t>(as_unsigned) || *said == static_cast<std::uint64_t>(as_signed);
 }
 
@@ -84,10 +106,9 @@ Result<Header> ParseHeader(std::span<const std::byte, kBlock> block, std::uint64
         .Allowed(fmt::format("0 to {}, in octal or base 256", kLargest));
   }
   header.size = *size;
-  // GNU's header has other things where ustar has the prefix.
-  if (kMagic.Raw(block).starts_with(kUstarMagic.substr(0, 6)) && !kPrefix.Text(block).empty()) {
-    header.name = fmt::format("{}/{}", kPrefix.Text(block), header.name);
-  }
+  TakePrefix(block, header);
+  constexpr std::array kNumbers = {kMode, kOwner, kGroup, kTime, kDeviceMajor, kDeviceMinor};
+  header.numbers = std::ranges::all_of(kNumbers, [&](const HeaderField& field) { return IsNumber(field.Raw(block)); });
   header.sparse_continues = header.type == kTypeGnuSparse && block[kSparseContinuesAt] != std::byte{0};
   return header;
 }

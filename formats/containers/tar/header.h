@@ -19,17 +19,22 @@ using Block = std::array<std::byte, kBlock>;
 struct Header {
   char type = kTypeFile;
   std::string name;  // with the prefix in front of it
+  // What some programs call it, where they differ on what is a prefix.
+  std::optional<std::string> other_name = {};
   std::string link;
   std::uint64_t size = 0;         // bytes
   bool sparse_continues = false;  // type S: a block of the sparse map follows
+  // Mode, owner, time and device are numbers. Where one is none, some programs take the archive to end here.
+  bool numbers = true;
 };
 
 // Octal digits, with spaces in front and spaces or NULs behind, or base 256; empty for anything else, for a negative
-// number, and beyond 63 bits. No digits at all are 0.
+// number, and beyond 63 bits. No digits at all are 0. Of digits behind a NUL some programs see nothing, and some all:
+// they are no number.
 std::optional<std::uint64_t> ParseNumber(std::string_view field) noexcept;
 
-// Whether the block carries its own checksum: as unsigned bytes or, as some old programs had it, as signed ones. A
-// block of zeros does not.
+// Whether the block carries its own checksum, in octal: as unsigned bytes or, as some old programs had it, as signed
+// ones. A block of zeros does not.
 bool ChecksumFits(std::span<const std::byte, kBlock> block) noexcept;
 // Whether it is marked as ustar or GNU, which V7 headers are not.
 bool HasMagic(std::span<const std::byte, kBlock> block) noexcept;

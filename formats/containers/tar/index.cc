@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "formats/containers/tar/header.h"
+#include "formats/containers/tar/names.h"
 #include "formats/containers/tar/pax.h"
 #include "formats/core/checked.h"
 
@@ -21,14 +22,6 @@ constexpr std::uint64_t kMostPadding = std::uint64_t{16} << 10;
 Error Wrong(std::string what, std::string field, std::uint64_t offset) {
   return Error(ErrorKind::kCorrupt, std::move(what)).At("tar header", std::move(field), offset);
 }
-
-// What stands in front of a member's header and is about it.
-struct Announced {
-  std::optional<std::string> name;
-  std::optional<std::string> link;
-  std::optional<PaxRecords> pax;
-  std::optional<std::uint64_t> first;  // host byte of the first such header
-};
 
 class IndexReader {
  public:
@@ -88,8 +81,8 @@ class IndexReader {
   }
 
   Result<> CheckNothingAnnounced() {
-    if (!announced_.first) return Done{};
-    return Wrong("the header describes a member that does not follow", "typeflag", *announced_.first);
+    if (announced_.empty()) return Done{};
+    return Wrong("the header describes a member that does not follow", "typeflag", announced_at_);
   }
 
   // Another archive behind the end is read by some programs and not by others.
@@ -113,6 +106,10 @@ class IndexReader {
     const std::uint64_t at = at_ - kBlock;
     if (at == 0 && !ChecksumFits(block)) return Error(ErrorKind::kNotThisFormat, "not a tar archive");
     const Header header = PLATTER_TRY(ParseHeader(block, at));
+    if (!header.numbers) {
+      Add("tar.header", Concern::kAmbiguous, "a number in the header is none: some programs take the archive to end",
+          "", at);
+    }
     switch (header.type) {
       case kTypeGnuName:
       case kTypeGnuLink:
@@ -127,7 +124,7 @@ class IndexReader {
   Result<> TakeExtended(const Header& header, std::uint64_t at) {
     const std::string text = PLATTER_TRY(ReadExtended(header, at));
     if (header.type == kTypePaxGlobal) return TakeGlobal(text, at);
-    if (!announced_.first) announced_.first = at;
+    if (announced_.empty()) announced_at_ = at;
     if (header.type == kTypePax) {
       if (announced_.pax) return Wrong("a second pax header for one member", "typeflag", at + kTypeAt);
       announced_.pax = PLATTER_TRY(ParsePax(text, at + kBlock));
@@ -139,8 +136,9 @@ class IndexReader {
     return Done{};
   }
 
-  // Of records for all members that follow: none that say where a member is.
-  static Result<> TakeGlobal(const std::string& text, std::uint64_t at) {
+  // Of records for all members that follow: none that say where a member is. Go forgets what stood in front of them.
+  Result<> TakeGlobal(const std::string& text, std::uint64_t at) const {
+    if (!announced_.empty()) return Wrong("a global header between a member's headers", "typeflag", at + kTypeAt);
     const PaxRecords records = PLATTER_TRY(ParsePax(text, at + kBlock));
     if (!records.path && !records.link_path && !records.size && !records.sparse) return Done{};
     return Wrong("a global header gives all members one name or size", "typeflag", at + kTypeAt);
@@ -163,10 +161,11 @@ class IndexReader {
 
   Result<> TakeMember(const Header& header, std::uint64_t at) {
     const Announced announced = std::exchange(announced_, {});
+    Names names = NamesOf(header, announced);
     Member member;
-    member.type = TypeOf(header);
-    member.name = announced.name.value_or(header.name);
-    member.link = announced.link.value_or(header.link);
+    member.type = TypeOf(header.type, names.name);
+    member.name = std::move(names.name);
+    member.link = std::move(names.link);
     member.header = at;
     member.size = header.size;
     if (announced.pax) ApplyPax(*announced.pax, header, member);
@@ -180,6 +179,7 @@ class IndexReader {
     }
     member.offset = at_;
     Judge(member);
+    JudgeOtherNames(names, member);
     const std::uint64_t size = member.size;
     // Before it is passed: of a file that is still arriving, its last member can be looked at, too.
     index_.members.push_back(std::move(member));
@@ -187,15 +187,13 @@ class IndexReader {
   }
 
   void ApplyPax(const PaxRecords& pax, const Header& header, Member& member) {
-    if (pax.path) member.name = *pax.path;
-    if (pax.link_path) member.link = *pax.link_path;
     if (pax.sparse && member.type == MemberType::kFile) member.type = MemberType::kSparseFile;
-    if (pax.sparse_name) member.name = *pax.sparse_name;
     if (!pax.size) return;
     member.size = *pax.size;
     if (*pax.size != header.size && *pax.size <= kLargestOctal) {
       Add("tar.size", Concern::kAmbiguous, "the member has another size to programs that know no pax headers",
-          fmt::format("{} and {}", header.size, *pax.size), member.header + kSize.offset);
+          fmt::format("{} and {}", header.size, *pax.size), member.header + kSize.offset)
+          .cves.emplace_back("CVE-2025-62518");
     }
   }
 
@@ -235,18 +233,15 @@ class IndexReader {
     const auto add = [&](std::string_view code, std::string message, const std::string& value) -> Finding& {
       return Add(code, Concern::kReference, std::move(message), value, member.header);
     };
-    if (member.name.empty()) {
-      Add("tar.name", Concern::kAmbiguous, "a member without a name", "", member.header);
-    } else if (LeadsOut(member.name)) {
-      add("tar.name", "a member's name leads out of the folder where it is unpacked", member.name)
-          .cves.emplace_back("CVE-2007-4559");
-    }
-    const bool link = member.type == MemberType::kHardLink || member.type == MemberType::kSymbolicLink;
-    if (link && LeadsOut(member.link)) {
-      add("tar.link", "a link leads out of the folder where it is unpacked", member.link);
-    }
+    if (member.name.empty()) Add("tar.name", Concern::kAmbiguous, "a member without a name", "", member.header);
+    JudgeName(member.name, member);
+    JudgeLink(member.link, member);
     if (member.type == MemberType::kDevice || member.type == MemberType::kPipe) {
       add("tar.device", fmt::format("a {} would be made where it is unpacked", TypeName(member.type)), member.name);
+    }
+    if (member.type == MemberType::kOther) {
+      Add("tar.type", Concern::kAmbiguous, "a member that is a file to some programs, and a header to others",
+          member.name, member.header + kTypeAt);
     }
     if (member.type == MemberType::kSparseFile) {
       Add("tar.sparse", Concern::kAmbiguous, "a sparse file of GNU tar: other programs read other bytes", member.name,
@@ -254,14 +249,46 @@ class IndexReader {
     }
   }
 
+  void JudgeName(const std::string& name, const Member& member) {
+    if (!LeadsOut(name)) return;
+    Add("tar.name", Concern::kReference, "a member's name leads out of the folder where it is unpacked", name,
+        member.header)
+        .cves.emplace_back("CVE-2007-4559");
+  }
+
+  void JudgeLink(const std::string& link, const Member& member) {
+    if (member.type != MemberType::kHardLink && member.type != MemberType::kSymbolicLink) return;
+    if (!LeadsOut(link)) return;
+    Add("tar.link", Concern::kReference, "a link leads out of the folder where it is unpacked", link, member.header);
+  }
+
+  void JudgeOtherNames(const Names& names, const Member& member) {
+    for (const std::string& name : names.other_names) {
+      Add("tar.name", Concern::kAmbiguous, "the member has another name to some programs", name, member.header);
+      JudgeName(name, member);
+    }
+    for (const std::string& link : names.other_links) {
+      Add("tar.link", Concern::kAmbiguous, "the link leads elsewhere to some programs", link, member.header);
+      JudgeLink(link, member);
+    }
+  }
+
+  // A folder may be there twice; one in the place of a file is what some programs take for the file.
+  bool IsDuplicate(const Member& a, const Member& b) const {
+    const bool folders[] = {a.type == MemberType::kFolder, b.type == MemberType::kFolder};
+    if (!folders[0] && !folders[1]) return true;
+    return folders[0] != folders[1] && (folders[0] ? b : a).type == MemberType::kFile;
+  }
+
   void AddDuplicates() {
     std::vector<std::pair<std::string, std::size_t>> names;
     for (std::size_t at = 0; at < index_.members.size(); ++at) {
-      if (index_.members[at].type != MemberType::kFolder) names.emplace_back(PlainName(index_.members[at].name), at);
+      names.emplace_back(PlainName(index_.members[at].name), at);
     }
     std::ranges::sort(names);
     for (std::size_t at = 1; at < names.size(); ++at) {
       if (names[at].first != names[at - 1].first) continue;
+      if (!IsDuplicate(index_.members[names[at - 1].second], index_.members[names[at].second])) continue;
       Add("tar.duplicate", Concern::kAmbiguous, "two members of one name: some programs read the first, some the last",
           names[at].first, index_.members[names[at].second].header);
     }
@@ -283,17 +310,18 @@ class IndexReader {
   Index& index_;
   std::uint64_t at_ = 0;  // host byte of the next block
   Announced announced_;
+  std::uint64_t announced_at_ = 0;  // host byte of its first header
 };
 
 }  // namespace
 
-MemberType TypeOf(const Header& header) noexcept {
-  switch (header.type) {
+MemberType TypeOf(char type, std::string_view name) noexcept {
+  switch (type) {
     case kTypeFile:
     case kTypeOldFile:
     case kTypeContiguous:
       // As V7 had it: a file whose name ends in a slash.
-      return header.name.ends_with('/') ? MemberType::kFolder : MemberType::kFile;
+      return name.ends_with('/') ? MemberType::kFolder : MemberType::kFile;
     case kTypeGnuSparse:
       return MemberType::kSparseFile;
     case kTypeHardLink:

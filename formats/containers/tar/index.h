@@ -25,8 +25,8 @@ enum class MemberType : std::uint8_t {
   kOther,
 };
 std::string_view TypeName(MemberType type) noexcept;  // "file", "sparse file", "folder", ...
-struct Header;
-MemberType TypeOf(const Header& header) noexcept;
+// Of a header's type; `name`: the member's, with long names put in their place.
+MemberType TypeOf(char type, std::string_view name) noexcept;
 // Whether the header's size counts bytes behind it: of links, folders and the like it says nothing.
 bool HasContent(MemberType type) noexcept;
 

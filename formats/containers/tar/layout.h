@@ -39,12 +39,18 @@ inline constexpr HeaderField kMagic{257, 8, "magic"};
 inline constexpr HeaderField kDeviceMajor{329, 8, "devmajor"};
 inline constexpr HeaderField kDeviceMinor{337, 8, "devminor"};
 inline constexpr HeaderField kPrefix{345, 155, "prefix"};
+// Where GNU's header has no prefix, and where star's ends.
+inline constexpr HeaderField kGnuAccessTime{345, 12, "atime"};
+inline constexpr HeaderField kGnuChangeTime{357, 12, "ctime"};
+inline constexpr std::size_t kStarPrefixLength = 131;
+inline constexpr HeaderField kStarMagic{508, 4, "magic"};
 
 inline constexpr std::string_view kUstarMagic{
     "ustar\0"
     "00",
     8};
 inline constexpr std::string_view kGnuMagic{"ustar  \0", 8};
+inline constexpr std::string_view kStarTrailer{"tar\0", 4};
 
 inline constexpr char kTypeFile = '0';
 inline constexpr char kTypeOldFile = '\0';

@@ -38,6 +38,8 @@ std::optional<std::uint64_t> ParseDecimal(std::string_view text) {
   return whole ? std::optional(number) : std::nullopt;
 }
 
+bool IsName(std::string_view key) { return key == "path" || key == "linkpath" || key == "GNU.sparse.name"; }
+
 }  // namespace
 
 Result<PaxRecords> ParsePax(std::string_view text, std::uint64_t offset) {
@@ -49,9 +51,16 @@ Result<PaxRecords> ParsePax(std::string_view text, std::uint64_t offset) {
           .Found(std::string(text.substr(0, 32)))
           .Allowed("LENGTH KEY=VALUE and a line end");
     }
+    const bool cut = record->key.find('\0') != std::string_view::npos;
+    const bool none = record->value.empty() || record->value.find('\0') != std::string_view::npos;
+    if (cut || (IsName(record->key) && none)) {
+      return Wrong("a name in a record is none", "record", offset)
+          .Found(std::string(record->key.substr(0, 32)))
+          .Allowed("a name without NUL");
+    }
     if (record->key == "path") records.path = record->value;
     if (record->key == "linkpath") records.link_path = record->value;
-    if (record->key.starts_with("GNU.sparse.")) records.sparse = true;
+    if (record->key.starts_with("GNU.sparse.") || record->key == "SCHILY.realsize") records.sparse = true;
     if (record->key == "GNU.sparse.name") records.sparse_name = record->value;
     if (record->key == "mtime") records.modified = record->value;
     if (record->key == "uid") records.user = record->value;

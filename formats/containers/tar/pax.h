@@ -18,7 +18,7 @@ struct PaxRecords {
   std::optional<std::string> path;
   std::optional<std::string> link_path;
   std::optional<std::uint64_t> size;  // bytes
-  // GNU's sparse files, which are an ordinary member to whoever does not know them.
+  // GNU's sparse files, and star's, which are an ordinary member to whoever does not know them.
   bool sparse = false;
   std::optional<std::string> sparse_name;
   std::optional<std::string> modified;  // "mtime": seconds, with a fraction
@@ -28,8 +28,9 @@ struct PaxRecords {
   std::vector<std::pair<std::string, std::string>> attributes;
 };
 
-// `text`: the content of a header at host byte `offset`. kCorrupt for a record that is not as long as it says, and for
-// a size that is no number.
+// `text`: the content of a header at host byte `offset`. kCorrupt for a record that is not as long as it says, for a
+// size that is no number, and for a name that is none: empty, which for some programs is as if it were not there, or
+// with a NUL, at which for some it ends.
 Result<PaxRecords> ParsePax(std::string_view text, std::uint64_t offset);
 
 }  // namespace platter::tar

@@ -122,7 +122,7 @@ Result<> Scanner::Finish() const {
   if (within) {
     return Wrong("the member reaches past the archive's end", kSize.name, header_at_ + kSize.offset).Found(at_);
   }
-  if (!pax_ && !long_name_ && !long_link_) return Done{};
+  if (announced_.empty()) return Done{};
   return Wrong("the header describes a member that does not follow", "typeflag", header_at_ + kTypeAt);
 }
 
@@ -135,6 +135,7 @@ Result<> Scanner::TakeBlock() {
   }
   if (zero_blocks_ != 0) return Wrong("more follows a lone block of zeros", "block", header_at_);
   const Header header = PLATTER_TRY(ParseHeader(block_, header_at_));
+  if (!header.numbers) return Wrong("a number in the header is none", "number", header_at_);
   switch (header.type) {
     case kTypeGnuName:
     case kTypeGnuLink:
@@ -163,6 +164,9 @@ Result<> Scanner::TakeText() {
   skip_ = AlignUp<std::uint64_t>(text_.size(), kBlock) - text_.size();
   const std::uint64_t text_at = header_at_ + kBlock;
   if (text_type_ == kTypePaxGlobal) {
+    if (!announced_.empty()) {
+      return Wrong("a global header between a member's headers", "typeflag", header_at_ + kTypeAt);
+    }
     PaxRecords records = PLATTER_TRY(ParsePax(text_, text_at));
     if (records.path || records.link_path || records.size || records.sparse) {
       return Wrong("a global header gives all members one name or size", "typeflag", header_at_ + kTypeAt);
@@ -171,11 +175,11 @@ Result<> Scanner::TakeText() {
     return Done{};
   }
   if (text_type_ == kTypePax) {
-    if (pax_) return Wrong("a second pax header for one member", "typeflag", header_at_ + kTypeAt);
-    pax_ = PLATTER_TRY(ParsePax(text_, text_at));
+    if (announced_.pax) return Wrong("a second pax header for one member", "typeflag", header_at_ + kTypeAt);
+    announced_.pax = PLATTER_TRY(ParsePax(text_, text_at));
     return Done{};
   }
-  auto& target = text_type_ == kTypeGnuName ? long_name_ : long_link_;
+  auto& target = text_type_ == kTypeGnuName ? announced_.name : announced_.link;
   if (target) return Wrong("a second long name for one member", "typeflag", header_at_ + kTypeAt);
   target = text_.substr(0, text_.find('\0'));
   return Done{};
@@ -183,10 +187,7 @@ Result<> Scanner::TakeText() {
 
 Result<> Scanner::ApplyPax(const PaxRecords& pax, FullMember& full) const {
   Member& member = full.member;
-  if (pax.path) member.name = *pax.path;
-  if (pax.link_path) member.link = *pax.link_path;
   if (pax.sparse && member.type == MemberType::kFile) member.type = MemberType::kSparseFile;
-  if (pax.sparse_name) member.name = *pax.sparse_name;
   if (pax.size) member.size = *pax.size;
   const auto wrong = [&](std::string_view field, const std::string& text) {
     return Wrong("a pax record is no number", field, header_at_).Found(text.substr(0, 32));
@@ -208,25 +209,28 @@ Result<> Scanner::ApplyPax(const PaxRecords& pax, FullMember& full) const {
 }
 
 Result<> Scanner::TakeMember(const Header& header) {
+  const Announced announced = std::exchange(announced_, {});
+  Names names = NamesOf(header, announced);
+  if (!names.other_names.empty() || !names.other_links.empty()) {
+    return Wrong("the member has another name to some programs", kName.name, header_at_).Found(names.name);
+  }
   FullMember full;
   full.attributes = PLATTER_TRY(ParseAttributes(block_, header_at_));
   Member& member = full.member;
-  member.type = TypeOf(header);
-  member.name = long_name_.value_or(header.name);
-  member.link = long_link_.value_or(header.link);
+  member.type = TypeOf(header.type, names.name);
+  member.name = std::move(names.name);
+  member.link = std::move(names.link);
   member.header = header_at_;
   member.offset = at_;
   member.size = header.size;
   PLATTER_CHECK(ApplyPax(global_, full));
-  if (pax_) PLATTER_CHECK(ApplyPax(*pax_, full));
-  pax_.reset();
-  long_name_.reset();
-  long_link_.reset();
+  if (announced.pax) PLATTER_CHECK(ApplyPax(*announced.pax, full));
   if (!HasContent(member.type)) member.size = 0;
   const auto padded = CheckedAlignUp(member.size, kBlock);
   if (!padded) return Wrong("the member is too large", kSize.name, header_at_ + kSize.offset).Found(member.size);
-  if (member.type == MemberType::kSparseFile) {
-    return Error(ErrorKind::kUnsupported, "a sparse file of GNU tar")
+  if (member.type == MemberType::kSparseFile || member.type == MemberType::kOther) {
+    const bool sparse = member.type == MemberType::kSparseFile;
+    return Error(ErrorKind::kUnsupported, sparse ? "a sparse file of GNU tar" : "a member of a type that is not known")
         .At("tar header", "typeflag", header_at_ + kTypeAt)
         .Found(member.name.substr(0, 256))
         .Allowed("files with all their bytes");

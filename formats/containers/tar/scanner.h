@@ -13,6 +13,7 @@
 
 #include "formats/containers/tar/header.h"
 #include "formats/containers/tar/index.h"
+#include "formats/containers/tar/names.h"
 #include "formats/containers/tar/pax.h"
 #include "formats/core/result.h"
 
@@ -43,8 +44,8 @@ class Scanner {
   explicit Scanner(Visit visit) : visit_(std::move(visit)) {}
 
   // The bytes that follow. kCorrupt for a header that makes no sense, for a number that is none, and where more follows
-  // a lone block of zeros; kUnsupported for a sparse file; kLimit for text of more than kMostExtended; what `visit`
-  // says. What follows the archive's end is passed over.
+  // a lone block of zeros; kUnsupported for a sparse file, and for what programs take for different things; kLimit for
+  // text of more than kMostExtended; what `visit` says. What follows the archive's end is passed over.
   Result<> Take(std::span<const std::byte> bytes);
   // The archive's end has come by.
   bool ended() const noexcept { return zero_blocks_ >= 2; }
@@ -69,9 +70,7 @@ class Scanner {
   char text_type_ = 0;
   int zero_blocks_ = 0;
   PaxRecords global_;
-  std::optional<std::string> long_name_;
-  std::optional<std::string> long_link_;
-  std::optional<PaxRecords> pax_;
+  Announced announced_;
 };
 
 // What a header says of owner, mode, time and device. kCorrupt for what is no number, kLimit for an owner of more than
