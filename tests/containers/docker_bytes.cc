@@ -67,8 +67,8 @@ std::string ImageText::Config() const {
                        layer.diff_id.empty() ? Sha256Hex(layer.tar) : layer.diff_id);
   }
   return fmt::format(
-      R"({{"architecture":"amd64","os":"linux","config":{},"rootfs":{{"type":"layers","diff_ids":[{}]}},"history":{}}})",
-      config, ids, history);
+      R"({{"architecture":"{}","os":"linux","config":{},"rootfs":{{"type":"layers","diff_ids":[{}]}},"history":{}}})",
+      architecture, config, ids, history);
 }
 
 ImageText::Files ImageText::Saved() const {

@@ -33,6 +33,7 @@ struct ImageText {
   std::string history = R"([{"created":"2026-01-01T00:00:00Z","created_by":"COPY . /","comment":"c"},)"
                         R"({"created_by":"CMD id","empty_layer":true}])";
   std::string tag = "name:tag";
+  std::string architecture = "amd64";
 
   std::string Config() const;
   // {NAME, CONTENT} of each file.

@@ -1,5 +1,7 @@
 #include "tests/inspect/docker_images.h"
 
+#include <fmt/format.h>
+
 #include "tests/containers/docker_bytes.h"
 #include "tests/containers/tar_bytes.h"
 
@@ -54,6 +56,85 @@ Bytes Bomb() {
   std::string stored;
   for (int count = 0; count < 80; ++count) stored += frame;
   return StoredLayer(stored);
+}
+
+// What is between the brackets of an image's list.
+std::string Entry(const ImageText::Files& files, std::string_view name) {
+  for (const auto& [file, text] : files) {
+    if (file == name) return text.substr(text.find('[') + 1, text.rfind(']') - text.find('[') - 1);
+  }
+  return {};
+}
+
+struct TwoLists {
+  std::string saved;    // entries of manifest.json
+  std::string indexed;  // entries of index.json
+};
+
+ImageText OtherImage(const std::string& tag) {
+  ImageText other;
+  other.layers = {SmallLayer("other")};
+  other.tag = tag;
+  return other;
+}
+
+// The files of all images, and lists of them; no list where it is empty.
+Bytes Listed(const std::vector<ImageText>& images, const TwoLists& lists) {
+  ImageText::Files files;
+  for (const ImageText& image : images) {
+    for (const auto& file : image.Both()) {
+      if (file.first.starts_with("blobs/")) files.push_back(file);
+    }
+  }
+  files.emplace_back("manifest.json", "[" + lists.saved + "]");
+  if (!lists.indexed.empty()) {
+    files.emplace_back("index.json", R"({"schemaVersion":2,"manifests":[)" + lists.indexed + "]}");
+  }
+  return ToBytes(TarOf(files));
+}
+
+std::string Saved(const ImageText& image) { return Entry(image.Both(), "manifest.json"); }
+std::string Indexed(const ImageText& image) { return Entry(image.Both(), "index.json"); }
+
+std::vector<Appliance> HostileLists() {
+  static const ImageText image;
+  static const ImageText other = OtherImage("other:1");
+  return {
+      {"ImageInOneListOnly",
+       [] {
+         return Listed({image, other}, {Saved(image), Indexed(image) + "," + Indexed(other)});
+       },
+       "docker.ambiguous", "", kDocker},
+      {"AttestationWithAName",
+       [] {
+         std::string entry = Indexed(other);
+         const std::string_view start = R"("annotations":{)";
+         entry.insert(entry.find(start) + start.size(), R"("vnd.docker.reference.type":"attestation-manifest",)");
+         return Listed({image, other}, {Saved(image), Indexed(image) + "," + entry});
+       },
+       "docker.ambiguous", "", kDocker},
+      {"TagsChanged",
+       [] {
+         ImageText renamed = image;
+         renamed.tag = "docker.io/library/other:1";
+         return Listed({image, other},
+                       {Saved(image) + "," + Saved(other), Indexed(renamed) + "," + Indexed(OtherImage("name:tag"))});
+       },
+       "docker.ambiguous", "", kDocker},
+      {"ShortTagOfAnother",
+       [] {
+         return Listed({image, other},
+                       {Saved(image) + "," + Saved(other), Indexed(image) + "," + Indexed(OtherImage("tag"))});
+       },
+       "docker.ambiguous", "", kDocker},
+      {"TwoOfOneTag",
+       [] {
+         const ImageText same = OtherImage("name:tag");
+         return Listed({image, same}, {Saved(image) + "," + Saved(same), ""});
+       },
+       "docker.ambiguous", "", kDocker},
+      {"TwoOfOnePlatform", [] { return ImageOfTwoPlatforms("amd64"); }, "docker.ambiguous", "", kDocker},
+  };
 }
 
 std::string NestedLists() { return std::string(500, '[') + std::string(500, ']'); }
@@ -147,8 +228,34 @@ std::vector<Appliance> HostileDocuments() {
 
 std::vector<Appliance> HostileDockerArchives() {
   std::vector<Appliance> all = HostileMembers();
-  for (auto& more : {HostileNames(), HostileDocuments()}) all.insert(all.end(), more.begin(), more.end());
+  for (auto& more : {HostileNames(), HostileLists(), HostileDocuments()})
+    all.insert(all.end(), more.begin(), more.end());
   return all;
+}
+
+Bytes ImageOfTwoPlatforms(const std::string& other) {
+  const ImageText first;
+  ImageText second = OtherImage(first.tag);
+  second.architecture = other;
+  const auto without_name = [](std::string entry) {
+    entry.resize(entry.find(",\"annotations\""));
+    return entry + "}";
+  };
+  const std::string index = fmt::format(R"({{"schemaVersion":2,"manifests":[{},{}]}})", without_name(Indexed(first)),
+                                        without_name(Indexed(second)));
+  const std::string name = R"(,"annotations":{"org.opencontainers.image.ref.name":"name:tag"})";
+  ImageText::Files files = first.Layout();
+  for (auto& [file, text] : files) {
+    if (file != "index.json") continue;
+    text = fmt::format(R"({{"schemaVersion":2,"manifests":[{{"digest":"sha256:{}","size":{}{}}}]}})", Sha256Hex(index),
+                       index.size(), name);
+  }
+  for (const auto& file : second.Layout()) {
+    if (file.first.starts_with("blobs/")) files.push_back(file);
+  }
+  files.emplace_back("blobs/sha256/" + Sha256Hex(index), index);
+  files.push_back(first.Both().back());
+  return ToBytes(TarOf(files));
 }
 
 std::vector<Appliance> HostileLayers() {

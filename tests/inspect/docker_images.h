@@ -12,4 +12,8 @@ std::vector<Appliance> HostileDockerArchives();
 // What takes reading the layers.
 std::vector<Appliance> HostileLayers();
 
+// As docker saves an image for two platforms: index.json has an index of both, and manifest.json the first, which is
+// for amd64. `other`: the architecture of the second.
+Bytes ImageOfTwoPlatforms(const std::string& other);
+
 }  // namespace platter::test

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "formats/core/memory_budget.h"
 #include "tests/containers/docker_bytes.h"
 #include "tests/containers/tar_bytes.h"
 #include "tests/inspect/docker_images.h"
@@ -92,6 +93,34 @@ TEST(SoundDocker, LayersMayHaveLinksAndWhiteouts) {
        TarMember({.name = "usr/.wh.gone"}), TarMember({.name = "opt/.wh..wh..opq"})});
   const inspect::Report report = InspectBytes(ToBytes(TarOf(image.Layout())), DeclaredDocker(), Depth::kFull);
   EXPECT_EQ(report.verdict, Verdict::kAccepted) << Text(report);
+}
+
+// Of several platforms, manifest.json has one.
+TEST(SoundDocker, MayBeForSeveralPlatforms) {
+  const inspect::Report report = InspectBytes(ImageOfTwoPlatforms("arm64"), DeclaredDocker(), Depth::kFull);
+  EXPECT_EQ(report.verdict, Verdict::kAccepted) << Text(report);
+  EXPECT_NE(FindCode(report, "docker.several_images"), nullptr) << Text(report);
+}
+
+// Every pass over a layer counts, and takes no more than there is.
+TEST(SoundDocker, LayersAreUnpackedWithinTheBudget) {
+  ImageText image;
+  image.layers[0].stored = Zstd(image.layers[0].tar);
+  image.layers[0].media_type += "+zstd";
+  const Bytes archive = ToBytes(TarOf(image.Layout()));
+  std::uint64_t unpacked = 0;
+  MemoryBudget memory(std::uint64_t{256} << 20);
+  bool held = true;
+  inspect::Options options = DeclaredDocker();
+  options.unpacking.memory = &memory;
+  options.unpacking.tally = [&](std::uint64_t bytes) {
+    unpacked += bytes;
+    held = held && memory.used() != 0;
+  };
+  EXPECT_EQ(InspectBytes(archive, options, Depth::kFull).verdict, Verdict::kAccepted);
+  EXPECT_TRUE(held);
+  EXPECT_EQ(unpacked, 2 * image.layers[0].tar.size());
+  EXPECT_EQ(memory.used(), 0U);
 }
 
 struct LayerThreat : testing::TestWithParam<Appliance> {};

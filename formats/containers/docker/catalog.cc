@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "formats/containers/docker/findings.h"
@@ -11,8 +12,9 @@
 namespace platter::docker {
 namespace {
 
-constexpr int kMostNesting = 4;            // of an index in an index
-constexpr std::size_t kMostImages = 1024;  // of all indexes together
+constexpr int kMostNesting = 4;                                 // of an index in an index
+constexpr std::size_t kMostImages = 1024;                       // of all indexes together
+constexpr std::size_t kMostComparisons = std::size_t{1} << 20;  // of tags
 
 class CatalogReader {
  public:
@@ -187,16 +189,22 @@ class CatalogReader {
     if (!index.is_index) {
       return Error(ErrorKind::kCorrupt, "the document is no index").At("image index", "manifests");
     }
-    return ReadManifests(index, "", 0);
+    return ReadManifests(index, {}, 0);
   }
 
-  Result<> ReadManifests(const Manifest& index, const std::string& name, int depth) {
+  // What an index in index.json says of all that it lists.
+  struct Group {
+    std::string name;  // a tag, or ""
+    std::string digest;
+  };
+
+  Result<> ReadManifests(const Manifest& index, const Group& group, int depth) {
     std::size_t missing = 0;
     for (const Descriptor& descriptor : index.manifests) {
       if (++manifests_ > kMostImages) {
         return Error(ErrorKind::kLimit, "there are too many manifests").At("image index", "manifests");
       }
-      PLATTER_CHECK(Guard(ReadManifest(descriptor, name, depth, missing)));
+      PLATTER_CHECK(Guard(ReadManifest(descriptor, group, depth, missing)));
     }
     // docker saves the index of an image for many platforms with what it has of them.
     if (missing != 0 && blobs_.complete()) {
@@ -206,7 +214,7 @@ class CatalogReader {
     return Done{};
   }
 
-  Result<> ReadManifest(const Descriptor& descriptor, const std::string& name, int depth, std::size_t& missing) {
+  Result<> ReadManifest(const Descriptor& descriptor, const Group& group, int depth, std::size_t& missing) {
     const Document document = PLATTER_TRY(Read(descriptor, "image manifest"));
     if (!document.there) {
       ++missing;
@@ -220,12 +228,14 @@ class CatalogReader {
           .Found(manifest.media_type)
           .Allowed(descriptor.media_type);
     }
-    const std::string& tag = descriptor.name.empty() ? name : descriptor.name;
+    const std::string& tag = descriptor.name.empty() ? group.name : descriptor.name;
     if (manifest.is_index) {
-      if (depth + 1 < kMostNesting) return ReadManifests(manifest, tag, depth + 1);
+      const Group inner{tag, depth == 0 ? descriptor.digest.Text() : group.digest};
+      if (depth + 1 < kMostNesting) return ReadManifests(manifest, inner, depth + 1);
       return Error(ErrorKind::kLimit, "indexes lie in indexes").At("image index", "manifests");
     }
-    if (descriptor.attestation) {
+    // By a name of its own, programs take it for an image.
+    if (descriptor.attestation && descriptor.name.empty()) {
       ++out_.attestations;
       return Done{};
     }
@@ -233,10 +243,10 @@ class CatalogReader {
       ++out_.artifacts;
       return Done{};
     }
-    return AddIndexed(manifest, descriptor.digest, tag);
+    return AddIndexed(manifest, descriptor.digest, {tag, group.digest});
   }
 
-  Result<> AddIndexed(const Manifest& manifest, const BlobDigest& digest, const std::string& tag) {
+  Result<> AddIndexed(const Manifest& manifest, const BlobDigest& digest, const Group& group) {
     const Document document = PLATTER_TRY(Read(*manifest.config, "image config"));
     if (!document.there) {
       return blobs_.complete() ? Result<>(NotThere("image manifest", manifest.config->digest.File())) : Done{};
@@ -246,7 +256,8 @@ class CatalogReader {
     image.config_digest = manifest.config->digest;
     image.manifest = digest;
     image.indexed = true;
-    if (!tag.empty()) image.tags.push_back(tag);
+    image.group = group.digest;
+    if (!group.name.empty()) image.tags.push_back(group.name);
     image.config = PLATTER_TRY(ParseConfig(document.text));
     PLATTER_CHECK(CompareCounts(manifest.layers.size(), image.config, "image manifest"));
     for (std::size_t at = 0; at < manifest.layers.size(); ++at) {
@@ -292,6 +303,7 @@ class CatalogReader {
         if (std::ranges::none_of(there.tags, covers)) there.tags.push_back(std::move(tag));
       }
       if (!there.manifest) there.manifest = image.manifest;
+      if (there.group.empty()) there.group = image.group;
       there.listed = there.listed || image.listed;
       there.indexed = there.indexed || image.indexed;
       return;
@@ -299,13 +311,60 @@ class CatalogReader {
     out_.images.push_back(std::move(image));
   }
 
+  void AddAmbiguous(std::string message, const std::string& value) {
+    out_.findings.push_back(MakeFinding("docker.ambiguous", Concern::kAmbiguous, std::move(message), value));
+  }
+
+  // Images for several platforms go by one name, and manifest.json has one of them.
+  static bool AreSiblings(const Image& a, const Image& b) {
+    const auto platform = [](const Image& image) {
+      return std::tie(image.config.os, image.config.architecture, image.config.variant);
+    };
+    return !a.group.empty() && a.group == b.group && platform(a) != platform(b);
+  }
+
   // Programs read one list or the other.
   void CompareLists() {
-    if (!out_.listed || !out_.indexed || out_.fault) return;
+    if (!out_.listed || out_.fault) return;
+    CompareTags();
+    if (!out_.indexed) return;
+    const auto listed = [](const Image& image) { return image.listed; };
+    // Nothing is in manifest.json where an image was saved without a name.
+    if (std::ranges::none_of(out_.images, listed)) return;
     for (const Image& image : out_.images) {
-      if (!image.listed || image.indexed) continue;
-      out_.findings.push_back(MakeFinding("docker.ambiguous", Concern::kAmbiguous,
-                                          "manifest.json and index.json list different images", image.config_file));
+      const auto stands_for = [&](const Image& other) { return other.listed && AreSiblings(image, other); };
+      if (image.listed ? image.indexed : std::ranges::any_of(out_.images, stands_for)) continue;
+      AddAmbiguous("manifest.json and index.json list different images", image.config_file);
+    }
+  }
+
+  // "app:1" is "docker.io/library/app:1", and for programs that know tags only it is "1".
+  static bool AreSameTag(std::string_view a, std::string_view b) {
+    for (const std::string_view known : {"docker.io/", "library/"}) {
+      if (a.starts_with(known)) a.remove_prefix(known.size());
+      if (b.starts_with(known)) b.remove_prefix(known.size());
+    }
+    const auto covers = [](std::string_view whole, std::string_view tag) {
+      return tag.find(':') == std::string_view::npos && whole.size() > tag.size() && whole.ends_with(tag) &&
+             whole[whole.size() - tag.size() - 1] == ':';
+    };
+    return a == b || covers(a, b) || covers(b, a);
+  }
+
+  void CompareTags() {
+    std::size_t compared = 0;
+    for (std::size_t at = 0; at < out_.images.size(); ++at) {
+      for (std::size_t before = 0; before < at; ++before) {
+        const Image& a = out_.images[before];
+        const Image& b = out_.images[at];
+        if (AreSiblings(a, b)) continue;
+        for (const std::string& tag : a.tags) {
+          compared += b.tags.size();
+          if (compared > kMostComparisons) return AddAmbiguous("there are too many tags to compare them", tag);
+          const auto same = [&](const std::string& other) { return AreSameTag(tag, other); };
+          if (std::ranges::any_of(b.tags, same)) return AddAmbiguous("two images have one tag", tag);
+        }
+      }
     }
   }
 

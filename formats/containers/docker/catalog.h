@@ -32,6 +32,7 @@ struct Image {
   std::vector<std::size_t> layers;  // in Catalog::layers, lowest first
   bool listed = false;              // by manifest.json
   bool indexed = false;             // by index.json
+  std::string group = {};           // digest of the index that lists it for its platform; "" where that is index.json
 };
 
 struct Catalog {

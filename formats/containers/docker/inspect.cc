@@ -110,7 +110,7 @@ class DockerInspection {
     auto measure = MeasureLayer(layer, stored, limits_, out_.unpacking);
     if (measure.ok()) {
       size = measure.value().size;
-      PLATTER_CHECK(LookAtMembers(*UnpackedLayer(stored, measure.value())));
+      PLATTER_CHECK(LookAtMembers(*UnpackedLayer(stored, measure.value(), out_.unpacking)));
     } else {
       PLATTER_CHECK(AsFinding(std::move(measure).error()));
     }

@@ -270,9 +270,10 @@ Result<LayerMeasure> VisitLayer(const Layer& layer, const std::shared_ptr<Storag
   return reader.Finish();
 }
 
-std::shared_ptr<Storage> UnpackedLayer(std::shared_ptr<Storage> stored, const LayerMeasure& measure) {
+std::shared_ptr<Storage> UnpackedLayer(std::shared_ptr<Storage> stored, const LayerMeasure& measure,
+                                       const Unpacking& unpacking) {
   if (measure.compression == Compression::kNone) return stored;
-  return std::make_shared<UnpackedStorage>(std::move(stored), measure.size);
+  return std::make_shared<UnpackedStorage>(std::move(stored), measure.size, unpacking);
 }
 
 Result<> ReadLayerIndex(Storage& unpacked, const Limits& limits, tar::Index& index) {

@@ -47,7 +47,8 @@ Result<LayerMeasure> VisitLayer(const Layer& layer, const std::shared_ptr<Storag
                                 LayerVisitor& visitor);
 
 // The tar in it: `stored` itself, or what it unpacks to.
-std::shared_ptr<Storage> UnpackedLayer(std::shared_ptr<Storage> stored, const LayerMeasure& measure);
+std::shared_ptr<Storage> UnpackedLayer(std::shared_ptr<Storage> stored, const LayerMeasure& measure,
+                                       const Unpacking& unpacking = {});
 
 // The members of a layer. An empty file is a layer without any. As tar::ReadIndex.
 Result<> ReadLayerIndex(Storage& unpacked, const Limits& limits, tar::Index& index);

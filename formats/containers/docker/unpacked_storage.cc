@@ -20,13 +20,14 @@ Result<> UnpackedStorage::Advance() {
   buffer_.resize(kept + kPiece);
   const std::size_t length = PLATTER_TRY(stream_->Read(std::span(buffer_).subspan(kept)));
   buffer_.resize(kept + length);
+  if (unpacking_.tally) unpacking_.tally(length);
   if (length != 0) return Done{};
   return Error(ErrorKind::kIo, "the layer unpacks to less than before").In(name());
 }
 
 Result<> UnpackedStorage::DoRead(std::uint64_t offset, std::span<std::byte> out) {
   if (stream_ == nullptr || offset < begin_) {
-    stream_ = PLATTER_TRY(LayerStream::Open(stored_, nullptr));
+    stream_ = PLATTER_TRY(LayerStream::Open(stored_, nullptr, unpacking_.memory));
     begin_ = 0;
     buffer_.clear();
   }

@@ -4,19 +4,22 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "formats/containers/docker/layer_stream.h"
 #include "formats/core/read_only_storage.h"
+#include "formats/core/unpacking.h"
 
 namespace platter::docker {
 
 // One thread.
 class UnpackedStorage final : public ReadOnlyStorage {
  public:
-  // `size`: bytes that it unpacks to, as MeasureLayer found them.
-  UnpackedStorage(std::shared_ptr<Storage> stored, std::uint64_t size)
-      : ReadOnlyStorage(stored->name()), stored_(std::move(stored)), size_(size) {}
+  // `size`: bytes that it unpacks to, as MeasureLayer found them. The tally counts them as often as they are
+  // decompressed.
+  UnpackedStorage(std::shared_ptr<Storage> stored, std::uint64_t size, Unpacking unpacking = {})
+      : ReadOnlyStorage(stored->name()), stored_(std::move(stored)), size_(size), unpacking_(std::move(unpacking)) {}
 
   std::uint64_t size() const noexcept override { return size_; }
 
@@ -29,6 +32,7 @@ class UnpackedStorage final : public ReadOnlyStorage {
 
   std::shared_ptr<Storage> stored_;
   std::uint64_t size_;
+  Unpacking unpacking_;
   std::unique_ptr<LayerStream> stream_;  // null before the first read
   std::uint64_t begin_ = 0;              // byte of the layer at which buffer_ starts
   std::vector<std::byte> buffer_;
