@@ -525,6 +525,11 @@ def hostile_archives(seeds):
     chunks = [tar_member(b"disk.%09d" % number, b"x" * 512) for number in (0, 1, 1, 2)]
     for count in (1, 2, 3, 4):
         archives.append(tar_member(b"box.ovf", chunked.encode()) + b"".join(chunks[:count]) + end)
+    for text, name in ((descriptor.replace('href="disk"', 'href="%64isk"'), b"%64isk"),
+                       (descriptor.replace("</References>", OVF_FILE % (2, "other", "") + "</References>"), b"other"),
+                       (descriptor.replace('capacity="512"', 'capacity="1" ovf:capacityAllocationUnits="byte * 2^50"'), b"a")):
+        archives.append(tar_member(b"box.ovf", text.encode()) + tar_member(b"disk", b"x" * 512)
+                        + tar_member(name, b"QFI\xfb\0\0\0\3" + bytes(504)) + end)
     for archive in archives:
         seeds.add(pack(archive), "tar", "ova")
         seeds.add(archive, "inspect", prefix=b"\x80\0\0")

@@ -89,6 +89,8 @@ struct ContainerInspection {
   Unpacking unpacking = {};  // the caller's, for what the driver decompresses
 
   std::vector<InspectedDisk> disks;
+  // What no disk refers to, and a machine may have attached all the same.
+  std::vector<InspectedDisk> files;
   std::vector<Finding> findings;
   bool layered = false;  // it holds layers of file systems, and no disks
   // Bytes of the unpacked layers, where they have been measured.

@@ -271,6 +271,7 @@ class Inspection final {
     AddFew(std::move(found.findings));
     if (found.layered) return TakeLayered(found);
     for (const InspectedDisk& disk : found.disks) PLATTER_CHECK(InspectDisk(driver, disk, found.disks.size() > 1));
+    for (const InspectedDisk& file : found.files) PLATTER_CHECK(InspectFile(driver, file));
     if (driver.yields_to_content && HoldsLoaded()) return TakeBare();
     if (whole() && report_.formats.empty()) AddSizeOfDisks();
     return Done{};
@@ -379,19 +380,38 @@ class Inspection final {
     // A footer may still turn raw bytes into a fixed VHD.
     if (!whole() && inner.format == "raw") inner.findings.clear();
     CompareWithClaims(disk.disk, inner);
-    const auto* slice = compressed ? nullptr : dynamic_cast<const SliceStorage*>(disk.bytes.get());
-    for (Finding& finding : inner.findings) {
-      if (slice != nullptr && finding.offset) *finding.offset += slice->offset();
-      if (one_of_several) finding.message.insert(0, fmt::format("disk {}: ", disk.disk.id));
-      report_.findings.push_back(std::move(finding));
-    }
+    TakeFindings(disk, inner, one_of_several ? fmt::format("disk {}: ", disk.disk.id) : "");
     const bool first = report_.format.empty() && report_.disks.empty();
-    report_.disks.push_back({disk.disk.id, disk.disk.file, inner.format, inner.variant, inner.virtual_size});
+    report_.disks.push_back(
+        {disk.disk.id, disk.disk.file, inner.format, inner.variant, inner.virtual_size, disk.disk.capacity});
     if (!first) return Done{};
     report_.format = std::move(inner.format);
     report_.variant = std::move(inner.variant);
     report_.content = std::move(inner.content);
     report_.confidence = inner.confidence;
+    return Done{};
+  }
+
+  void TakeFindings(const InspectedDisk& disk, Report& inner, const std::string& whose) {
+    const bool compressed = !disk.disk.compression.empty();
+    const auto* slice = compressed ? nullptr : dynamic_cast<const SliceStorage*>(disk.bytes.get());
+    for (Finding& finding : inner.findings) {
+      if (slice != nullptr && finding.offset) *finding.offset += slice->offset();
+      finding.message.insert(0, whose);
+      report_.findings.push_back(std::move(finding));
+    }
+  }
+
+  // The image of a CD is none of the disks, and a firmware's variables carry no format's mark.
+  Result<> InspectFile(const ContainerDriver& driver, const InspectedDisk& file) {
+    if (file.bytes == nullptr) return Done{};
+    Report inner = PLATTER_TRY(file.disk.compression.empty() ? LookAt(driver, file.bytes) : LookInto(driver, file));
+    if (inner.formats.empty()) return Done{};
+    if (inner.format != "iso") {
+      inner.Add("ovf.unused_disk", Concern::kAmbiguous,
+                "a disk image that is none of the disks, and that a machine may have all the same", inner.format);
+    }
+    TakeFindings(file, inner, fmt::format("file {}: ", file.disk.id));
     return Done{};
   }
 
@@ -415,12 +435,14 @@ class Inspection final {
     if (!larger) inner.findings.back().severity = Severity::kWarning;
   }
 
+  // Some programs make each disk, also an empty one, as the container claims it, and fill in what there is.
   void AddSizeOfDisks() {
     const auto unknown = [](const DiskReport& disk) { return !disk.file.empty() && !disk.virtual_size; };
     if (std::ranges::any_of(report_.disks, unknown)) return;
     for (const DiskReport& disk : report_.disks) {
-      if (!disk.virtual_size) continue;
-      report_.virtual_size = CheckedAdd(report_.virtual_size.value_or(0), *disk.virtual_size).value_or(UINT64_MAX);
+      if (!disk.virtual_size && !disk.capacity) continue;
+      const std::uint64_t size = std::max(disk.virtual_size.value_or(0), disk.capacity.value_or(0));
+      report_.virtual_size = CheckedAdd(report_.virtual_size.value_or(0), size).value_or(UINT64_MAX);
     }
   }
 

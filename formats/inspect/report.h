@@ -29,6 +29,7 @@ struct DiskReport {
   std::string format = {};  // FormatDriver::name; "" while its bytes have not been seen
   std::string variant = {};
   std::optional<std::uint64_t> virtual_size = {};  // guest bytes
+  std::optional<std::uint64_t> capacity = {};      // guest bytes that the container claims
 };
 
 struct Report {
@@ -39,7 +40,7 @@ struct Report {
   std::string container = "bare";
   std::vector<DiskReport> disks = {};  // of a container; `format` and what follows it are then those of the first one
   std::string content = {};            // of raw bytes: "ami", "aki", "ari", "disk", or ""
-  std::optional<std::uint64_t> virtual_size = {};     // guest bytes; of a container, those of all its disks together
+  std::optional<std::uint64_t> virtual_size = {};     // guest bytes; of a container, those of all its disks
   std::uint64_t file_size = 0;                        // host bytes; what has arrived so far
   std::optional<std::uint64_t> expected_length = {};  // host bytes of the whole file at least, where the format says
   Confidence confidence = Confidence::kGuess;

@@ -425,6 +425,9 @@ std::string SizeSaid() {
   return "sed -i 's,<File ,<File ovf:size=\"8388608\" ,' box.ovf; " + Divided("2097152", "box-disk1.*") + "; ";
 }
 
+// A reference that is the name of one file as it stands, and of another once it is decoded.
+const std::string kEncoded = "sed -i 's,href=\"box-disk1,href=\"%62ox-disk1,' box.ovf; cp box-disk1 %62ox-disk1";
+
 const std::vector<Refused> kRefused = {
     {"HrefOutside", "sed -i 's,href=\"box-disk1,href=\"../disk.raw,' box.ovf; cp box-disk1 ../ 2>/dev/null; " + kGnuTar,
      "out of the descriptor's folder"},
@@ -434,6 +437,11 @@ const std::vector<Refused> kRefused = {
      "leads to another place"},
     {"MissingFile", "tar -cf box.ova box.ovf", "not in the archive"},
     {"TwoOfItsName", kGnuTar + "; cp box.ovf box-disk1; tar --format=ustar -rf box.ova box-disk1", "two of its name"},
+    {"EncodedNameOfTwo", kEncoded + "; tar -cf box.ova box.ovf box-disk1 %62ox-disk1", "as it is decoded"},
+    {"EncodedNameInChunks",
+     kEncoded + "; sed -i 's,<File ,<File ovf:chunkSize=\"8388608\" ,' box.ovf; mv box-disk1 box-disk1.000000000; "
+                "mv %62ox-disk1 %62ox-disk1.000000000; tar -cf box.ova box.ovf box-disk1.* %62ox-disk1.*",
+     "as it is decoded"},
     {"SymbolicLink", "ln -sf /etc/passwd box-disk1; " + kGnuTar, "no plain file"},
     {"SparseFile", "rm box-disk1; truncate -s 1M box-disk1; echo x >> box-disk1; tar -S -cf box.ova box.ovf box-disk1",
      "no plain file"},
@@ -485,6 +493,18 @@ TEST_P(RefusedOva, NamesTheReason) {
 
 INSTANTIATE_TEST_SUITE_P(Hostile, RefusedOva, testing::ValuesIn(kRefused),
                          [](const auto& row) { return row.param.name; });
+
+TEST(OvfFolder, HasOneFileOfAnEncodedName) {
+  const Workshop shop;
+  shop.MakeDisk("raw", "", kRaw);
+  shop.Run({"sh", "-c", kEncoded});
+  const CommandResult result = shop.Try({kTool, "convert", "-O", "qcow2", "box.ovf", "out.qcow2"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("as it is decoded"));
+  shop.Run({"rm", "%62ox-disk1"});
+  shop.Run({kTool, "convert", "-O", "qcow2", "box.ovf", "out.qcow2"});
+  shop.Run({"qemu-img", "compare", "box-disk1", "out.qcow2"});
+}
 
 // Beside a bare descriptor the manifest is a list like any other.
 TEST(OvfManifest, IsAListOfDigests) {

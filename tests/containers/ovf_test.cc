@@ -142,6 +142,8 @@ TEST(Hrefs, StayInTheFolder) {
   EXPECT_EQ(ovf::FileNameOf("./a.vmdk").value(), "a.vmdk");
   EXPECT_EQ(ovf::FileNameOf("a%20b.vmdk").value(), "a b.vmdk");
   EXPECT_EQ(ovf::FileNameOf("100%.vmdk").value(), "100%.vmdk");
+  EXPECT_EQ(ovf::LiteralNameOf("./a%20b.vmdk"), "a%20b.vmdk");
+  EXPECT_EQ(ovf::LiteralNameOf("100%.vmdk"), "");
   for (const char* href : {"/etc/passwd", "../a", "a/b", "..", ".", "http://host/a", "file:///etc/passwd", "file:a",
                            "%2e%2e%2fa", "a%00b", "..\\a", "%2Fetc%2Fpasswd", "./", "nbd://host/"}) {
     const auto name = ovf::FileNameOf(href);

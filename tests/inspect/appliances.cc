@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "tests/containers/ovf_texts.h"
 #include "tests/containers/tar_bytes.h"
 
@@ -131,6 +133,34 @@ std::vector<Appliance> HostileDescriptors() {
        "ovf.descriptor"},
       {"HrefOutside", [] { return WithHref("/etc/passwd"); }, "ovf.href"},
       {"HrefRemote", [] { return WithHref("http://localhost/disk"); }, "ovf.href"},
+      {"HrefOfTwoMembers",
+       [] {
+         return Archive(TarMember({.name = "box.ovf", .content = OneDiskOvf("%64isk", "512", "", kRaw)}) +
+                        TarMember({.name = "disk", .content = std::string(512, 'x')}) +
+                        TarMember({.name = "%64isk", .content = std::string(512, 'y')}));
+       },
+       "ovf.href"},
+      {"HrefOfTwoFilesInChunks",
+       [] {
+         std::string text = OneDiskOvf("%64isk", "512", "", kRaw);
+         text.insert(text.find("<File ") + 6, "ovf:chunkSize=\"512\" ");
+         return Archive(TarMember({.name = "box.ovf", .content = text}) +
+                        TarMember({.name = "disk.000000000", .content = std::string(512, 'x')}) +
+                        TarMember({.name = "%64isk.000000000", .content = std::string(512, 'y')}));
+       },
+       "ovf.href"},
+      {"CapacityOfPetabytes", [] { return WithDescriptor(OneDiskOvf("disk", "1", "byte * 2^50", kRaw)); },
+       "policy.virtual_size", "", "max_virtual_size=1G"},
+      {"CapacityOverRatio", [] { return WithDescriptor(OneDiskOvf("disk", "1", "byte * 2^50", kRaw)); }, "policy.ratio",
+       "", "max_ratio=100"},
+      {"EmptyDiskOfPetabytes",
+       [] {
+         return WithDescriptor(
+             VmwareOvf({R"(<File ovf:id="f" ovf:href="disk"/>)",
+                        R"(<Disk ovf:diskId="a" ovf:capacity="512" ovf:fileRef="f"/>)"
+                        R"(<Disk ovf:diskId="b" ovf:capacity="4096" ovf:capacityAllocationUnits="byte * 2^40"/>)"}));
+       },
+       "policy.virtual_size", "", "max_virtual_size=1G"},
       {"MissingFile", [] { return WithHref("other"); }, "ova.missing_file"},
       {"Digest", [] { return WithManifest("box.ovf"); }, "ovf.digest"},
       {"DigestOfNothing", [] { return WithManifest("nothing"); }, "ovf.manifest_file"},
@@ -208,6 +238,24 @@ std::vector<Appliance> HostileDisks() {
          return OvaOf(Created({"-f", "qcow2", "-b", "base.raw", "-F", "raw"}), "1048576", kQcow2);
        },
        "qcow2.backing_file", "CVE-2015-5163"},
+      {"UnusedDisk",
+       [] {
+         return OvaWithFile(Created({"-f", "qcow2"}, "1M"));
+       },
+       "ovf.unused_disk"},
+      {"UnusedBackingFile",
+       [] {
+         return OvaWithFile(Created({"-f", "qcow2", "-b", "base.raw", "-F", "raw"}));
+       },
+       "qcow2.backing_file", "CVE-2015-5163"},
+      {"CdThatIsAQcow2",
+       [] {
+         Bytes iso = RealIso();
+         const Bytes header = Created({"-f", "qcow2"}, "1M");
+         std::copy(header.begin(), header.begin() + 104, iso.begin());
+         return OvaWithFile(iso);
+       },
+       "content.ambiguous"},
       {"ExtentOfTheHost",
        [] { return OvaOf(VmdkDescriptor("monolithicFlat", "RW 2048 FLAT \"/etc/passwd\" 0"), "1048576", kVmdk); },
        "vmdk.extent_path", "CVE-2022-47951"},
@@ -234,6 +282,15 @@ std::vector<Appliance> HostileDisks() {
 Bytes OvaOf(const Bytes& disk, const std::string& capacity, const std::string& uri, const std::string& more) {
   return Archive(TarMember({.name = "box.ovf", .content = OneDiskOvf("box-disk1", capacity, "", uri)}) +
                  TarMember({.name = "box-disk1", .content = Text(disk)}) + more);
+}
+
+Bytes OvaWithFile(const Bytes& file) {
+  const std::string text =
+      VmwareOvf({R"(<File ovf:id="f" ovf:href="disk"/><File ovf:id="g" ovf:href="other"/>)",
+                 fmt::format(R"(<Disk ovf:diskId="a" ovf:capacity="512" ovf:fileRef="f" ovf:format="{}"/>)", kRaw)});
+  return Archive(TarMember({.name = "box.ovf", .content = text}) +
+                 TarMember({.name = "disk", .content = std::string(512, 'x')}) +
+                 TarMember({.name = "other", .content = Text(file)}));
 }
 
 Bytes OvaOfDisks(const std::vector<Bytes>& disks, const std::string& capacity, const std::string& uri) {

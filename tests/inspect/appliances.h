@@ -24,6 +24,8 @@ std::vector<Appliance> HostileStreams();
 // An OVA of a descriptor for `disk`, of `capacity` guest bytes in the format that `uri` names, and what `more` holds:
 // members, before the archive's end.
 Bytes OvaOf(const Bytes& disk, const std::string& capacity, const std::string& uri, const std::string& more = "");
+// With a file that is none of the disks, beside a raw disk of one sector.
+Bytes OvaWithFile(const Bytes& file);
 // With several disks.
 Bytes OvaOfDisks(const std::vector<Bytes>& disks, const std::string& capacity, const std::string& uri);
 

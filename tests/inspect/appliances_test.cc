@@ -94,6 +94,35 @@ TEST(SoundOva, AsToolsPackIt) {
   }
 }
 
+// The image of a CD, and the variables of a firmware, are files that no disk refers to.
+TEST(SoundOva, MayHaveFilesBesideItsDisks) {
+  for (const Bytes& file : {RealIso(), Bytes(540672, std::byte{0xFF}), ToBytes("some text")}) {
+    const Bytes ova = OvaWithFile(file);
+    const inspect::Report report = InspectBytes(ova, DeclaredOva(), inspect::Depth::kStreaming);
+    EXPECT_EQ(report.verdict, Verdict::kAccepted) << Text(report);
+    EXPECT_TRUE(report.findings.empty()) << Text(report);
+    EXPECT_EQ(report.virtual_size, 512U);
+    EXPECT_EQ(InspectBytes(ova, DeclaredOva(), inspect::Depth::kFull).verdict, Verdict::kAccepted);
+    for (const std::size_t piece : {std::size_t{4099}, std::size_t{1} << 20, std::size_t{1} << 24}) {
+      EXPECT_EQ(Text(InspectStream(ova, DeclaredOva(), piece)), Text(report)) << "in pieces of " << piece;
+    }
+  }
+}
+
+// A name that is encoded is that of one file.
+TEST(SoundOva, MayEncodeItsNames) {
+  const Bytes ova = ToBytes(
+      TarArchive({TarMember({.name = "box.ovf",
+                             .content = OneDiskOvf("a%20disk", "1024", "", "http://en.wikipedia.org/wiki/Byte")}),
+                  TarMember({.name = "a disk", .content = std::string(512, 'x')})}));
+  const inspect::Report report = InspectBytes(ova, DeclaredOva(), inspect::Depth::kStreaming);
+  EXPECT_EQ(report.verdict, Verdict::kAccepted) << Text(report);
+  EXPECT_EQ(FindCode(report, "ovf.href"), nullptr) << Text(report);
+  // As large as the descriptor says, to those who make it so.
+  EXPECT_EQ(report.virtual_size, 1024U);
+  EXPECT_NE(FindCode(report, "ovf.capacity"), nullptr) << Text(report);
+}
+
 // Legal, or nearly so: accepted, and named.
 TEST(SoundOva, NamesWhatIsUnusual) {
   const std::string disk = TarMember({.name = "disk", .content = std::string(512, 'x')});

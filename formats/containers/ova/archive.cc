@@ -69,6 +69,12 @@ Result<std::shared_ptr<Storage>> OpenChunks(const std::shared_ptr<Storage>& stor
   });
 }
 
+bool HasLiteralName(const Archive& archive, const ovf::File& file) {
+  const std::string literal = ovf::LiteralNameOf(file.href);
+  if (literal.empty()) return false;
+  return archive.First(literal) != nullptr || archive.First(ovf::ChunkName(literal, 0)) != nullptr;
+}
+
 Result<std::vector<std::byte>> ReadText(const std::shared_ptr<Storage>& storage, const tar::Member& member,
                                         const Limits& limits) {
   const auto bytes = PLATTER_TRY(Open(storage, member));

@@ -78,6 +78,7 @@ class OvaInspection {
     ovf::JudgeDescriptor(descriptor_, out_.findings);
     const auto disks = ovf::WrappedDisks(descriptor_);
     for (std::size_t at = 0; at < disks.size(); ++at) LookAtDisk(descriptor_.disks[at], disks[at]);
+    LookAtOtherFiles();
     if (complete_) LookForFiles();
     return Done{};
   }
@@ -85,26 +86,46 @@ class OvaInspection {
   void LookAtDisk(const ovf::Disk& disk, const WrappedDisk& wrapped) {
     InspectedDisk& inspected = out_.disks.emplace_back(InspectedDisk{wrapped, nullptr});
     const auto name = ovf::FileOfDisk(descriptor_, disk);
-    if (!name.ok()) return;
-    if (const ovf::File& file = *descriptor_.FindFile(disk.file); file.chunk_size) {
+    if (name.ok()) inspected.bytes = BytesOf(*descriptor_.FindFile(disk.file), name.value());
+  }
+
+  void LookAtOtherFiles() {
+    std::set<std::string_view> of_disks;
+    for (const ovf::Disk& disk : descriptor_.disks) of_disks.insert(disk.file);
+    for (const ovf::File& file : descriptor_.files) {
+      const auto name = ovf::FileNameOf(file.href);
+      if (of_disks.contains(file.id) || !name.ok()) continue;
+      WrappedDisk wrapped;
+      wrapped.id = file.id;
+      wrapped.file = name.value();
+      wrapped.compression = file.compression;
+      out_.files.push_back({std::move(wrapped), BytesOf(file, name.value())});
+    }
+  }
+
+  // Null where they are not here, or make no file: that is named among the files.
+  std::shared_ptr<Storage> BytesOf(const ovf::File& file, const std::string& name) {
+    if (file.chunk_size) {
       // How many there are is known at the archive's end.
-      if (!complete_) return;
-      auto whole = OpenChunks(storage_, archive_, file, name.value());
-      if (!whole.ok()) return;  // named among the files
-      inspected.bytes = std::move(whole).value();
-      return;
+      if (!complete_) return nullptr;
+      auto whole = OpenChunks(storage_, archive_, file, name);
+      return whole.ok() ? std::move(whole).value() : nullptr;
     }
     // Where there are two, which the index names, the first: the second may not have arrived yet.
-    const tar::Member* member = archive_.First(name.value());
-    if (member == nullptr) return;
+    const tar::Member* member = archive_.First(name);
+    if (member == nullptr) return nullptr;
     auto bytes = Open(storage_, *member);
-    if (bytes.ok()) inspected.bytes = std::move(bytes).value();
+    return bytes.ok() ? std::move(bytes).value() : nullptr;
   }
 
   void LookForFiles() {
     for (const ovf::File& file : descriptor_.files) {
       const auto name = ovf::FileNameOf(file.href);
       if (!name.ok()) continue;  // a finding of the descriptor
+      if (HasLiteralName(archive_, file)) {
+        Add("ovf.href", Concern::kAmbiguous, "some programs take the name as it stands, which is that of another file",
+            file.href);
+      }
       if (file.chunk_size) {
         divided_.emplace(name.value(), &file);
         LookForChunks(file, name.value());

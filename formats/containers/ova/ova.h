@@ -48,6 +48,9 @@ Result<std::shared_ptr<Storage>> Open(const std::shared_ptr<Storage>& storage, c
 Result<std::shared_ptr<Storage>> OpenChunks(const std::shared_ptr<Storage>& storage, const Archive& archive,
                                             const ovf::File& file, const std::string& name);
 
+// Whether the archive has the file under the name that its href is as it stands, too.
+bool HasLiteralName(const Archive& archive, const ovf::File& file);
+
 // kCorrupt, kLimit, kIo and ovf::ParseDescriptor's.
 Result<ovf::Descriptor> ReadDescriptor(const std::shared_ptr<Storage>& storage, const Archive& archive,
                                        const Limits& limits);

@@ -390,4 +390,9 @@ Result<std::string> FileNameOf(std::string_view href) {
   return name;
 }
 
+std::string LiteralNameOf(std::string_view href) {
+  if (href.starts_with("./")) href.remove_prefix(2);
+  return Decoded(href) == href ? std::string() : std::string(href);
+}
+
 }  // namespace platter::ovf

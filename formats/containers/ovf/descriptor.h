@@ -86,5 +86,7 @@ std::string FormatOfUri(std::string_view uri);
 // The file name that an href means: percent-encoding undone. kDenied for another place than the descriptor's own
 // folder: a URL, an absolute path, a folder.
 Result<std::string> FileNameOf(std::string_view href);
+// The one that it means to programs that take it as it stands; "" where that is the same.
+std::string LiteralNameOf(std::string_view href);
 
 }  // namespace platter::ovf

@@ -46,6 +46,12 @@ class Folder : public Container {
     auto name = FileOfDisk(descriptor_, wanted);
     if (!name.ok()) return std::move(name).error().In(name_);
     const File& file = *descriptor_.FindFile(wanted.file);
+    if (HasLiteralName(file)) {
+      return Error(ErrorKind::kCorrupt, "the file is there under its name as it stands, and as it is decoded")
+          .In(name_)
+          .At("OVF descriptor", "File/@href")
+          .Found(file.href);
+    }
     auto stored = file.chunk_size ? OpenChunks(file, name.value()) : OpenFile(name.value());
     if (!stored.ok()) return std::move(stored).error().In(name_);
     return Decompressed(std::move(stored).value(), info_.disks[disk]);
@@ -55,6 +61,12 @@ class Folder : public Container {
   Result<std::shared_ptr<Storage>> OpenFile(const std::string& name) {
     // A colon in the name makes it no protocol.
     return gate_.Open({Reference::Role::kExtentFile, "./" + name, ""}, name_);
+  }
+
+  bool HasLiteralName(const File& file) {
+    const std::string literal = LiteralNameOf(file.href);
+    if (literal.empty()) return false;
+    return OpenFile(literal).ok() || OpenFile(ChunkName(literal, 0)).ok();
   }
 
   Result<std::shared_ptr<Storage>> OpenChunks(const File& file, const std::string& name) {
