@@ -127,7 +127,8 @@ Result<> ServeUntilStopped(const CommandLine& line) {
   const auto registry = PLATTER_TRY(Registry::Open(settings, line.config_files.empty(), *log, metrics));
   const auto reload = [&line] { return LoadSettings(line.config_files, FromEnvironment); };
   return Serve(settings, signals,
-               Parts{*log, metrics, &registry->api(), [&registry] { return registry->Health(); }, reload});
+               Parts{*log, metrics, &registry->api(), [&registry] { return registry->Health(); },
+                     [&registry] { registry->GiveUp(); }, reload});
 }
 
 // What Glance's tool of that name does, in platterd's words.

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -24,16 +26,21 @@
 namespace platter::platterd {
 namespace {
 
+// Set once, for all that reads from stores.
+using Flag = std::shared_ptr<std::atomic<bool>>;
+
 registry::WebOptions WebOf(const Settings& settings) {
   registry::WebOptions options;
   options.rules = settings.download;
   return options;
 }
 
-std::shared_ptr<registry::Store> OpenHttpStore(const Settings& settings, const StoreSettings& store) {
+std::shared_ptr<registry::Store> OpenHttpStore(const Settings& settings, const StoreSettings& store,
+                                               const Flag& give_up) {
   registry::HttpStoreOptions options{store.name, WebOf(settings)};
   options.web.ca_file = store.ca_file;
   options.web.insecure = store.insecure;
+  options.web.cancelled = [give_up] { return give_up->load(); };
   return std::make_shared<registry::HttpStore>(std::move(options));
 }
 
@@ -46,10 +53,10 @@ Result<std::shared_ptr<registry::Store>> OpenFileStore(const StoreSettings& sett
   return std::shared_ptr<registry::Store>(PLATTER_TRY(registry::FileStore::Open(std::move(options))));
 }
 
-Result<registry::StoreSet> OpenStores(const Settings& settings) {
+Result<registry::StoreSet> OpenStores(const Settings& settings, const Flag& give_up) {
   std::vector<std::shared_ptr<registry::Store>> stores;
   for (const StoreSettings& each : settings.stores) {
-    stores.push_back(each.type == "http" ? OpenHttpStore(settings, each) : PLATTER_TRY(OpenFileStore(each)));
+    stores.push_back(each.type == "http" ? OpenHttpStore(settings, each, give_up) : PLATTER_TRY(OpenFileStore(each)));
   }
   return registry::StoreSet::Make(std::move(stores), settings.default_store);
 }
@@ -96,8 +103,10 @@ Result<> CheckFolders(const Settings& settings) {
 // In the order in which they lean on each other.
 struct Registry::Parts {
   Parts(const Settings& settings, std::unique_ptr<registry::Catalog> opened, registry::StoreSet opened_stores,
-        registry::StagingArea opened_staging, std::shared_ptr<DigestPool> digests, Log& log, Metrics& metrics)
-      : options(settings.api),
+        registry::StagingArea opened_staging, std::shared_ptr<DigestPool> digests, Flag flag, Log& log,
+        Metrics& metrics)
+      : give_up(std::move(flag)),
+        options(settings.api),
         catalog(std::move(opened)),
         stores(std::move(opened_stores)),
         staging(std::move(opened_staging)),
@@ -105,6 +114,7 @@ struct Registry::Parts {
         ingest{*catalog, stores, std::move(digests), settings.ingest, &unpack_memory},
         imports(ingest, staging, ImportsOf(settings, log, metrics)),
         authenticator(MakeAuthenticator(settings, log)),
+        readers_of_locations(std::max(settings.server.workers / 4, 1U)),
         backend{options,
                 ingest,
                 staging,
@@ -114,7 +124,8 @@ struct Registry::Parts {
                   PLATTER_CHECK(registry::CheckUrl(rules, url));
                   return Done{};
                 },
-                [&metrics](std::string_view verdict) { metrics.CountVerdict(verdict); }},
+                [&metrics](std::string_view verdict) { metrics.CountVerdict(verdict); },
+                readers_of_locations},
         api(backend, *authenticator),
         sweeper(*catalog, stores, staging, log) {
     for (const StoreSettings& store : settings.stores) backend.store_descriptions[store.name] = store.description;
@@ -122,6 +133,7 @@ struct Registry::Parts {
 
   static registry::ImportOptions ImportsOf(const Settings& settings, Log& log, Metrics& metrics) {
     registry::ImportOptions options;
+    options.at_once = settings.imports_at_once;
     options.fetch = [web = WebOf(settings)](const std::string& url, std::function<bool()> cancelled) {
       return registry::OpenWebSource(web, url, std::move(cancelled));
     };
@@ -131,6 +143,7 @@ struct Registry::Parts {
     return options;
   }
 
+  const Flag give_up;
   const ApiOptions options;
   const std::unique_ptr<registry::Catalog> catalog;
   registry::StoreSet stores;
@@ -139,6 +152,7 @@ struct Registry::Parts {
   const registry::IngestContext ingest;
   registry::Imports imports;
   const std::unique_ptr<Authenticator> authenticator;
+  Slots readers_of_locations;
   Backend backend;
   ImageApi api;
   Sweeper sweeper;
@@ -149,12 +163,13 @@ Result<std::unique_ptr<Registry>> Registry::Open(const Settings& settings, bool 
   registry::CatalogOptions options = settings.catalog;
   options.observe = [&metrics](double seconds) { metrics.AddDatabaseTime(seconds); };
   auto catalog = PLATTER_TRY(registry::Catalog::Open(url, options, migrate));
-  auto stores = PLATTER_TRY(OpenStores(settings));
+  const auto give_up = std::make_shared<std::atomic<bool>>(false);
+  auto stores = PLATTER_TRY(OpenStores(settings, give_up));
   auto staging = PLATTER_TRY(OpenStaging(settings));
   PLATTER_CHECK(CheckFolders(settings));
   auto digests = PLATTER_TRY(DigestPool::Make(std::max(std::thread::hardware_concurrency(), 2U)));
   auto parts = std::make_unique<Parts>(settings, std::move(catalog), std::move(stores), std::move(staging),
-                                       std::move(digests), log, metrics);
+                                       std::move(digests), give_up, log, metrics);
   PLATTER_CHECK(parts->sweeper.Once());
   parts->sweeper.Start();
   return std::unique_ptr<Registry>(new Registry(std::move(parts)));
@@ -164,6 +179,8 @@ Registry::Registry(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Registry::~Registry() = default;
 
 http::Service& Registry::api() noexcept { return parts_->api; }
+
+void Registry::GiveUp() noexcept { *parts_->give_up = true; }
 
 std::optional<std::string> Registry::Health() {
   if (parts_->catalog->Ping().ok()) return std::nullopt;

@@ -28,6 +28,8 @@ class Registry {
   http::Service& api() noexcept;
   // Why it is of no use at present; empty when it is well.
   std::optional<std::string> Health();
+  // From now on nothing waits for web servers of others.
+  void GiveUp() noexcept;
 
  private:
   struct Parts;

@@ -159,6 +159,11 @@ enforce_new_defaults = true
   EXPECT_EQ(out.remarks.size(), 4);  // and auth_type
 }
 
+TEST(Config, ImportsAtOnce) {
+  EXPECT_EQ(From("").value().imports_at_once, 4U);
+  EXPECT_EQ(From("[platter]\nimports_at_once = 9").value().imports_at_once, 9U);
+}
+
 TEST(Config, WhatMayBeFetched) {
   const registry::WebRules standard = From("").value().download;
   EXPECT_EQ(standard.allowed_schemes, registry::WebRules().allowed_schemes);

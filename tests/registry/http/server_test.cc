@@ -493,6 +493,22 @@ TEST_F(ServerTest, ADrainLetsRequestsFinish) {
   drain.join();
 }
 
+// What would not end by itself is told to.
+TEST_F(ServerTest, ADrainEndsCallsThatGoOn) {
+  Start();
+  Client busy(server_->port());
+  busy.Send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+  while (service_.waiting == 0) std::this_thread::sleep_for(milliseconds(1));
+  int told = 0;
+  server_->Drain(milliseconds(50), [&] {
+    ++told;
+    service_.Release();
+  });
+  EXPECT_EQ(told, 1);
+  server_.reset();
+  EXPECT_EQ(told, 1);
+}
+
 TEST_F(ServerTest, ADrainIsBounded) {
   Start();
   Client client(server_->port());

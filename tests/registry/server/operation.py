@@ -4,12 +4,16 @@ ends.
 usage: operation.py PLATTERD FOLDER
 """
 
+import http.client
+import http.server
+import json
 import pathlib
 import re
 import shutil
 import signal
 import socket
 import sys
+import threading
 import time
 import urllib.request
 
@@ -24,9 +28,9 @@ expect = checks.expect
 class Operated(Platterd):
     """With a log file of its own, metrics, and a socket in systemd's place."""
 
-    def __init__(self, name):
+    def __init__(self, name, configuration=""):
         super().__init__(PLATTERD, FOLDER / name, f"[DEFAULT]\nlog_file = {FOLDER / name}/platterd.log\n"
-                         "[platter]\nmetrics_port = 0\n")
+                         f"[platter]\nmetrics_port = 0\n{configuration}")
         self.systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.systemd.bind(str(self.folder / "notify"))
         self.systemd.settimeout(20)
@@ -140,12 +144,74 @@ def end():
         expect("after a start", server.show(image)["status"], "active")
 
 
+class SlowServer(http.server.BaseHTTPRequestHandler):
+    """Its objects come at 40 KiB a second: too fast to be given up."""
+
+    def do_GET(self):
+        self.server.asked.release()
+        self.send_response(200)
+        self.send_header("Content-Length", str(64 * MIB))
+        self.end_headers()
+        try:
+            for _ in range(16384):
+                self.wfile.write(b"x" * 4096)
+                time.sleep(0.1)
+        except OSError:
+            pass
+
+    def log_message(self, *_):
+        pass
+
+
+def slow_locations():
+    """A location that comes slowly keeps one worker, and SIGTERM does not wait for it."""
+    slow = http.server.ThreadingHTTPServer((HOST, 0), SlowServer)
+    slow.asked = threading.Semaphore(0)
+    slow.daemon_threads = True
+    threading.Thread(target=slow.serve_forever, daemon=True).start()
+    configuration = (f"workers = 4\ndrain_time = 1\n[DEFAULT]\nshow_multiple_locations = true\n"
+                     f"[import_filtering_opts]\nallowed_hosts = {HOST}\nallowed_ports = {slow.server_port}\n")
+    with Operated("slow_locations", configuration) as server:
+        images = [server.make(disk_format="raw", container_format="bare") for _ in range(4)]
+        location = {"url": f"http://{HOST}:{slow.server_port}/disk", "metadata": {}}
+        patch = json.dumps([{"op": "add", "path": "/locations/-", "value": location}]).encode()
+
+        def add(image):
+            kind = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+            return server.request("PATCH", f"/v2/images/{image}", patch, kind)
+
+        def add_in_vain():
+            try:
+                add(images[0])
+            except (OSError, http.client.HTTPException):
+                pass  # the connection goes with the server
+
+        waiting = threading.Thread(target=add_in_vain, daemon=True)
+        waiting.start()
+        expect("the location is asked for", slow.asked.acquire(timeout=60), True)
+        for image in images[1:]:
+            status, headers, _ = add(image)
+            expect("one more", (status, headers["Retry-After"]), (503, "30"))
+        expect("other requests", server.show(images[0])["status"], "queued")
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        expect("exit code", server.process.wait(60), 0)
+        expect(f"an end after {time.monotonic() - began:.1f} s", time.monotonic() - began < 15, True)
+        waiting.join(60)
+        server.process = None
+        server.start()
+        expect("after a start", server.show(images[0])["status"], "queued")
+    slow.shutdown()
+    slow.server_close()
+
+
 def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     metrics()
     reloads()
     folders()
     end()
+    slow_locations()
     return checks.conclude()
 
 

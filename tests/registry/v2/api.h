@@ -98,7 +98,8 @@ class ApiTest : public testing::Test {
                  [this](std::string_view verdict) {
                    const std::lock_guard lock(mutex_);
                    verdicts_.emplace_back(verdict);
-                 }},
+                 },
+                 readers_of_locations_},
         api_(backend_, callers_) {}
 
   Answered Ask(const Asked& asked) {
@@ -159,6 +160,7 @@ class ApiTest : public testing::Test {
   std::vector<std::string> verdicts_;
   registry::Imports imports_;
   NamedCallers callers_;
+  Slots readers_of_locations_{1};
   const Backend backend_;
   ImageApi api_;
 

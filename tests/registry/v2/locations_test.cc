@@ -147,6 +147,22 @@ TEST_F(LocationsTest, ReplacingAddsAndRemoves) {
   EXPECT_EQ(LocationsOf(id), "[" + Entry(kUrl) + "]");
 }
 
+// Whoever serves what a location names may take all the time that there is.
+TEST_F(LocationsTest, FewAreReadAtATime) {
+  const std::string id = MadeActive(Content());
+  ASSERT_EQ(Patch(id, AddOf(kUrl)).status, 200U);
+  Slots::Slot taken = readers_of_locations_.Take();
+  ASSERT_TRUE(taken);
+  const Answered refused = Patch(id, AddOf("http://example.org/plain/disk"));
+  EXPECT_EQ(refused.status, 503U) << refused.body;
+  EXPECT_EQ(refused.headers.Find("Retry-After"), "30");
+  EXPECT_EQ(Patch(id, R"([{"op":"remove","path":"/locations/1"}])").status, 200U) << "nothing has to be read";
+  taken.reset();
+  EXPECT_EQ(Patch(id, AddOf(kUrl)).status, 200U);
+  EXPECT_EQ(Patch(id, AddOf("http://example.org/status/404")).status, 400U);
+  EXPECT_TRUE(readers_of_locations_.Take()) << "each gives its slot back";
+}
+
 TEST_F(ApiTest, LocationsThatAreInvisibleStayAsTheyAre) {
   const std::string id = Made();
   for (const std::string change :

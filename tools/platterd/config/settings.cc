@@ -112,6 +112,7 @@ Result<> ReadApi(const Values& values, Settings& out) {
   out.ingest.hash_algorithm = values.Text("DEFAULT", "hashing_algorithm");
   out.ingest.require_format_match = values.Switch("image_format", "require_image_format_match");
   out.unpack_memory = values.Number("platter", "unpack_memory");
+  out.imports_at_once = static_cast<unsigned>(values.Number("platter", "imports_at_once"));
   const auto quota = ParseBytes(values.Text("DEFAULT", "user_storage_quota"));
   if (!quota) return values.Wrong("DEFAULT", "user_storage_quota", "a number, with B, KB, MB, GB, TB or PB");
   if (*quota > 0) out.ingest.quota_bytes = *quota;

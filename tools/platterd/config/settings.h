@@ -61,7 +61,8 @@ struct Settings {
   ApiOptions api;
   registry::IngestRules ingest;
   std::uint64_t unpack_memory = 0;  // bytes; IngestContext's
-  registry::WebRules download;      // what web-download, and locations, may ask
+  unsigned imports_at_once = 0;
+  registry::WebRules download;  // what web-download, and locations, may ask
   std::optional<KeystoneSettings> keystone;
   LogSettings log;
   std::string metrics_host;

@@ -90,7 +90,7 @@ class Server::Impl {
     return {connections_.size(), shared_.queued, shared_.running};
   }
 
-  void Drain(std::chrono::milliseconds bound) {
+  void Drain(std::chrono::milliseconds bound, const std::function<void()>& give_up) {
     if (over_) return;
     over_ = true;
     shared_.draining = true;
@@ -101,7 +101,10 @@ class Server::Impl {
     });
     ForEach([](Connection& connection) { connection.Drain(); });
     std::unique_lock lock(mutex_);
-    gone_.wait_for(lock, bound, [this] { return connections_.empty() && !accept_runs_; });
+    const bool gone = gone_.wait_for(lock, bound, [this] { return connections_.empty() && !accept_runs_; });
+    lock.unlock();
+    if (!gone && give_up) give_up();
+    lock.lock();
     while (!connections_.empty() || accept_runs_) {
       lock.unlock();
       ForEach([](Connection& connection) { connection.Close(); });
@@ -217,7 +220,7 @@ class Server::Impl {
 };
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Server::~Server() { impl_->Drain({}); }
+Server::~Server() { impl_->Drain({}, {}); }
 
 Result<std::unique_ptr<Server>> Server::Listen(const ServerOptions& options, Service& service, Observer observer) {
   auto impl = std::make_unique<Impl>(options, service, std::move(observer));
@@ -227,7 +230,9 @@ Result<std::unique_ptr<Server>> Server::Listen(const ServerOptions& options, Ser
 
 std::uint16_t Server::port() const noexcept { return impl_->port(); }
 void Server::SetLimits(const ServerLimits& limits) { impl_->SetLimits(limits); }
-void Server::Drain(std::chrono::milliseconds bound) { impl_->Drain(bound); }
+void Server::Drain(std::chrono::milliseconds bound, const std::function<void()>& give_up) {
+  impl_->Drain(bound, give_up);
+}
 ServerLoad Server::load() const noexcept { return impl_->load(); }
 
 }  // namespace platter::http

@@ -78,9 +78,10 @@ class Server {
   // Thread rule for what follows: from any thread.
   // For requests that begin from now on.
   void SetLimits(const ServerLimits& limits);
-  // Accepts nothing more, closes what is idle, lets requests finish; after `bound` closes what is left. Returns when
-  // all is over; what comes later does nothing.
-  void Drain(std::chrono::milliseconds bound);
+  // Accepts nothing more, closes what is idle, lets requests finish; after `bound` closes what is left, and has
+  // `give_up`, where there is one, tell the service to end what it is doing. Returns when all is over; what comes later
+  // does nothing.
+  void Drain(std::chrono::milliseconds bound, const std::function<void()>& give_up = {});
   ServerLoad load() const noexcept;
 
  private:

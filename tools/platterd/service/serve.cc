@@ -95,7 +95,7 @@ Result<> Serve(const Settings& settings, const Signals& signals, const Parts& pa
   }
   Notify("STOPPING=1");
   parts.log.Write(Level::kInfo, "stopping");
-  server->Drain(drain_time);
+  server->Drain(drain_time, parts.give_up);
   parts.log.Write(Level::kInfo, "stopped");
   return Done();
 }

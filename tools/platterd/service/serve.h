@@ -29,6 +29,8 @@ struct Parts {
   Metrics& metrics;
   http::Service* api;  // null: only /healthcheck is there
   Front::Health health;
+  // Ends requests that wait for others; called once those that are left have had their time to finish.
+  std::function<void()> give_up;
   // Reads the configuration again, on SIGHUP.
   std::function<Result<Settings>()> reload;
 };

@@ -13,6 +13,7 @@
 #include "registry-core/ingest/upload.h"
 #include "registry-core/stores/store.h"
 #include "tools/platterd/api/api.h"
+#include "tools/platterd/v2/slots.h"
 
 namespace platter::platterd {
 
@@ -27,6 +28,8 @@ struct Backend {
   std::function<Result<>(const std::string& url)> check_url;
   // What came of a direct upload: "accepted", "refused", "failed".
   std::function<void(std::string_view verdict)> count_verdict;
+  // For requests that read what lies on servers of others.
+  Slots& readers_of_locations;
 
   registry::Catalog& catalog() const noexcept { return ingest.catalog; }
   registry::StoreSet& stores() const noexcept { return ingest.stores; }

@@ -153,6 +153,12 @@ class LocationChanges {
   ImageRecord image_;
 };
 
+http::Response TooManyRead() {
+  http::Response response = http::ErrorPage(503, "Too many locations are being read. Please try again later.");
+  response.headers.Add("Retry-After", "30");
+  return response;
+}
+
 }  // namespace
 
 Reply ChangeLocations(const Backend& backend, const Call& call, ImageRecord image,
@@ -165,6 +171,11 @@ Reply ChangeLocations(const Backend& backend, const Call& call, ImageRecord imag
     return Conflict(
         fmt::format("It's not allowed to update locations if image status is {}.", StatusName(image.status)));
   }
+  const bool reads =
+      std::ranges::any_of(changes, [](const auto& change) { return change.operation != PatchOperation::kRemove; });
+  // A server that is slow keeps a worker: most of them are for everybody else.
+  const Slots::Slot slot = reads ? backend.readers_of_locations.Take() : nullptr;
+  if (reads && !slot) return TooManyRead();
   LocationChanges applied(backend, std::move(image));
   for (const PatchChange& change : changes) PLATTER_CHECK(applied.Apply(change));
   return JsonResponse(200, ImageJson(applied.image(), backend.options));

@@ -32,7 +32,7 @@ constexpr Route kRoutes[] = {
     {"GET", "images", &ListImages, "200, 400", "Lists images: filters, `sort`, `limit`, `marker`."},
     {"POST", "images", &CreateImage, "201, 400, 403, 409, 413", "Makes a record."},
     {"GET", "images/{image}", &ShowImage, "200, 404", "Shows a record."},
-    {"PATCH", "images/{image}", &ChangeImage, "200, 400, 403, 404, 409, 413, 415",
+    {"PATCH", "images/{image}", &ChangeImage, "200, 400, 403, 404, 409, 413, 415, 503",
      "Changes a record by a JSON patch, in either media type."},
     {"DELETE", "images/{image}", &DeleteImage, "204, 403, 404, 409", "Deletes an image and its bytes."},
     {"PUT", "images/{image}/file", &UploadImage, "204, 400, 403, 404, 409, 410, 413, 415, 503",
