@@ -44,12 +44,19 @@ struct Answered {
   }
 };
 
-// "admin" is an administrator; "" is nobody; of others the name is the project, and the user.
+// "admin" is an administrator; "" is nobody; of others the name is the project, and the user. "reader@PROJECT" only
+// reads, "reader@" in no project.
 inline registry::Caller CallerNamed(const std::string& name) {
   registry::Caller caller;
   caller.user = name;
+  caller.roles = {"reader"};
+  const std::size_t at = name.find('@');
+  if (at != std::string::npos) {
+    if (at + 1 < name.size()) caller.project = name.substr(at + 1);
+    return caller;
+  }
   caller.project = name;
-  caller.roles = {"member", "reader"};
+  caller.roles.emplace_back("member");
   caller.admin = name == "admin";
   if (caller.admin) caller.roles.emplace_back("admin");
   return caller;

@@ -74,6 +74,40 @@ TEST_F(ImportTest, WhatAKilledImportLeftIsNotTakenForWhatIsStaged) {
   EXPECT_EQ(FilesAtTheEnd(1), 1U);
 }
 
+// A task has a URL and a user in it, and what went wrong.
+TEST_F(ImportTest, OthersSeeNoImports) {
+  const std::string id = Made();
+  ASSERT_EQ(Import(id, R"({"method":{"name":"web-download","uri":"http://allowed.example/x"}})").status, 202U);
+  (void)Concluded(id);
+  ASSERT_EQ(Stage(id, "x").status, 204U);
+  ASSERT_EQ(Import(id, kDirect, "admin").status, 202U);
+  while (StatusOf(id) != "active") std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  ASSERT_EQ(Patch(id, R"([{"op":"replace","path":"/visibility","value":"public"}])", "admin").status, 200U);
+  const auto seen_by = [&](const std::string& caller) {
+    return Get("/v2/images/" + id + "/tasks", caller).json().at("tasks").as_array().size();
+  };
+  EXPECT_EQ(seen_by("admin"), 2U);
+  EXPECT_EQ(seen_by("us"), 1U);
+  EXPECT_EQ(seen_by("reader@us"), 1U);
+  EXPECT_EQ(seen_by("them"), 0U);
+  EXPECT_EQ(seen_by("reader@"), 0U);
+}
+
+// Nor does a caller of no project see those of callers of no project.
+TEST_F(ImportTest, WhatNobodyImportedIsForAdministrators) {
+  const std::string id = MadeActive("x");
+  registry::TaskRecord task;
+  task.id = registry::NewIdentifier();
+  task.type = "api_image_import";
+  task.status = "failure";
+  task.image = id;
+  task.created = task.updated = registry::Now();
+  ASSERT_TRUE(registry_.catalog->InsertTask(task).ok());
+  ASSERT_EQ(Patch(id, R"([{"op":"replace","path":"/visibility","value":"community"}])").status, 200U);
+  EXPECT_EQ(Get("/v2/images/" + id + "/tasks", "reader@").Text("tasks"), "[]");
+  EXPECT_NE(Get("/v2/images/" + id + "/tasks", "admin").Text("tasks"), "[]");
+}
+
 TEST_F(ImportTest, WhatIsNotWhatItSaysGoesBackToQueued) {
   const std::string id = Made(R"({"disk_format":"qcow2","container_format":"bare"})");
   ASSERT_EQ(Stage(id, std::string(100000, 'x')).status, 204U);
