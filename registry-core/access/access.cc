@@ -59,6 +59,16 @@ Result<> MayModify(const AccessRules& rules, const Caller& caller, const ImageRe
   return Done{};
 }
 
+Result<> MayRemoveLocation(const AccessRules& rules, const Caller& caller, const ImageRecord& image) {
+  if (rules.new_defaults && !caller.admin) return Disallowed();
+  return MayModify(rules, caller, image);
+}
+
+Result<> MayAnswerShare(const AccessRules& rules, const Caller& caller) {
+  if (!MayWrite(rules, caller)) return Disallowed();
+  return Done{};
+}
+
 Result<> MaySetVisibility(const AccessRules& rules, const Caller& caller, Visibility visibility) {
   if (visibility == Visibility::kPublic && !caller.admin) return Disallowed();
   if (visibility == Visibility::kCommunity && !MayWrite(rules, caller)) return Disallowed();

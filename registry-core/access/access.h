@@ -25,6 +25,10 @@ Result<> MayRead(const AccessRules& rules, const Caller& caller);
 Result<> MayCreate(const AccessRules& rules, const Caller& caller, const ImageRecord& image);
 // Changes, deletes, uploads, deactivates: administrators and owners.
 Result<> MayModify(const AccessRules& rules, const Caller& caller, const ImageRecord& image);
+// Takes the bytes out of one of the places where they lie: with new defaults administrators alone.
+Result<> MayRemoveLocation(const AccessRules& rules, const Caller& caller, const ImageRecord& image);
+// Says what becomes of a share with the caller's project.
+Result<> MayAnswerShare(const AccessRules& rules, const Caller& caller);
 // Gives it a visibility.
 Result<> MaySetVisibility(const AccessRules& rules, const Caller& caller, Visibility visibility);
 // Reads its bytes.

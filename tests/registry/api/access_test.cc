@@ -70,6 +70,10 @@ TEST(Access, WhoMayDoWhat) {
     EXPECT_EQ(MayDownload(rules, caller, Of("mine", Visibility::kPrivate)).ok(), row.modifies_own) << row.role;
     EXPECT_EQ(MayDownload(rules, caller, Of("mine", Visibility::kPrivate, Status::kDeactivated)).ok(), caller.admin);
     EXPECT_EQ(MayAdminister(caller).ok(), caller.admin);
+    EXPECT_EQ(MayAnswerShare(rules, caller).ok(), row.modifies_own) << row.role;
+    const bool removes = row.new_defaults ? caller.admin : row.modifies_own;
+    EXPECT_EQ(MayRemoveLocation(rules, caller, Of("mine", Visibility::kPrivate)).ok(), removes) << row.role;
+    EXPECT_EQ(MayRemoveLocation(rules, caller, Of("other", Visibility::kPublic)).ok(), caller.admin) << row.role;
   }
 }
 

@@ -180,12 +180,27 @@ TEST_F(ImportTest, StagingThatBreaksOffLeavesNothing) {
 ApiOptions ManyStores() {
   ApiOptions options;
   options.many_stores = true;
+  options.show_multiple_locations = true;
+  return options;
+}
+
+ApiOptions WithNewDefaults(ApiOptions options) {
+  options.access.new_defaults = true;
   return options;
 }
 
 class StoresTest : public ApiTest {
  protected:
-  StoresTest() : ApiTest(ManyStores()) {}
+  StoresTest() : StoresTest(ManyStores()) {}
+  explicit StoresTest(ApiOptions options) : ApiTest(std::move(options)) {}
+  std::string InBothStores() {
+    std::string id = Made();
+    EXPECT_EQ(Put("/v2/images/" + id + "/stage", "bytes").status, 204U);
+    EXPECT_EQ(Post("/v2/images/" + id + "/import", R"({"method":{"name":"glance-direct"},"all_stores":true})").status,
+              202U);
+    while (StatusOf(id) != "active") std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    return id;
+  }
   std::string UploadedInto(const std::string& store) {
     std::string id = Made();
     const Answered answered = Ask({.method = "PUT",
@@ -208,11 +223,7 @@ TEST_F(StoresTest, UploadsGoWhereTheySay) {
 }
 
 TEST_F(StoresTest, AnImageInTwoStoresMayLeaveOne) {
-  const std::string id = Made();
-  ASSERT_EQ(Put("/v2/images/" + id + "/stage", "bytes").status, 204U);
-  ASSERT_EQ(Post("/v2/images/" + id + "/import", R"({"method":{"name":"glance-direct"},"all_stores":true})").status,
-            202U);
-  while (StatusOf(id) != "active") std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const std::string id = InBothStores();
   EXPECT_EQ(Get("/v2/images/" + id).Text("stores"), "file,other");
   EXPECT_EQ(Delete("/v2/stores/none/" + id).status, 409U);
   EXPECT_EQ(Delete("/v2/stores/file/" + id).status, 204U);
@@ -220,6 +231,38 @@ TEST_F(StoresTest, AnImageInTwoStoresMayLeaveOne) {
   EXPECT_EQ(Get("/v2/images/" + id + "/file").body, "bytes");
   EXPECT_EQ(Delete("/v2/stores/other/" + id).status, 403U);
   EXPECT_EQ(Get("/v2/images/" + id + "/file").body, "bytes");
+}
+
+class NewDefaultsTest : public StoresTest {
+ protected:
+  NewDefaultsTest() : StoresTest(WithNewDefaults(ManyStores())) {}
+};
+
+TEST_F(NewDefaultsTest, AdministratorsAloneRemoveLocations) {
+  constexpr const char* kRemove = R"([{"op":"remove","path":"/locations/0"}])";
+  const std::string first = InBothStores();
+  EXPECT_EQ(Delete("/v2/stores/file/" + first).status, 403U);
+  EXPECT_EQ(Delete("/v2/stores/file/" + first, "admin").status, 204U);
+  const std::string second = InBothStores();
+  EXPECT_EQ(Patch(second, kRemove).status, 403U);
+  EXPECT_EQ(Patch(second, kRemove, "admin").status, 200U);
+  for (const std::string& id : {first, second}) EXPECT_EQ(Get("/v2/images/" + id).Text("stores"), "other");
+}
+
+TEST_F(NewDefaultsTest, ReadersAnswerNoShares) {
+  const std::string id = Made();
+  ASSERT_EQ(Post("/v2/images/" + id + "/members", R"({"member":"them"})").status, 200U);
+  const auto answered_by = [&](const std::string& caller) {
+    return Ask({.caller = caller,
+                .method = "PUT",
+                .target = "/v2/images/" + id + "/members/them",
+                .body = R"({"status":"accepted"})",
+                .type = "application/json"})
+        .status;
+  };
+  EXPECT_EQ(answered_by("reader@them"), 403U);
+  EXPECT_EQ(Get("/v2/images/" + id + "/members/them", "reader@them").Text("status"), "pending");
+  EXPECT_EQ(answered_by("them"), 200U);
 }
 
 }  // namespace

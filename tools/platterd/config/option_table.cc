@@ -90,7 +90,7 @@ constexpr OptionRow kOptions[] = {
     {"keystone_authtoken", "service_token_roles_required", kSwitch, "false",
      "Whether a service token without them is refused."},
     {"oslo_policy", "enforce_new_defaults", kSwitch, "false",
-     "Whether who writes needs the role member, and who reads the role reader."},
+     "Whether who writes needs the role member, who reads the role reader, and who removes a location the role admin."},
     {"image_format", "disk_formats", kList, "", "Disk formats that images may have; without it, all."},
     {"image_format", "container_formats", kList, "", "Container formats that images may have; without it, all."},
     {"image_format", "require_image_format_match", kSwitch, "true", "Whether an image must be what it is declared as."},

@@ -124,7 +124,7 @@ Reply DeleteFromStore(const Backend& backend, const Call& call) {
     return Conflict(fmt::format("The selected store {} is not available on this node.", store));
   }
   const ImageRecord image = PLATTER_TRY(VisibleImage(backend, call.caller, id));
-  PLATTER_CHECK(registry::MayModify(backend.options.access, call.caller, image));
+  PLATTER_CHECK(registry::MayRemoveLocation(backend.options.access, call.caller, image));
   if (image.status != registry::Status::kActive) {
     return Conflict("It's not allowed to remove image data from store if image status is not 'active'");
   }

@@ -167,6 +167,9 @@ Reply ChangeLocations(const Backend& backend, const Call& call, ImageRecord imag
     return Forbidden("It's not allowed to update locations if locations are invisible.");
   }
   PLATTER_CHECK(registry::MayModify(backend.options.access, call.caller, image));
+  const bool removes =
+      std::ranges::any_of(changes, [](const auto& change) { return change.operation == PatchOperation::kRemove; });
+  if (removes) PLATTER_CHECK(registry::MayRemoveLocation(backend.options.access, call.caller, image));
   if (image.status != registry::Status::kQueued && image.status != registry::Status::kActive) {
     return Conflict(
         fmt::format("It's not allowed to update locations if image status is {}.", StatusName(image.status)));

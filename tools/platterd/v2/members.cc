@@ -119,6 +119,7 @@ Reply SetMemberStatus(const Backend& backend, const Call& call, const std::strin
     return Forbidden(fmt::format("Not allowed to update members for image {}.", image.id));
   }
   const Member member = PLATTER_TRY(VisibleMember(backend, call, image));
+  PLATTER_CHECK(registry::MayAnswerShare(backend.options.access, call.caller));
   auto changed = backend.catalog().SetMemberStatus(image.id, member.project, *status);
   if (!changed.ok() && changed.error().kind() == ErrorKind::kNotFound) return NoSuchMember(call);
   return JsonResponse(200, MemberJson(PLATTER_TRY(std::move(changed))));
