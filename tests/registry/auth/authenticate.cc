@@ -1,17 +1,20 @@
 // Judges tokens as platterd would. Usage: registry_authenticate CONFIG. Reads lines "TOKEN [SERVICE_TOKEN]" (TOKEN "-":
 // none) and answers each with a line: "STATUS FIELD" for those who are nobody, "200 USER PROJECT ROLES admin|user" for
-// others. A line "xN TOKEN" asks for it on N threads at once, and answers with what all of them got, or "mixed".
+// others. A line "xN TOKEN" asks for it on N threads at once, and answers with what all of them got, or "mixed"; "dN
+// TOKEN" for N different ones that begin with it. With "fN TOKEN" the N-th allocation fails; "threw" where that is all.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <cstdio>
 #include <iostream>
+#include <new>
 #include <sstream>
 #include <string>
 #include <thread>
 #include <variant>
 #include <vector>
 
+#include "tests/registry/auth/short_memory.h"
 #include "tools/platterd/auth/keystone.h"
 #include "tools/platterd/config/settings.h"
 
@@ -31,15 +34,41 @@ std::string Judge(Keystone& keystone, const std::string& token, const std::strin
                      caller.admin ? "admin" : "user");
 }
 
-std::string JudgeAtOnce(Keystone& keystone, std::size_t count, const std::string& token) {
+std::string JudgeAtOnce(Keystone& keystone, std::size_t count, const std::string& token, bool different) {
   std::vector<std::string> answers(count);
   std::vector<std::thread> threads;
-  for (std::string& answer : answers) threads.emplace_back([&] { answer = Judge(keystone, token, ""); });
+  for (std::string& answer : answers) {
+    const std::string asked = different ? fmt::format("{}{}", token, threads.size()) : token;
+    threads.emplace_back([&keystone, &answer, asked] { answer = Judge(keystone, asked, ""); });
+  }
   for (std::thread& thread : threads) thread.join();
   for (const std::string& answer : answers) {
     if (answer != answers.front()) return "mixed";
   }
   return answers.front();
+}
+
+std::string JudgeWithoutMemory(Keystone& keystone, std::size_t nth, const std::string& token) {
+  http::Request request;
+  request.headers.Add("X-Auth-Token", token);
+  unsigned status = 200;
+  test::FailAllocation(nth);
+  try {
+    const auto verdict = keystone.Authenticate(request);
+    if (const auto* answer = std::get_if<http::Response>(&verdict)) status = answer->status;
+  } catch (const std::bad_alloc&) {
+    status = 0;
+  }
+  test::FailAllocation(0);
+  return status == 0 ? "threw" : std::to_string(status);
+}
+
+std::string Answer(Keystone& keystone, const std::string& first, const std::string& second) {
+  const char how = first.empty() ? '-' : first.front();
+  const bool numbered = first.size() > 1 && first.find_first_not_of("0123456789", 1) == std::string::npos;
+  if (!numbered || (how != 'x' && how != 'd' && how != 'f')) return Judge(keystone, first, second);
+  const std::size_t number = std::stoul(first.substr(1));
+  return how == 'f' ? JudgeWithoutMemory(keystone, number, second) : JudgeAtOnce(keystone, number, second, how == 'd');
 }
 
 int Run(const std::string& file) {
@@ -54,9 +83,7 @@ int Run(const std::string& file) {
     std::string first;
     std::string second;
     words >> first >> second;
-    const bool many = first.starts_with('x');
-    fmt::print("{}\n",
-               many ? JudgeAtOnce(keystone, std::stoul(first.substr(1)), second) : Judge(keystone, first, second));
+    fmt::print("{}\n", Answer(keystone, first, second));
     std::fflush(stdout);
   }
   return 0;

@@ -5,6 +5,7 @@ import http.client
 import http.server
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -81,8 +82,19 @@ def main():
         def authenticator(**options):
             config = pathlib.Path(folder) / "glance-api.conf"
             lines = "".join(f"{name} = {value}\n" for name, value in options.items())
-            config.write_text(text.replace("[keystone_authtoken]\n", "[keystone_authtoken]\n" + lines))
+            config.write_text(f"{text}[keystone_authtoken]\n{lines}")
             return Authenticator(config)
+
+        def without_memory(authenticator, token):
+            """Wherever memory is short, the next one who asks gets an answer."""
+            nth, short = 0, ""
+            while short != "200":
+                nth += 1
+                short = authenticator.ask(f"f{nth}", token)
+                found = authenticator.ask(token)
+                if not re.fullmatch(as_demo, found):
+                    sys.exit(f"behind allocation {nth}, which failed: {found}")
+            expect(str(nth > 20), "True", "behind every allocation that may fail")
 
         def token(user):
             secrets.append(keystone.token(user))
@@ -112,6 +124,12 @@ def main():
         strict = authenticator(service_token_roles_required="true")
         expect(strict.ask(demo, token("nova")), as_demo, "beside a token with the service's role")
         expect(strict.ask(demo, token("demo_reader")), unauthorized, "beside a token without it")
+        without_memory(forgetful, demo)
+        with socket.create_server((HOST, 0)) as silent:
+            waiting = authenticator(auth_url=f"http://{HOST}:{silent.getsockname()[1]}", http_connect_timeout=2)
+            began = time.monotonic()
+            expect(waiting.ask("d8", "token"), "503 -", "Keystone says nothing")
+            expect(str(time.monotonic() - began < 8), "True", "and all find out at once")
         fresh = token("alt_demo")
         keystone.stop()
         expect(caching.ask(fresh), "503 -", "Keystone is away")

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cctype>
+#include <exception>
 #include <utility>
 
 #include "tools/platterd/http/text.h"
@@ -82,7 +83,11 @@ std::string PasswordRequest(const KeystoneSettings& settings) {
 std::size_t TakeBody(char* data, std::size_t size, std::size_t count, void* target) {
   auto& body = *static_cast<std::string*>(target);
   if (body.size() + size * count > kMaxAnswer) return 0;
-  body.append(data, size * count);
+  try {
+    body.append(data, size * count);
+  } catch (const std::exception&) {  // not to go through libcurl
+    return 0;
+  }
   return size * count;
 }
 
@@ -91,7 +96,11 @@ std::size_t TakeHeader(char* data, std::size_t size, std::size_t count, void* ta
   while (line.ends_with('\r') || line.ends_with('\n')) line.remove_suffix(1);
   constexpr std::string_view kName = "X-Subject-Token:";
   if (http::SameName(line.substr(0, kName.size()), kName)) {
-    *static_cast<std::string*>(target) = http::Trim(line.substr(kName.size()));
+    try {
+      *static_cast<std::string*>(target) = http::Trim(line.substr(kName.size()));
+    } catch (const std::exception&) {  // not to go through libcurl
+      return 0;
+    }
   }
   return size * count;
 }
@@ -168,9 +177,35 @@ Result<IdentityClient::Answer> IdentityClient::Call(const std::string& path, con
 }
 
 Result<std::string> IdentityClient::ServiceToken(std::string_view refused) {
-  const std::lock_guard lock(mutex_);
-  const bool fresh = !service_token_.empty() && Now() + kRenewBefore < service_token_expires_;
-  if (fresh && service_token_ != refused) return service_token_;
+  std::unique_lock lock(mutex_);
+  const bool fresh = !own_.text.empty() && Now() + kRenewBefore < own_.expires;
+  if (fresh && own_.text != refused) return own_.text;
+  if (const auto running = attempt_) {
+    attempted_.wait(lock, [&] { return running->over; });
+    return running->failure.empty() ? Result<std::string>(own_.text) : Error(ErrorKind::kIo, running->failure);
+  }
+  const auto attempt = attempt_ = std::make_shared<Attempt>();
+  const auto end = [&] {
+    attempt->over = true;
+    attempt_.reset();
+    attempted_.notify_all();
+  };
+  lock.unlock();
+  try {
+    auto token = AskForToken();
+    lock.lock();
+    if (!token.ok()) attempt->failure = token.error().Describe();
+    if (token.ok()) own_ = std::move(token).value();
+  } catch (...) {  // the others wait all the same
+    if (!lock.owns_lock()) lock.lock();
+    end();
+    throw;
+  }
+  end();
+  return attempt->failure.empty() ? Result<std::string>(own_.text) : Error(ErrorKind::kIo, attempt->failure);
+}
+
+Result<IdentityClient::OwnToken> IdentityClient::AskForToken() {
   const std::string request = PasswordRequest(settings_);
   const Answer answer = PLATTER_TRY(Call("/auth/tokens", {"Content-Type: application/json", "Expect:"}, &request));
   if (answer.status != 201) {
@@ -180,9 +215,7 @@ Result<std::string> IdentityClient::ServiceToken(std::string_view refused) {
   if (!identity || answer.subject_token.empty()) {
     return Error(ErrorKind::kIo, "the identity service's answer has no token in it");
   }
-  service_token_ = answer.subject_token;
-  service_token_expires_ = identity->expires;
-  return service_token_;
+  return OwnToken{answer.subject_token, identity->expires};
 }
 
 Result<std::optional<Identity>> IdentityClient::Validate(const std::string& token, bool expired_too) {

@@ -1,6 +1,7 @@
 // IdentityClient: the two calls of Keystone's API that a service needs.
 #pragma once
 
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -40,17 +41,28 @@ class IdentityClient {
     std::string body;
     std::string subject_token;  // X-Subject-Token
   };
+  struct OwnToken {
+    std::string text;
+    registry::Instant expires{};
+  };
+  // To get a token of our own: one asks, the others wait for what comes of it.
+  struct Attempt {
+    bool over = false;
+    std::string failure;  // what kIo says; "" for none
+  };
   class Handles;
 
   Result<Answer> Call(const std::string& path, const std::vector<std::string>& headers, const std::string* body);
   // Our own token; a new one where it is about to expire, or is `refused`.
   Result<std::string> ServiceToken(std::string_view refused);
+  Result<OwnToken> AskForToken();
 
   KeystoneSettings settings_;
   std::unique_ptr<Handles> handles_;
   std::mutex mutex_;
-  std::string service_token_;
-  registry::Instant service_token_expires_{};
+  std::condition_variable attempted_;
+  std::shared_ptr<Attempt> attempt_;  // null: none runs
+  OwnToken own_;
 };
 
 }  // namespace platter::platterd

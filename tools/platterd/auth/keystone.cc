@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -66,9 +67,14 @@ class Keystone::Impl {
     } else {
       knowledge = Remember(key);
       lock.unlock();
-      auto identity = client_.Validate(std::string(token), expired_too);
-      lock.lock();
-      Learn(*knowledge, std::move(identity));
+      try {
+        auto identity = client_.Validate(std::string(token), expired_too);
+        lock.lock();
+        Learn(*knowledge, std::move(identity));
+      } catch (const std::exception&) {  // memory that is not there; the others wait for an answer all the same
+        if (!lock.owns_lock()) lock.lock();
+        knowledge->asked = knowledge->away = true;
+      }
       if (knowledge->away) Forget(key, knowledge);
       answered_.notify_all();
     }
