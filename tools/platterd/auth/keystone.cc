@@ -40,6 +40,9 @@ bool LooksLikeToken(std::string_view token) {
          std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < 0x7f; });
 }
 
+// An answer may be remembered for longer than the token counts.
+bool IsOver(const Identity& identity) { return identity.expires <= std::chrono::system_clock::now(); }
+
 // What is known of a token. The one who finds it unknown asks, the others wait for that.
 struct Knowledge {
   bool asked = false;                // the answer is there
@@ -146,6 +149,7 @@ std::variant<registry::Caller, http::Response> Keystone::Authenticate(const http
     const auto identity = impl_->Judge(*service, false);
     if (!identity) return http::ErrorPage(503, kAway);
     if (!*identity) return impl_->Unauthorized();
+    if (IsOver(**identity)) return impl_->Unauthorized();
     by_service = impl_->IsService(**identity);
     if (!by_service && impl_->service_roles_required()) return impl_->Unauthorized();
   }
@@ -153,7 +157,7 @@ std::variant<registry::Caller, http::Response> Keystone::Authenticate(const http
   const auto identity = impl_->Judge(*token, by_service);
   if (!identity) return http::ErrorPage(503, kAway);
   if (!*identity) return impl_->Unauthorized();
-  if (!by_service && (*identity)->expires <= std::chrono::system_clock::now()) return impl_->Unauthorized();
+  if (!by_service && IsOver(**identity)) return impl_->Unauthorized();
   registry::Caller caller;
   caller.user = (*identity)->user;
   caller.project = (*identity)->project;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <filesystem>
 
@@ -11,6 +12,11 @@
 
 namespace platter::platterd {
 namespace {
+
+std::string Lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
 
 std::string StateFolder(const Values& values, const Environment& environment) {
   if (values.Has("platter", "state")) return values.Text("platter", "state");
@@ -213,6 +219,7 @@ Result<> ReadKeystone(const Values& values, Settings& out) {
   keystone.cache_time = std::chrono::seconds(values.Number(kSection, "token_cache_time"));
   keystone.timeout = std::chrono::seconds(values.Number(kSection, "http_connect_timeout"));
   keystone.service_roles = values.List(kSection, "service_token_roles");
+  for (std::string& role : keystone.service_roles) role = Lower(std::move(role));
   keystone.service_roles_required = values.Switch(kSection, "service_token_roles_required");
   out.keystone = std::move(keystone);
   return Done();

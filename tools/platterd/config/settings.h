@@ -39,7 +39,7 @@ struct KeystoneSettings {
   bool insecure = false;
   std::chrono::seconds cache_time{300};
   std::chrono::seconds timeout{10};
-  std::vector<std::string> service_roles;
+  std::vector<std::string> service_roles;  // lower case
   bool service_roles_required = false;
 };
 
