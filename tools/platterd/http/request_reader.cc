@@ -1,5 +1,6 @@
 #include "tools/platterd/http/request_reader.h"
 
+#include <algorithm>
 #include <boost/beast/http/basic_parser.hpp>
 #include <string_view>
 #include <utility>
@@ -20,6 +21,11 @@ constexpr std::size_t kShortestChunked = 5;  // "0", CR, LF, CR, LF
 std::string_view View(beast::string_view text) { return {text.data(), text.size()}; }
 std::string_view View(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// Beast lets quoted strings hold anything.
+bool IsText(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c == '\t' || (c >= ' ' && c != 0x7f); });
 }
 
 // What Beast would let pass: a NUL anywhere, a line that ends without CR, a field that goes on in the next line.
@@ -65,6 +71,10 @@ class RequestReader::Parser : public beast::http::basic_parser<true> {
     const std::size_t consumed = put(beast::net::const_buffer(in.data(), in.size()), code);
     Step step{consumed, piece_};
     if (code && code != HttpError::need_more) step.fault = FaultOf(code, true);
+    // The last chunk and the trailers come in one piece.
+    if (!step.fault && chunked() && is_done() && CheckHead(View(in.first(consumed)))) {
+      step.fault = Fault{400, "The request's trailer is not as HTTP asks."};
+    }
     return step;
   }
 
@@ -147,8 +157,9 @@ class RequestReader::Parser : public beast::http::basic_parser<true> {
     piece_ = std::as_bytes(std::span(body.data(), body.size()));
     return body.size();
   }
-  void on_chunk_header_impl(std::uint64_t /*size*/, beast::string_view /*extensions*/, error_code& /*code*/) override {
+  void on_chunk_header_impl(std::uint64_t /*size*/, beast::string_view extensions, error_code& code) override {
     chunk_begun_ = true;
+    if (!IsText(View(extensions))) code = HttpError::bad_chunk_extension;
   }
   std::size_t on_chunk_body_impl(std::uint64_t /*remain*/, beast::string_view body, error_code& code) override {
     return on_body_impl(body, code);
