@@ -89,5 +89,21 @@ TEST(RequestReader, ChunksMayComeInPiecesOfAnySize) {
   }
 }
 
+TEST(RequestReader, AFewEmptyLinesMayBeInFront) {
+  for (const std::size_t count : {0U, 1U, 8U, 9U, 5000U}) {
+    std::string request;
+    for (std::size_t i = 0; i < count; ++i) request += "\r\n";
+    request += "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+    for (const std::size_t more : {1U, 2U, 3U, 7U, 10000U}) {
+      const Outcome wanted = count > 8 ? Outcome{false, 400, ""} : Outcome{true, 0, ""};
+      EXPECT_EQ(ReadIn(request, more), wanted) << count << " lines, " << more << " at a time";
+    }
+  }
+  // All that are there go at once: each piece that is taken is moved out of the way.
+  RequestReader reader({});
+  const std::string lines = "\r\n\r\n\r\nGET";
+  EXPECT_EQ(reader.Read(std::as_bytes(std::span(lines.data(), lines.size()))).consumed, 6U);
+}
+
 }  // namespace
 }  // namespace platter::http

@@ -80,6 +80,12 @@ TEST_F(ServerTest, AnswersAsGlanceDoes) {
   EXPECT_EQ(FieldOf(answer, "Date").size(), std::string("Mon, 23 Nov 2026 06:21:27 GMT").size());
 }
 
+std::string Repeated(std::string_view text, std::size_t count) {
+  std::string out;
+  while (count-- > 0) out += text;
+  return out;
+}
+
 struct AnswerRow {
   std::string_view what;
   std::string request;
@@ -90,6 +96,7 @@ struct AnswerRow {
 const AnswerRow kAnswers[] = {
     {"a plain request", std::string(kGet), 200, true},
     {"empty lines in front", "\r\n\r\n" + std::string(kGet), 200, true},
+    {"too many empty lines in front", Repeated("\r\n", 9) + std::string(kGet), 400, false},
     {"the absolute form", "GET http://a:1/echo HTTP/1.1\r\nHost: a:1\r\n\r\n", 200, true},
     {"HTTP/1.0", "GET /echo HTTP/1.0\r\n\r\n", 200, false},
     {"HTTP/1.0, kept alive", "GET /echo HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 200, true},

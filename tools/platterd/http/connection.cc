@@ -136,16 +136,15 @@ net::awaitable<std::variant<bool, Fault>> Connection::ReadHead(RequestReader& re
     }
     if (!begun && shared_.draining) co_return false;
     idle_ = !begun;
-    SetDeadline(began_ + (begun ? limits_.head_time : limits_.keep_alive_time));
+    const Clock::time_point end = began_ + (begun ? limits_.head_time : limits_.keep_alive_time);
+    SetDeadline(end);
     const Moved moved = co_await stream_->ReadSome(now_.space());
-    const bool late = timed_out_;
+    // Where bytes are always there, nobody waits until the deadline.
+    const bool late = begun && (timed_out_ || Clock::now() >= end);
     ClearDeadline();
     idle_ = false;
-    if (moved.bytes == 0) {
-      std::variant<bool, Fault> end = false;
-      if (late && begun) end = Fault{408, "The request's header took too long."};
-      co_return end;
-    }
+    if (late) co_return Fault{408, "The request's header took too long."};
+    if (moved.bytes == 0) co_return false;
     if (!begun) began_ = Clock::now();
     begun = true;
     now_.used += moved.bytes;

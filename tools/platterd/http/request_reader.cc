@@ -16,6 +16,7 @@ using beast::error_code;
 using HttpError = beast::http::error;
 
 constexpr std::size_t kMaxTarget = 8192;
+constexpr std::size_t kMaxEmptyLines = 8;
 constexpr std::size_t kShortestChunked = 5;  // "0", CR, LF, CR, LF
 
 std::string_view View(beast::string_view text) { return {text.data(), text.size()}; }
@@ -83,10 +84,14 @@ class RequestReader::Parser : public beast::http::basic_parser<true> {
   bool version_1_0 = false;
 
  private:
-  // Empty lines before a request line are let pass, as RFC 9112, 2.2 wants it.
+  // A few empty lines before a request line are let pass, as RFC 9112, 2.2 wants it.
   Step ReadHead(std::span<const std::byte> in) {
     const std::string_view text = View(in);
-    if (text.starts_with("\r\n")) return {.consumed = 2};
+    std::size_t empty = 0;
+    while (text.substr(2 * empty).starts_with("\r\n")) ++empty;
+    empty_lines_ += empty;
+    if (empty_lines_ > kMaxEmptyLines) return {.fault = Fault{400, "Too many empty lines are before the request."}};
+    if (empty > 0) return {.consumed = 2 * empty};
     const std::size_t end = text.find("\r\n\r\n");
     if (end == std::string_view::npos ? in.size() >= limits_.bytes : end + 4 > limits_.bytes) {
       return {.fault = Fault{431, "The request's header is too large."}};
@@ -168,6 +173,7 @@ class RequestReader::Parser : public beast::http::basic_parser<true> {
 
   HeadLimits limits_;
   std::span<const std::byte> piece_;
+  std::size_t empty_lines_ = 0;
   std::size_t lengths_ = 0;
   std::size_t transfer_encodings_ = 0;
   bool too_many_ = false;
