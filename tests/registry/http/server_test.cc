@@ -19,6 +19,7 @@
 #include "tests/registry/http/echo_service.h"
 #include "tests/support/command.h"
 #include "tests/support/temp_dir.h"
+#include "tools/platterd/http/pace.h"
 
 namespace platter::http {
 namespace {
@@ -523,6 +524,15 @@ TEST_F(ServerTest, ADrainIsBounded) {
   while (service_.begun == 0) std::this_thread::sleep_for(milliseconds(1));
   server_->Drain(milliseconds(50));
   EXPECT_EQ(service_.broken_off, 1);
+}
+
+TEST(Pace, BytesEarnTime) {
+  constexpr milliseconds kYear = std::chrono::hours(24 * 365);
+  EXPECT_EQ(EarnedTime(0, 1024), milliseconds(0));
+  EXPECT_EQ(EarnedTime(512, 1024), milliseconds(500));
+  EXPECT_EQ(EarnedTime(std::uint64_t{1} << 30, 1024), std::chrono::seconds(1 << 20));
+  EXPECT_EQ(EarnedTime(std::uint64_t{10} << 30, 1), kYear) << "10 GiB at a byte a second are 340 years";
+  EXPECT_EQ(EarnedTime(UINT64_MAX, 1), kYear);
 }
 
 TEST_F(ServerTest, SpeaksTls) {

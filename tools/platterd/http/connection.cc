@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "registry-core/model/image_record.h"
+#include "tools/platterd/http/pace.h"
 
 namespace platter::http {
 namespace {
@@ -328,9 +329,7 @@ std::optional<Connection::Clock::time_point> Connection::NextDeadline(const Pace
   const auto now = Clock::now();
   const auto stalled = now + limits_.stall_time;
   if (limits_.minimum_rate == 0) return stalled;
-  // So long may we have waited for what has come.
-  const auto earned = std::chrono::milliseconds(pace.bytes * 1000 / limits_.minimum_rate);
-  const auto left = limits_.grace_time + earned - pace.waited;
+  const auto left = limits_.grace_time + EarnedTime(pace.bytes, limits_.minimum_rate) - pace.waited;
   if (left <= Clock::duration::zero()) return std::nullopt;
   return std::min<Clock::time_point>(stalled, now + left);
 }
