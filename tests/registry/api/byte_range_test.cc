@@ -24,7 +24,6 @@ const RangeRow kRanges[] = {
     {"bytes=-0", 10, 0, 0},
     {"bytes=-5", 0, 0, 0},
     {"bytes=0-0", 0, 0, 0},
-    {"bytes=0-1,3-4", 10, 0, 0},
     {"bytes=", 10, 0, 0},
     {"bytes=-", 10, 0, 0},
     {"bytes=a-b", 10, 0, 0},
@@ -44,6 +43,15 @@ TEST(ByteRange, RangesAreReadAndCut) {
     EXPECT_EQ(span.value().offset, row.offset) << row.text;
     EXPECT_EQ(span.value().length, row.length) << row.text;
   }
+}
+
+TEST(ByteRange, SeveralRangesAreNone) {
+  for (const char* text : {"bytes=0-1,3-4", "bytes=0-1,", "bytes=90-99,95-"}) {
+    const auto span = ParseRange(text, 10);
+    ASSERT_FALSE(span.ok()) << text;
+    EXPECT_EQ(span.error().kind(), ErrorKind::kInvalid) << text;
+  }
+  EXPECT_EQ(ParseRange("bytes=10-", 10).error().kind(), ErrorKind::kOutOfRange);
 }
 
 TEST(ByteRange, TheOlderHeaderToo) {

@@ -127,12 +127,13 @@ TEST_F(ApiTest, RangesOfADownload) {
       {"Range", "bytes=5-5000", 206, "bytes 5-999/1000", bytes.substr(5)},
       {"Range", "bytes=1000-", 416, "bytes */1000", ""},
       {"Range", "lines=1-2", 416, "bytes */1000", ""},
+      {"Range", "bytes=0-1,5-6", 400, "", ""},
       {"Content-Range", "bytes 2-3/1000", 206, "bytes 2-3/1000", bytes.substr(2, 2)},
   };
   for (const auto& row : kRows) {
     const Answered answered = Ask({.target = "/v2/images/" + id + "/file", .headers = {{row.name, row.value}}});
     EXPECT_EQ(answered.status, row.status) << row.value;
-    EXPECT_EQ(answered.headers.Find("Content-Range"), row.range) << row.value;
+    EXPECT_EQ(answered.headers.Find("Content-Range").value_or(""), row.range) << row.value;
     EXPECT_TRUE(row.status != 206 || answered.body == row.body) << row.value;
   }
 }

@@ -25,6 +25,11 @@ Result<ByteSpan> Span(std::uint64_t first, std::uint64_t last, std::uint64_t siz
 
 Result<ByteSpan> ParseRange(std::string_view text, std::uint64_t size) {
   constexpr std::string_view kUnit = "bytes=";
+  if (text.find(',') != std::string_view::npos) {
+    return Error(
+        ErrorKind::kInvalid,
+        "Requests with multiple ranges are not supported. You may make multiple single-range requests instead.");
+  }
   if (!text.starts_with(kUnit)) return Unsatisfiable();
   text.remove_prefix(kUnit.size());
   const std::size_t dash = text.find('-');

@@ -15,7 +15,7 @@ struct ByteSpan {
 };
 
 // What "Range: bytes=0-99" (also "bytes=100-" and "bytes=-5") asks for of a file of `size` bytes, cut at its end.
-// kOutOfRange for a range outside the file and for a text that is no single range of bytes.
+// kOutOfRange for a range outside the file and for a text that is no range of bytes; kInvalid for several.
 Result<ByteSpan> ParseRange(std::string_view text, std::uint64_t size);
 
 // The same for "Content-Range: bytes 0-99/1000", with which older clients ask.

@@ -95,7 +95,7 @@ Result<std::string> WantedStore(const Backend& backend, const Call& call) {
   return std::string(*name);
 }
 
-// The part of a file of that size that the request asks for. kOutOfRange.
+// The part of a file of that size that the request asks for. As ParseRange.
 Result<std::optional<ByteSpan>> WantedRange(const http::Request& request, std::uint64_t size) {
   if (const auto range = request.headers.Find("Range")) return std::optional(PLATTER_TRY(ParseRange(*range, size)));
   if (const auto range = request.headers.Find("Content-Range")) {
@@ -138,6 +138,7 @@ Reply DownloadImage(const Backend& backend, const Call& call) {
   response.file = PLATTER_TRY(std::move(reader));
   const std::uint64_t size = response.file->size();
   const auto range = WantedRange(call.request, size);
+  if (!range.ok() && range.error().kind() == ErrorKind::kInvalid) return Invalid(range.error().Describe());
   if (!range.ok()) return RangeError(size);
   response.headers.Add("Content-Type", std::string(kBytes));
   response.headers.Add("Accept-Ranges", "bytes");

@@ -37,7 +37,7 @@ constexpr Route kRoutes[] = {
     {"DELETE", "images/{image}", &DeleteImage, "204, 403, 404, 409", "Deletes an image and its bytes."},
     {"PUT", "images/{image}/file", &UploadImage, "204, 400, 403, 404, 409, 410, 413, 415, 503",
      "Takes the bytes; 415 with the finding's code where they are not what the record says, or unsafe."},
-    {"GET", "images/{image}/file", &DownloadImage, "200, 204, 206, 403, 404, 416",
+    {"GET", "images/{image}/file", &DownloadImage, "200, 204, 206, 400, 403, 404, 416",
      "Gives the bytes, or a range of them."},
     {"PUT", "images/{image}/stage", &StageImage, "204, 400, 403, 404, 409, 413, 415, 503",
      "Takes the bytes for an import."},
