@@ -147,6 +147,21 @@ TEST_F(LocationsTest, ReplacingAddsAndRemoves) {
   EXPECT_EQ(LocationsOf(id), "[" + Entry(kUrl) + "]");
 }
 
+// The image has old and new ones for a while.
+TEST_F(LocationsTest, AReplacementMayUseTheWholeQuota) {
+  const std::string id = MadeActive(Content());
+  ASSERT_EQ(Patch(id, AddOf(kUrl)).status, 200U);
+  ASSERT_EQ(Patch(id, AddOf("http://example.org/plain/disk")).status, 200U);
+  const auto replace = [this, &id](const std::string& list) {
+    return Patch(id, R"([{"op":"replace","path":"/locations","value":[)" + list + "]}]").status;
+  };
+  const std::string others = Entry("http://example.org/file/disk?1") + "," + Entry("http://example.org/file/disk?2") +
+                             "," + Entry("http://example.org/file/disk?3");
+  EXPECT_EQ(replace(others + "," + Entry("http://example.org/file/disk?4")), 413U);
+  EXPECT_EQ(replace(others), 200U);
+  EXPECT_EQ(LocationsOf(id), "[" + others + "]");
+}
+
 // Whoever serves what a location names may take all the time that there is.
 TEST_F(LocationsTest, FewAreReadAtATime) {
   const std::string id = MadeActive(Content());

@@ -75,15 +75,18 @@ class LocationChanges {
   Result<> AddAt(const PatchChange& change) {
     NewLocation location = LocationOf(change.value.get_object());
     location.position = PLATTER_TRY(Position(change.path[1], image_.locations.size() + 1, "adding"));
+    PLATTER_CHECK(CheckQuota(image_.locations.size() + 1));
     return Add(location);
   }
 
+  Result<> CheckQuota(std::size_t count) const {
+    if (count <= backend_.options.location_quota) return Done{};
+    return Error(ErrorKind::kLimit, fmt::format("The limit has been exceeded on the number of allowed image "
+                                                "locations. Attempted: {}, Maximum: {}",
+                                                count, backend_.options.location_quota));
+  }
+
   Result<> Add(const NewLocation& location) {
-    if (image_.locations.size() >= backend_.options.location_quota) {
-      return Error(ErrorKind::kLimit, fmt::format("The limit has been exceeded on the number of allowed image "
-                                                  "locations. Attempted: {}, Maximum: {}",
-                                                  image_.locations.size() + 1, backend_.options.location_quota));
-    }
     registry::Refusal refusal;
     auto added = registry::AddLocation(backend_.ingest, backend_.staging, image_.id, location, refusal);
     // What lies there is to blame, and the client may name something else.
@@ -109,9 +112,11 @@ class LocationChanges {
     return Done{};
   }
 
-  // New ones first, so that there is always one; then the order, and the metadata, that are wanted.
+  // New ones first, so that there is always one; then the order, and the metadata, that are wanted. Only what is there
+  // at the end counts for the quota.
   Result<> ReplaceAll(const json::array& wanted) {
     if (wanted.empty()) return Forbidden("Cannot set locations to empty list.");
+    PLATTER_CHECK(CheckQuota(wanted.size()));
     std::vector<NewLocation> locations;
     for (const json::value& value : wanted) locations.push_back(LocationOf(value.get_object()));
     const auto has = [](const auto& list, const std::string& url) {
