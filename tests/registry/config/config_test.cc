@@ -79,6 +79,9 @@ struct WrongRow {
 const WrongRow kWrong[] = {
     {"[DEFAULT]\nbind_port = 70000", "f:2: [DEFAULT] bind_port: wrong value"},
     {"[DEFAULT]\nbind_port = 80x", "0 to 65535"},
+    {"[DEFAULT]\nbind_port = -1", "0 to 65535"},
+    {"[DEFAULT]\nimage_tag_quota = -x", "0 to 4294967295, -1"},
+    {"[DEFAULT]\nimage_size_cap = 9223372036854775809", "1 to 9223372036854775808"},
     {"[DEFAULT]\ndebug = maybe", "true, 1, on, yes, false, 0, off, no"},
     {"[DEFAULT]\nhashing_algorithm = crc", "md5,sha1,sha224,sha256,sha384,sha512"},
     {"[DEFAULT]\nbind_host = $nothing", "$nothing is no option"},
@@ -157,6 +160,44 @@ enforce_new_defaults = true
   EXPECT_THAT(remarks, HasSubstr("[keystone_authtoken] memcached_servers has no effect: "));
   EXPECT_THAT(remarks, Not(HasSubstr("PASS")));
   EXPECT_EQ(out.remarks.size(), 4);  // and auth_type
+}
+
+// As Glance's and keystonemiddleware's own documentation has them.
+TEST(Config, LimitsMayBeNone) {
+  const Settings out = From(R"([DEFAULT]
+image_property_quota = -1
+image_tag_quota = -1
+image_member_quota = -1
+image_location_quota = -10
+image_size_cap = 9223372036854775808
+[paste_deploy]
+flavor = keystone
+[keystone_authtoken]
+auth_url = http://controller:5000
+token_cache_time = -1
+)")
+                           .value();
+  EXPECT_EQ(out.api.property_quota, UINT32_MAX);
+  EXPECT_EQ(out.api.tag_quota, UINT32_MAX);
+  EXPECT_EQ(out.api.member_quota, UINT32_MAX);
+  EXPECT_EQ(out.api.location_quota, UINT32_MAX);
+  EXPECT_EQ(out.keystone->cache_time, std::chrono::seconds(0));
+  EXPECT_EQ(out.ingest.max_image_bytes, std::uint64_t{1} << 62);
+  ASSERT_EQ(out.remarks.size(), 1U);
+  EXPECT_THAT(out.remarks[0], HasSubstr("image_size_cap: platterd takes images of 4611686018427387904 bytes at most"));
+  const Settings longer = From(
+                              "[paste_deploy]\nflavor = keystone\n[keystone_authtoken]\nauth_url = http://c\n"
+                              "token_cache_time = 7200")
+                              .value();
+  EXPECT_EQ(longer.keystone->cache_time, std::chrono::hours(2));
+}
+
+TEST(Config, RolesHaveNoCase) {
+  const Settings out = From(
+                           "[paste_deploy]\nflavor = keystone\n[keystone_authtoken]\nauth_url = http://c\n"
+                           "service_token_roles = Service, NOVA")
+                           .value();
+  EXPECT_EQ(out.keystone->service_roles, (std::vector<std::string>{"service", "nova"}));
 }
 
 TEST(Config, ImportsAtOnce) {

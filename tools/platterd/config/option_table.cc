@@ -33,11 +33,14 @@ constexpr OptionRow kOptions[] = {
      "Whether answers have `locations`, and patches may change them."},
     {"DEFAULT", "limit_param_default", kNumber, "25", "Images on a page where the client does not say.", 1, kU32},
     {"DEFAULT", "api_limit_max", kNumber, "1000", "Images on a page at most.", 1, kU32},
-    {"DEFAULT", "image_property_quota", kNumber, "128", "Properties of an image.", 0, kU32},
-    {"DEFAULT", "image_tag_quota", kNumber, "128", "Tags of an image.", 0, kU32},
-    {"DEFAULT", "image_member_quota", kNumber, "128", "Members of an image.", 0, kU32},
-    {"DEFAULT", "image_location_quota", kNumber, "10", "Locations of an image.", 0, kU32},
-    {"DEFAULT", "image_size_cap", kNumber, "1099511627776", "Bytes of an image.", 1, std::uint64_t{1} << 62},
+    {"DEFAULT", "image_property_quota", kNumber, "128", "Properties of an image; below 0: any number.", 0, kU32, "",
+     false, true},
+    {"DEFAULT", "image_tag_quota", kNumber, "128", "Tags of an image; below 0: any number.", 0, kU32, "", false, true},
+    {"DEFAULT", "image_member_quota", kNumber, "128", "Members of an image; below 0: any number.", 0, kU32, "", false,
+     true},
+    {"DEFAULT", "image_location_quota", kNumber, "10", "Locations of an image; below 0: any number.", 0, kU32, "",
+     false, true},
+    {"DEFAULT", "image_size_cap", kNumber, "1099511627776", "Bytes of an image.", 1, std::uint64_t{1} << 63},
     {"DEFAULT", "user_storage_quota", kText, "0",
      "Bytes of a project's images together (KB, MB, GB, TB may follow); 0: any."},
     {"DEFAULT", "hashing_algorithm", kChoice, "sha512", "Digest for `os_hash_value`.", 0, 0,
@@ -82,7 +85,8 @@ constexpr OptionRow kOptions[] = {
     {"keystone_authtoken", "cafile", kText, "", "Certificates in PEM that vouch for the identity service."},
     {"keystone_authtoken", "insecure", kSwitch, "false", "Whether any certificate of it will do."},
     {"keystone_authtoken", "token_cache_time", kNumber, "300",
-     "Seconds that a token's answer is remembered; one that is revoked meanwhile counts until then.", 0, 3600},
+     "Seconds that a token's answer is remembered, below 0 none; one that is revoked meanwhile counts until then.", 0,
+     kU32, "", false, true},
     {"keystone_authtoken", "http_connect_timeout", kNumber, "10", "Seconds in which the identity service must answer.",
      1, 600},
     {"keystone_authtoken", "service_token_roles", kList, "service",
@@ -208,6 +212,7 @@ std::string KindText(const OptionRow& row) {
     case kSecret:
       return "text";
     case kNumber:
+      if (row.negative) return "number, -1";
       if (row.most >= kU32) return row.least == 0 ? "number" : fmt::format("number from {}", row.least);
       return fmt::format("{} to {}", row.least, row.most);
     case kSwitch:

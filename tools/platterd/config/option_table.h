@@ -27,7 +27,8 @@ struct OptionRow {
   std::uint64_t least = 0;
   std::uint64_t most = UINT64_MAX;
   std::string_view choices = "";
-  bool reloads = false;  // SIGHUP takes it over
+  bool reloads = false;   // SIGHUP takes it over
+  bool negative = false;  // of a number: any below 0 will do, too, and is a way to say something else
 };
 std::span<const OptionRow> Options() noexcept;
 // Null where there is none.

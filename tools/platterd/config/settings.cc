@@ -13,6 +13,8 @@
 namespace platter::platterd {
 namespace {
 
+constexpr std::uint64_t kMostImageBytes = std::uint64_t{1} << 62;
+
 std::string Lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
   return text;
@@ -79,7 +81,7 @@ std::optional<std::uint64_t> ParseBytes(std::string_view text) {
 
 Result<> ReadApi(const Values& values, Settings& out) {
   const auto number = [&values](std::string_view name) {
-    return static_cast<std::uint32_t>(values.Number("DEFAULT", name));
+    return static_cast<std::uint32_t>(values.Number("DEFAULT", name, UINT32_MAX));
   };
   ApiOptions& api = out.api;
   if (values.Has("DEFAULT", "public_endpoint")) {
@@ -114,7 +116,10 @@ Result<> ReadApi(const Values& values, Settings& out) {
   }
   api.disk_formats = values.List("image_format", "disk_formats");
   api.container_formats = values.List("image_format", "container_formats");
-  out.ingest.max_image_bytes = values.Number("DEFAULT", "image_size_cap");
+  out.ingest.max_image_bytes = std::min(values.Number("DEFAULT", "image_size_cap"), kMostImageBytes);
+  if (values.Number("DEFAULT", "image_size_cap") > kMostImageBytes) {
+    out.remarks.push_back(fmt::format("image_size_cap: platterd takes images of {} bytes at most", kMostImageBytes));
+  }
   out.ingest.hash_algorithm = values.Text("DEFAULT", "hashing_algorithm");
   out.ingest.require_format_match = values.Switch("image_format", "require_image_format_match");
   out.unpack_memory = values.Number("platter", "unpack_memory");

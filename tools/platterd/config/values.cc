@@ -26,6 +26,8 @@ std::optional<std::uint64_t> ParseNumber(std::string_view text) {
   return number;
 }
 
+bool IsNegative(std::string_view text) { return text.starts_with('-') && ParseNumber(text.substr(1)).value_or(0) > 0; }
+
 std::optional<bool> ParseSwitch(std::string_view text) {
   std::string lower(text);
   std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
@@ -158,7 +160,10 @@ Result<> Values::Check(const Setting& setting, const OptionRow& row) const {
     case OptionKind::kNumber: {
       const auto number = ParseNumber(value);
       if (number && *number >= row.least && *number <= row.most) return Done();
-      return At(setting, "wrong value").Found(setting.value).Allowed(fmt::format("{} to {}", row.least, row.most));
+      if (row.negative && IsNegative(value)) return Done();
+      return At(setting, "wrong value")
+          .Found(setting.value)
+          .Allowed(fmt::format("{} to {}{}", row.least, row.most, row.negative ? ", -1" : ""));
     }
     case OptionKind::kSwitch:
       if (ParseSwitch(value)) return Done();
@@ -190,8 +195,9 @@ std::string Values::Text(std::string_view section, std::string_view name) const 
   return std::string(RowOf(section, name)->standard);
 }
 
-std::uint64_t Values::Number(std::string_view section, std::string_view name) const {
-  return ParseNumber(Text(section, name)).value_or(0);
+std::uint64_t Values::Number(std::string_view section, std::string_view name, std::uint64_t below_zero) const {
+  const std::string text = Text(section, name);
+  return IsNegative(text) ? below_zero : ParseNumber(text).value_or(0);
 }
 
 bool Values::Switch(std::string_view section, std::string_view name) const {

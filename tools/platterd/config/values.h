@@ -22,7 +22,8 @@ class Values {
 
   // The value, or the standard one. Requires: the table has the option; for a store's, `section` is the store's.
   std::string Text(std::string_view section, std::string_view name) const;
-  std::uint64_t Number(std::string_view section, std::string_view name) const;
+  // `below_zero`: what a negative one stands for, where the table lets it pass.
+  std::uint64_t Number(std::string_view section, std::string_view name, std::uint64_t below_zero = 0) const;
   bool Switch(std::string_view section, std::string_view name) const;
   std::vector<std::string> List(std::string_view section, std::string_view name) const;
   std::vector<std::string> Many(std::string_view section, std::string_view name) const;
