@@ -111,6 +111,21 @@ TEST(Config, WrongValuesAreErrors) {
   }
 }
 
+TEST(Config, SecretsAreNotTold) {
+  for (const std::string_view text :
+       {"[database]\nconnection = postgresql://glance:abc$hidden@controller/glance",
+        "[keystone_authtoken]\npassword = abc$hidden", "[keystone_authtoken]\npassword = abc${hidden}",
+        "[DEFAULT]\nlog_file = $keystone_authtoken.password\n"
+        "[keystone_authtoken]\npassword = abc$hidden"}) {
+    const auto settings = From(text);
+    ASSERT_FALSE(settings.ok()) << text;
+    const std::string says = settings.error().Describe();
+    EXPECT_THAT(says, HasSubstr("a dollar sign is written $$"));
+    EXPECT_THAT(says, Not(HasSubstr("hidden"))) << text;
+    EXPECT_THAT(says, Not(HasSubstr("abc"))) << text;
+  }
+}
+
 TEST(Config, AnInstalledCloudsFileIsRead) {
   const auto settings = From(R"([DEFAULT]
 bind_host = 10.0.0.1

@@ -124,7 +124,11 @@ Result<std::string> Values::Referred(const Setting& setting, std::string_view na
     if (found != set_.end()) return Substituted(found->second.back(), found->second.back().value, depth + 1);
     if (const OptionRow* row = RowOf(section, key)) return std::string(row->standard);
   }
-  return At(setting, fmt::format("${} is no option; a dollar sign is written $$", name));
+  // Of a secret the name is a part.
+  const OptionRow* row = RowOf(setting.section, setting.name);
+  const bool secret = row != nullptr && row->kind == OptionKind::kSecret;
+  return At(setting, fmt::format("{} is no option; a dollar sign is written $$",
+                                 secret ? "what follows a dollar sign" : fmt::format("${}", name)));
 }
 
 Result<std::string> Values::Substituted(const Setting& setting, std::string_view text, int depth) const {
