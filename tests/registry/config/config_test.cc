@@ -111,6 +111,39 @@ TEST(Config, WrongValuesAreErrors) {
   }
 }
 
+// As oslo.config reads them.
+TEST(Config, SectionsHaveNoCase) {
+  const auto settings = From(R"([DEFAULT]
+enabled_backends = Fast:file, slow:file
+log_file = $Glance_Store.default_backend
+[Default]
+bind_port = 1
+[GLANCE_STORE]
+default_backend = slow
+[FAST]
+filesystem_store_datadir = /a
+[Slow]
+filesystem_store_datadir = /b
+[Paste_Deploy]
+flavor = keystone
+[Keystone_AuthToken]
+auth_url = http://controller:5000
+auth_type = password
+)");
+  ASSERT_TRUE(settings.ok()) << settings.error().Describe();
+  const Settings& out = settings.value();
+  EXPECT_TRUE(out.keystone) << "nobody is an administrator for a capital letter";
+  EXPECT_EQ(out.stores[0].name, "Fast");
+  EXPECT_EQ(out.stores[0].folders[0].first, "/a");
+  EXPECT_EQ(out.stores[1].folders[0].first, "/b");
+  EXPECT_EQ(out.default_store, "slow");
+  EXPECT_EQ(out.log.file, "slow");
+  EXPECT_EQ(out.server.port, 9292) << "there is one DEFAULT";
+  ASSERT_EQ(out.remarks.size(), 2U);
+  EXPECT_THAT(out.remarks[0] + out.remarks[1], HasSubstr("[Default] bind_port is unknown"));
+  EXPECT_THAT(out.remarks[0] + out.remarks[1], HasSubstr("[Keystone_AuthToken] auth_type has no effect"));
+}
+
 TEST(Config, SecretsAreNotTold) {
   for (const std::string_view text :
        {"[database]\nconnection = postgresql://glance:abc$hidden@controller/glance",

@@ -28,9 +28,14 @@ std::optional<std::uint64_t> ParseNumber(std::string_view text) {
 
 bool IsNegative(std::string_view text) { return text.starts_with('-') && ParseNumber(text.substr(1)).value_or(0) > 0; }
 
-std::optional<bool> ParseSwitch(std::string_view text) {
+std::string Lower(std::string_view text) {
   std::string lower(text);
   std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  return lower;
+}
+
+std::optional<bool> ParseSwitch(std::string_view text) {
+  const std::string lower = Lower(text);
   for (const std::string_view word : {"true", "1", "on", "yes"}) {
     if (lower == word) return true;
   }
@@ -72,10 +77,10 @@ std::vector<std::string> SplitList(std::string_view text) {
 
 Result<Values> Values::Make(const std::vector<Setting>& given, std::vector<std::string>& remarks) {
   Values values;
-  for (const Setting& setting : given) values.set_[{setting.section, setting.name}].push_back(setting);
-  if (const auto found = values.set_.find({"DEFAULT", "enabled_backends"}); found != values.set_.end()) {
+  for (const Setting& setting : given) values.set_[KeyOf(setting.section, setting.name)].push_back(setting);
+  if (const auto* found = values.Given("DEFAULT", "enabled_backends")) {
     // By the names that they have once references are resolved, as everybody else sees them.
-    const Setting& setting = found->second.back();
+    const Setting& setting = found->back();
     for (const std::string& store : SplitList(PLATTER_TRY(values.Substituted(setting, setting.value, 0)))) {
       values.stores_.push_back(store.substr(0, store.find(':')));
     }
@@ -85,8 +90,8 @@ Result<Values> Values::Make(const std::vector<Setting>& given, std::vector<std::
     const OptionRow* row = values.RowOf(key.first, key.second);
     if (row == nullptr) {
       const IdleRow* idle = values.IdleRowOf(key.first, key.second);
-      const std::string where =
-          fmt::format("{}:{}: [{}] {}", settings.back().file, settings.back().line, key.first, key.second);
+      const std::string where = fmt::format("{}:{}: [{}] {}", settings.back().file, settings.back().line,
+                                            settings.back().section, key.second);
       remarks.push_back(idle != nullptr ? fmt::format("{} has no effect: {}", where, idle->reason)
                                         : fmt::format("{} is unknown", where));
       continue;
@@ -99,18 +104,28 @@ Result<Values> Values::Make(const std::vector<Setting>& given, std::vector<std::
   return values;
 }
 
+Values::Key Values::KeyOf(std::string_view section, std::string_view name) {
+  return {section == "DEFAULT" ? std::string(section) : Lower(section), std::string(name)};
+}
+
+const std::vector<Setting>* Values::Given(std::string_view section, std::string_view name) const {
+  const auto found = set_.find(KeyOf(section, name));
+  return found == set_.end() ? nullptr : &found->second;
+}
+
 bool Values::IsStore(std::string_view section) const {
-  return section == "glance_store" || std::find(stores_.begin(), stores_.end(), section) != stores_.end();
+  const auto same = [lower = Lower(section)](const std::string& store) { return Lower(store) == lower; };
+  return same("glance_store") || std::any_of(stores_.begin(), stores_.end(), same);
 }
 
 const OptionRow* Values::RowOf(std::string_view section, std::string_view name) const {
-  const OptionRow* row = FindOption(section, name);
+  const OptionRow* row = FindOption(KeyOf(section, name).first, name);
   return row == nullptr && IsStore(section) ? FindOption("store", name) : row;
 }
 
 const IdleRow* Values::IdleRowOf(std::string_view section, std::string_view name) const {
   const IdleRow* row = IsStore(section) ? FindIdleOption("store", name) : nullptr;
-  return row == nullptr ? FindIdleOption(section, name) : row;
+  return row == nullptr ? FindIdleOption(KeyOf(section, name).first, name) : row;
 }
 
 Result<std::string> Values::Referred(const Setting& setting, std::string_view name, int depth) const {
@@ -120,8 +135,7 @@ Result<std::string> Values::Referred(const Setting& setting, std::string_view na
   for (const std::string& section : qualified ? std::vector<std::string>{std::string(name.substr(0, dot))}
                                               : std::vector<std::string>{setting.section, "DEFAULT"}) {
     const std::string key(qualified ? name.substr(dot + 1) : name);
-    const auto found = set_.find({section, key});
-    if (found != set_.end()) return Substituted(found->second.back(), found->second.back().value, depth + 1);
+    if (const auto* found = Given(section, key)) return Substituted(found->back(), found->back().value, depth + 1);
     if (const OptionRow* row = RowOf(section, key)) return std::string(row->standard);
   }
   // Of a secret the name is a part.
@@ -189,13 +203,12 @@ Result<> Values::Check(const Setting& setting, const OptionRow& row) const {
 }
 
 bool Values::Has(std::string_view section, std::string_view name) const {
-  const auto found = set_.find(std::pair(std::string(section), std::string(name)));
-  return found != set_.end() && !found->second.back().value.empty();
+  const auto* found = Given(section, name);
+  return found != nullptr && !found->back().value.empty();
 }
 
 std::string Values::Text(std::string_view section, std::string_view name) const {
-  const auto found = set_.find(std::pair(std::string(section), std::string(name)));
-  if (found != set_.end()) return found->second.back().value;
+  if (const auto* found = Given(section, name)) return found->back().value;
   return std::string(RowOf(section, name)->standard);
 }
 
@@ -214,20 +227,20 @@ std::vector<std::string> Values::List(std::string_view section, std::string_view
 
 std::vector<std::string> Values::Many(std::string_view section, std::string_view name) const {
   std::vector<std::string> out;
-  const auto found = set_.find(std::pair(std::string(section), std::string(name)));
-  if (found == set_.end()) return out;
-  for (const Setting& setting : found->second) {
+  const auto* found = Given(section, name);
+  if (found == nullptr) return out;
+  for (const Setting& setting : *found) {
     if (!setting.value.empty()) out.push_back(setting.value);
   }
   return out;
 }
 
 Error Values::Wrong(std::string_view section, std::string_view name, std::string_view allowed) const {
-  const auto found = set_.find(std::pair(std::string(section), std::string(name)));
-  if (found == set_.end()) {
+  const auto* found = Given(section, name);
+  if (found == nullptr) {
     return Error(ErrorKind::kInvalid, fmt::format("[{}] {} is missing", section, name)).Allowed(std::string(allowed));
   }
-  const Setting& setting = found->second.back();
+  const Setting& setting = found->back();
   const bool secret = RowOf(section, name)->kind == OptionKind::kSecret;
   return At(setting, "wrong value")
       .Found(secret ? "a value that is not shown" : setting.value)

@@ -14,6 +14,7 @@
 
 namespace platter::platterd {
 
+// Sections are found whatever the case of their letters, as oslo.config has it; but "DEFAULT" has to be written so.
 class Values {
  public:
   // Replaces references ($name), and checks every value that the table knows. kInvalid as Settings has it. `remarks`
@@ -32,6 +33,10 @@ class Values {
   Error Wrong(std::string_view section, std::string_view name, std::string_view allowed) const;
 
  private:
+  using Key = std::pair<std::string, std::string>;  // a section, in lower case but for DEFAULT, and a name
+  static Key KeyOf(std::string_view section, std::string_view name);
+  // Null where it is not set.
+  const std::vector<Setting>* Given(std::string_view section, std::string_view name) const;
   const OptionRow* RowOf(std::string_view section, std::string_view name) const;
   const IdleRow* IdleRowOf(std::string_view section, std::string_view name) const;
   bool IsStore(std::string_view section) const;
@@ -39,7 +44,7 @@ class Values {
   Result<std::string> Referred(const Setting& setting, std::string_view name, int depth) const;
   Result<> Check(const Setting& setting, const OptionRow& row) const;
 
-  std::map<std::pair<std::string, std::string>, std::vector<Setting>, std::less<>> set_;
+  std::map<Key, std::vector<Setting>> set_;
   std::vector<std::string> stores_;
 };
 
