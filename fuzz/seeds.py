@@ -319,6 +319,8 @@ VMDK_TEXTS = [
     VMDK % ("ffffffff", "custom", "", 'RW 64 ZERO\nRDONLY 64 FLAT "/etc/passwd" 1\nNOACCESS 2 FLAT "x y.vmdk" 7'),
     VMDK % ("ffffffff", "seSparse", "", 'RW 128 SESPARSE "disk-sesparse.vmdk"'),
 ]
+VMDK_TEXTS.append(VMDK_TEXTS[0].replace("# Disk DescriptorFile", "# x\ry"))
+VMDK_TEXTS.append(VMDK_TEXTS[0].replace("# Disk DescriptorFile", '#Disk Descriptor File\n# parentFileNameHint="a"'))
 for TEXT in list(VMDK_TEXTS[:1]):
     VMDK_TEXTS.append(TEXT.replace("\n", "\r\n").replace("UTF-8", "windows-1252").replace("disk-", "d\x7fsk-"))
 

@@ -211,6 +211,17 @@ class Parser {
   std::array<bool, kKeyNames.size()> seen_{};
 };
 
+// "# Disk DescriptorFile", however it is spaced: VirtualBox takes four spellings.
+bool IsTitle(std::string_view line) noexcept {
+  std::string_view rest = "#DiskDescriptorFile";
+  for (const char letter : line) {
+    if (kBlanks.find(letter) != std::string_view::npos) continue;
+    if (rest.empty() || Lower(letter) != Lower(rest.front())) return false;
+    rest.remove_prefix(1);
+  }
+  return rest.empty();
+}
+
 std::string_view WithoutMark(std::string_view text) noexcept {
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   return text.substr(0, text.find('\0'));
@@ -237,12 +248,28 @@ const std::string* Descriptor::FindDdb(std::string_view key) const noexcept {
   return found == ddb.end() ? nullptr : &found->second;
 }
 
+bool LooksLikeDescriptorToQemu(std::string_view text) noexcept {
+  constexpr std::array<std::string_view, 6> kFirstLines = {"version=1\n",   "version=2\n",   "version=3\n",
+                                                           "version=1\r\n", "version=2\r\n", "version=3\r\n"};
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    const bool blanks = line.starts_with(' ') && line.find_first_not_of(' ') == std::string_view::npos;
+    if (!text.starts_with('#') && !(blanks && end != std::string_view::npos)) break;
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return std::ranges::any_of(kFirstLines, [&](std::string_view line) { return text.starts_with(line); });
+}
+
 bool LooksLikeDescriptor(std::string_view text) noexcept {
+  // qemu's comments end at a line feed alone, and hold NULs.
+  if (LooksLikeDescriptorToQemu(text)) return true;
   text = WithoutMark(text);
   while (!text.empty()) {
     const std::string_view line = TakeLine(text);
     if (line.empty()) continue;
-    if (SameWord(line, "# Disk DescriptorFile")) return true;
+    if (IsTitle(line)) return true;
     if (line.starts_with('#')) continue;
     const std::size_t sign = line.find('=');
     if (sign == std::string_view::npos || !SameWord(Trim(line.substr(0, sign)), "version")) return false;

@@ -58,8 +58,13 @@ struct Descriptor {
   const std::string* FindDdb(std::string_view key) const noexcept;
 };
 
-// True when `text` may start a descriptor file: only comments and blank lines before a line "version=".
+// True when any program that we know would take `text` for the start of a descriptor file: only comments and blank
+// lines before a line "version=", or a title in one of VirtualBox's spellings.
 bool LooksLikeDescriptor(std::string_view text) noexcept;
+
+// The same to qemu: only comments, and lines of nothing but blanks, stand before a line that is exactly "version=1", 2
+// or 3.
+bool LooksLikeDescriptorToQemu(std::string_view text) noexcept;
 
 // Takes every line end (LF, CRLF, CR), case of keys, quoting and padding that tools write; the text ends at its first
 // NUL. Of a key that stands twice the first counts; keys that it does not know are passed over. kCorrupt for a line

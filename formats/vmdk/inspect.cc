@@ -3,16 +3,37 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <vector>
 
 #include "formats/core/bytes.h"
 #include "formats/core/checked.h"
 #include "formats/vmdk/reader.h"
+#include "formats/vmdk/sparse_layout.h"
 
 namespace platter::vmdk {
 namespace {
 
 constexpr std::size_t kShownExtents = 16;
+constexpr std::size_t kShownName = 1023;  // bytes
+// Where qemu looks for a parent, whatever the header says of the descriptor: behind a header, or at a text's start.
+constexpr std::size_t kSearchedBytes = kDescriptorSectors * kSectorSize;
+
+// Takes `text` up to and with `word` off it. False when it does not stand there.
+bool SkipPast(std::string_view word, std::string_view& text) noexcept {
+  const std::size_t at = text.find(word);
+  if (at == std::string_view::npos) return false;
+  text.remove_prefix(at + word.size());
+  return true;
+}
+
+// Whether what stands behind "parentCID" is the CID of a disk.
+bool IsCid(std::string_view text) noexcept {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t=\""), text.size()));
+  std::uint64_t cid = kNoParent;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), cid, 16);
+  return error == std::errc::result_out_of_range || cid != kNoParent;
+}
 
 class Inspector {
  public:
@@ -25,6 +46,7 @@ class Inspector {
     context.limits = limits_;
     context.gate = &gate;
     context.contents = false;
+    PLATTER_CHECK(FindParentsAsQemu());
     const Foundation foundation = PLATTER_TRY(ReadFoundation(storage_, context));
     inspection_.variant = foundation.descriptor.create_type;
     if (!foundation.hosted) {
@@ -49,7 +71,35 @@ class Inspector {
   // A name that leads out of the image's own folder on any host.
   static bool LeadsAway(std::string_view name) noexcept { return name.find_first_of("/\\:") != name.npos; }
 
+  Result<> FindParentsAsQemu() {
+    std::string text(kSectorSize + kSearchedBytes, '\0');
+    PLATTER_CHECK(storage_.ReadPadded(0, std::as_writable_bytes(std::span(text))));
+    FindParents(std::string_view(text).substr(text.starts_with("KDMV") ? kSectorSize : 0, kSearchedBytes));
+    return Done{};
+  }
+
+  // qemu follows the first name, in a comment too, and whatever parentCID says.
+  void FindParents(std::string_view text) {
+    const auto add = [&](std::string_view value) {
+      Add("parent", Concern::kReference, "the image is a layer above another file", std::string(value));
+    };
+    text = text.substr(0, text.find('\0'));
+    const std::size_t before = inspection_.findings.size();
+    for (std::string_view rest = text; SkipPast("parentFileNameHint", rest);) {
+      const std::string_view behind = rest.substr(std::min<std::size_t>(rest.size(), 2));  // the sign and a quote
+      const std::string_view name = behind.substr(0, std::min(behind.find('"'), kShownName));
+      if (!name.empty() && inspection_.findings.size() < kShownExtents) add(name);
+    }
+    for (std::string_view rest = text; SkipPast("parentCID", rest);) {
+      if (inspection_.findings.size() == before && IsCid(rest)) add("another CID than ffffffff");
+    }
+  }
+
   void InspectFiles(const Descriptor& descriptor) {
+    const auto zero = [](const ExtentLine& extent) { return extent.type == ExtentType::kZero; };
+    if (!descriptor.extents.empty() && std::ranges::all_of(descriptor.extents, zero)) {
+      Add("extent_description", Concern::kAmbiguous, "no extent has bytes: programs read zeros, or fail", "");
+    }
     for (const ExtentLine& extent : descriptor.extents) {
       if (extent.type == ExtentType::kZero || inspection_.findings.size() >= kShownExtents) continue;
       if (LeadsAway(extent.file)) {
@@ -60,10 +110,12 @@ class Inspector {
             {"CVE-2022-47951"});
       }
     }
-    if (!descriptor.change_track_path.empty()) {
-      Add("change_track_path", Concern::kReference, "changes are tracked in another file",
-          descriptor.change_track_path);
-    }
+    InspectTracking(descriptor);
+  }
+
+  void InspectTracking(const Descriptor& descriptor) {
+    if (descriptor.change_track_path.empty()) return;
+    Add("change_track_path", Concern::kReference, "changes are tracked in another file", descriptor.change_track_path);
   }
 
   // The header decides how we read the file; a program that believes the descriptor must not read another disk.
@@ -74,6 +126,12 @@ class Inspector {
     const auto mismatch = [&](std::string message, std::string value) {
       Add("descriptor_mismatch", Concern::kAmbiguous, std::move(message), std::move(value), {"CVE-2022-47951"});
     };
+    FindParents(text);
+    InspectTracking(descriptor);
+    if (header.descriptor_offset != kDescriptorSector) {
+      mismatch("the descriptor is not where programs look for it that do not ask the header",
+               std::to_string(header.descriptor_offset));
+    }
     const bool stream = descriptor.create_type == "streamOptimized";
     if (descriptor.create_type != "monolithicSparse" && !stream) {
       mismatch("the descriptor calls the file something that its header is not", descriptor.create_type);

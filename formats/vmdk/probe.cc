@@ -1,7 +1,5 @@
 #include "formats/vmdk/probe.h"
 
-#include <algorithm>
-#include <array>
 #include <string_view>
 
 #include "formats/vmdk/descriptor.h"
@@ -20,21 +18,6 @@ bool HasMagic(const ProbeInput& input) noexcept {
 
 std::string_view TextOf(const ProbeInput& input) noexcept {
   return {reinterpret_cast<const char*>(input.head.data()), input.head.size()};
-}
-
-// Only comments, and lines of nothing but blanks, stand before a line that is exactly this.
-bool LooksLikeDescriptorToQemu(std::string_view text) noexcept {
-  constexpr std::array<std::string_view, 6> kFirstLines = {"version=1\n",   "version=2\n",   "version=3\n",
-                                                           "version=1\r\n", "version=2\r\n", "version=3\r\n"};
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    std::string_view line = text.substr(0, end);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    const bool blanks = line.starts_with(' ') && line.find_first_not_of(' ') == std::string_view::npos;
-    if (!text.starts_with('#') && !(blanks && end != std::string_view::npos)) break;
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  }
-  return std::ranges::any_of(kFirstLines, [&](std::string_view line) { return text.starts_with(line); });
 }
 
 }  // namespace

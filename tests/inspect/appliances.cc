@@ -259,6 +259,13 @@ std::vector<Appliance> HostileDisks() {
       {"ExtentOfTheHost",
        [] { return OvaOf(VmdkDescriptor("monolithicFlat", "RW 2048 FLAT \"/etc/passwd\" 0"), "1048576", kVmdk); },
        "vmdk.extent_path", "CVE-2022-47951"},
+      {"ParentOfTheHost",
+       [] {
+         return OvaOf(Replaced(Created({"-f", "vmdk"}, "1M"), "# Disk DescriptorFile\nversion=1",
+                               "parentFileNameHint=\"/etc/hosts\""),
+                      "1048576", kVmdk);
+       },
+       "vmdk.parent"},
       {"OldFormat",
        [] {
          return OvaOf(Created({"-f", "qcow"}, "1M"), "1048576", "");
@@ -340,6 +347,10 @@ std::vector<Appliance> HostileStreams() {
        packed("(head -c 514 /dev/zero; printf HdrS; head -c 100k a) | gzip > image; echo more >> image"),
        "policy.container", "", "expect_disk=raw"},
       {"BackingFile", packed(qcow2 + "gzip -c b > image"), "qcow2.backing_file", "CVE-2015-5163", declared},
+      {"Parent",
+       packed("qemu-img create -q -f vmdk b 1M && sed -i s/parentCID=ffffffff/parentCID=12345678/ b && "
+              "gzip -c b > image"),
+       "vmdk.parent", "", declared},
       {"TooLarge", packed("gzip -c a > image"), "policy.virtual_size", "", "max_virtual_size=500k"},
       {"RawThatIsAQcow2", packed("qemu-img create -q -f qcow2 b 1M && xz -c b > image"), "policy.format",
        "CVE-2024-40767", "expect_disk=raw"},

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
+#include <iterator>
 #include <set>
 #include <string>
 #include <vector>
@@ -142,9 +144,70 @@ std::vector<Threat> Qcow2Threats() {
   };
 }
 
+// The descriptor of an embedded one: 20 sectors behind the header, as every writer lays it out.
+constexpr std::uint64_t kTextAt = 512;
+constexpr std::uint64_t kTextRoom = std::uint64_t{20} * 512;
+constexpr std::uint64_t kDescriptorOffsetAt = 28;  // in the header, in sectors; its size follows
+
+Bytes TextOf(const Bytes& vmdk) {
+  return {vmdk.begin() + kTextAt, vmdk.begin() + static_cast<std::ptrdiff_t>(kTextAt + kTextRoom)};
+}
+
+// With `line` in front of the embedded descriptor.
+Bytes WithLine(const Bytes& vmdk, const std::string& line) {
+  const Bytes text = TextOf(vmdk);
+  return With(With(vmdk, kTextAt, line), kTextAt + line.size(), First(text, text.size() - line.size()));
+}
+
+// With a descriptor at the file's end, which the header names. Of sectors.
+Bytes WithTextAtTheEnd(Bytes vmdk, const Bytes& text) {
+  vmdk.resize((vmdk.size() + 511) / 512 * 512);
+  const std::uint64_t end = vmdk.size();
+  return With(WithLe64(std::move(vmdk), kDescriptorOffsetAt, end / 512), end, text);
+}
+
+constexpr const char* kHintInAComment = "# parentCID=12345678 parentFileNameHint=\"/etc/passwd\"\n";
+
+std::vector<Threat> VmdkTextThreats() {
+  constexpr const char* kFlat = "createType=\"monolithicFlat\"\nRW 1 FLAT \"/etc/passwd\" 0\n";
+  const auto padded = [](std::string text) { return [=] { return With(Bytes(65536), 0, text); }; };
+  const std::string ids = "CID=12345678\nparentCID=ffffffff\n";
+  return {
+      {"CarriageReturnInAComment", padded("# x\ry\nversion=1\n" + ids + kFlat), "vmdk.extent_path", "CVE-2022-47951"},
+      {"NulInAComment", padded(std::string("#\0\nversion=1\n", 13) + ids + kFlat), "vmdk.create_type"},
+      {"TitleOfVirtualBox", padded("#Disk Descriptor File\n" + ids + "version=1\n" + kFlat), "vmdk.extent_path",
+       "CVE-2022-47951"},
+      {"NothingButZeroExtents", padded("version=1\n" + ids + "createType=\"monolithicFlat\"\nRW 100 ZERO\n"),
+       "vmdk.extent_description"},
+      {"NoExtents", padded("version=1\n" + ids + "createType=\"monolithicFlat\"\n"), "vmdk.extent_description"},
+  };
+}
+
+std::vector<Threat> VmdkParentThreats() {
+  return {
+      {"ParentInAComment", [] { return WithLine(Vmdk(), kHintInAComment); }, "vmdk.parent"},
+      {"ParentInAStream", [] { return WithLine(Stream(), kHintInAComment); }, "vmdk.parent"},
+      {"ParentWithoutItsCid", [] { return WithLine(Vmdk(), "parentFileNameHint=\"/etc/passwd\"\n"); }, "vmdk.parent"},
+      {"ParentWithoutAName", [] { return Replaced(Vmdk(), "parentCID=ffffffff", "parentCID=12345678"); },
+       "vmdk.parent"},
+      {"ParentInASecondDescriptor", [] { return WithTextAtTheEnd(WithLine(Vmdk(), kHintInAComment), TextOf(Vmdk())); },
+       "vmdk.parent"},
+      {"ParentBehindTheDescriptor",
+       [] {
+         const Bytes vmdk = WithLe64(Vmdk(), kDescriptorOffsetAt + 8, 2);
+         const Bytes text = Replaced(First(TextOf(vmdk), 1024), std::string_view("\0", 1), "\n");
+         return With(With(vmdk, kTextAt, text), kTextAt + 1024, "parentFileNameHint=\"/etc/passwd\"\n");
+       },
+       "vmdk.parent"},
+      {"DescriptorElsewhere", [] { return WithTextAtTheEnd(Vmdk(), TextOf(Vmdk())); }, "vmdk.descriptor_mismatch"},
+      {"ChangesInAnotherFile", [] { return WithLine(Vmdk(), "changeTrackPath=\"/etc/shadow\"\n"); },
+       "vmdk.change_track_path"},
+  };
+}
+
 std::vector<Threat> VmdkThreats() {
   const auto text = [](const char* type, const char* extent) { return [=] { return VmdkDescriptor(type, extent); }; };
-  return {
+  std::vector<Threat> threats = {
       {"ExtentWithAbsolutePath", text("monolithicFlat", "RW 2048 FLAT \"/etc/passwd\" 0"), "vmdk.extent_path",
        "CVE-2022-47951"},
       {"ExtentInAnotherFolder", text("twoGbMaxExtentFlat", "RW 2048 FLAT \"../other/disk.vmdk\" 0"), "vmdk.extent_path",
@@ -180,6 +243,10 @@ std::vector<Threat> VmdkThreats() {
       {"StreamCutShort", [] { return WithoutLast(Stream(), 512); }, "vmdk.stream_footer"},
       {"Truncated", [] { return WithoutLast(Vmdk(), 512); }, "vmdk.truncated"},
   };
+  for (std::vector<Threat> more : {VmdkTextThreats(), VmdkParentThreats()}) {
+    std::ranges::move(more, std::back_inserter(threats));
+  }
+  return threats;
 }
 
 std::vector<Threat> OtherThreats() {

@@ -109,6 +109,16 @@ TEST_P(DescriptorShape, SurvivesPrinting) {
 INSTANTIATE_TEST_SUITE_P(All, DescriptorShape, testing::ValuesIn(kShapes),
                          [](const auto& param) { return param.param.name; });
 
+TEST(Descriptor, WhatAnyProgramTakesForOneIsOne) {
+  using namespace std::string_view_literals;
+  for (const std::string_view text :
+       {"# Disk DescriptorFile\nkey=1\n"sv, "# Disk Descriptor File\nkey=1\n"sv, "#Disk Descriptor File\nkey=1\n"sv,
+        "#Disk DescriptorFile\r\nkey=1\n"sv, "# x\ry\nversion=1\n"sv, "#\0\nversion=2\r\n"sv, "  \r\nversion=3\n"sv,
+        "VERSION = \"1\"\r"sv}) {
+    EXPECT_TRUE(LooksLikeDescriptor(text)) << text;
+  }
+}
+
 struct BadText {
   const char* name;
   std::string text;
