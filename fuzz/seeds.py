@@ -175,6 +175,8 @@ RECOGNISED = [
     b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && mount -r -t iso9660 /dev/cloop $1\n".ljust(128, b"\0")
     + struct.pack(">IIQQ", 65536, 1, 144, 200) + bytes(60),
     b"OOOM" + struct.pack(">I", 2) + b"backing".ljust(1024, b"\0") + struct.pack(">IQI", 0, 1 << 20, 512),
+    b"\n--iprt-iso-maker-file-marker-ms 11111111-2222-3333-4444-555555555555 -o a",
+    b'REM x\nTITLE "a"\nFILE "a b" BINARY\n  TRACK 01 MODE1/2048\n    INDEX 01 00:00:00\n',
     bytes(600) + b"koly" + struct.pack(">III", 4, 512, 1) + bytes(492),
 ]
 

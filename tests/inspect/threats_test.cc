@@ -292,6 +292,19 @@ std::vector<Threat> OtherThreats() {
        "allow_formats=luks"},
       {"LuksAsRaw", [] { return With(Bytes(1 << 20), 0, std::string_view("LUKS\xBA\xBE\0\2", 8)); }, "policy.format",
        "", "expect_disk=raw"},
+      {"VirtualIso",
+       [] {
+         return ToBytes(
+             "--iprt-iso-maker-file-marker-bourne-sh 11111111-2222-3333-4444-555555555555\n/a=/etc/passwd\n");
+       },
+       "viso.files", "", "allow_formats=viso"},
+      {"VirtualIsoAsRaw", [] { return With(Bytes(4096), 0, "\n--iprt-iso-maker-file-marker-ms x"); }, "policy.format",
+       "", "expect_disk=raw"},
+      {"IsoThatIsAVirtualIso", [] { return With(RealIso(), 0, " --iprt-iso-maker-file-marker x "); },
+       "content.ambiguous"},
+      {"CueSheet",
+       [] { return ToBytes("FILE \"/etc/passwd\" BINARY\n  TRACK 01 MODE1/2048\n    INDEX 01 00:00:00\n"); },
+       "cue.file", "", "allow_formats=cue"},
       {"IsoTruncated", [] { return WithoutLast(RealIso(), 1 << 20); }, "iso.truncated"},
       {"IsoThatIsAQcow2", [] { return With(RealIso(), 0, First(Qcow2(), 104)); }, "content.ambiguous"},
       {"IsoThatIsAVmdk",
