@@ -117,6 +117,8 @@ struct CheckRequest {
 struct Inspection {
   std::string variant;                           // "dynamic", "streamOptimized"; "" where the format has one kind only
   std::optional<std::uint64_t> expected_length;  // host bytes that the file has at least when it is whole
+  // Guest bytes of the disk to other programs, where that is more than ImageInfo says: limits go by it.
+  std::optional<std::uint64_t> larger_size = {};
   std::vector<Finding> findings;
 };
 

@@ -179,6 +179,9 @@ class Inspection final {
     report_.variant = inspection.variant;
     report_.confidence = opened ? Confidence::kCertain : Confidence::kLikely;
     if (image != nullptr && (whole() || driver.name != "iso")) report_.virtual_size = image->info().virtual_size;
+    if (report_.virtual_size && inspection.larger_size) {
+      report_.virtual_size = std::max(*report_.virtual_size, *inspection.larger_size);
+    }
     RemoveRepeated(first);
     return Done{};
   }

@@ -1,5 +1,7 @@
 #include "formats/vhd/inspect.h"
 
+#include <string>
+
 #include "formats/vhd/locate.h"
 
 namespace platter::vhd {
@@ -41,6 +43,11 @@ Result<> Inspect(const std::shared_ptr<Storage>& storage, const Limits& /*limits
   }
   if (sound_front && back.state == FooterCopy::State::kSound && front.footer != back.footer) {
     add("vhd.footer_mismatch", Concern::kAmbiguous, "the footer and its copy at the front describe two disks");
+  }
+  if (const auto size = DisputedSize(headers.footer)) {
+    add("vhd.size", Concern::kAmbiguous, "the geometry and the size field describe disks of two sizes");
+    inspection.findings.back().value = std::to_string(*size);
+    inspection.larger_size = size;
   }
   if (headers.footer.saved_state) {
     add("vhd.saved_state", Concern::kNone, "the disk was taken from a suspended machine");

@@ -107,6 +107,13 @@ Result<> CheckTable(const SparseHeader& header, const Headers& headers, std::uin
       .Allowed(fmt::format("a multiple of 512, with {} entries inside the file's {} bytes", needed, file_size));
 }
 
+// Creators whose size field counts to qemu, too.
+bool MeansItsSize(std::uint32_t creator) noexcept {
+  constexpr std::array kBySize = {kCreatorHyperV, kCreatorQemuForced, kCreatorDisk2Vhd, kCreatorXenTap,
+                                  kCreatorXenConverter};
+  return std::ranges::find(kBySize, creator) != kBySize.end();
+}
+
 Result<> CheckFixed(const Headers& headers, std::uint64_t room) {
   if (headers.virtual_size <= room) return Done{};
   return Error(ErrorKind::kCorrupt, "the file is too short for the disk")
@@ -137,16 +144,24 @@ Result<SizeRule> ParseSizeRule(const OptionValues& options) {
 
 std::uint64_t VirtualSize(const Footer& footer, SizeRule rule, Dialect dialect,
                           std::optional<std::uint64_t> room) noexcept {
-  constexpr std::array kBySize = {kCreatorHyperV, kCreatorQemuForced, kCreatorDisk2Vhd, kCreatorXenTap,
-                                  kCreatorXenConverter};
   const std::uint64_t current = AlignDown(footer.current_size, kSectorSize);
   const std::uint64_t geometry = footer.geometry.sectors() * kSectorSize;
   if (rule == SizeRule::kCurrentSize || footer.geometry == kLargestGeometry) return current;
   if (rule == SizeRule::kGeometry) return geometry;
-  if (std::ranges::find(kBySize, footer.creator) != kBySize.end()) return current;
+  if (MeansItsSize(footer.creator)) return current;
   if (dialect == Dialect::kQemu) return geometry;
   if (footer.creator == kCreatorAzure || geometry == 0) return current;
   return room && geometry > *room && current <= *room ? current : geometry;
+}
+
+std::optional<std::uint64_t> DisputedSize(const Footer& footer) noexcept {
+  constexpr std::uint64_t kLargestCylinder =
+      std::uint64_t{kLargestGeometry.heads} * kLargestGeometry.sectors_per_track * kSectorSize;
+  const std::uint64_t current = AlignDown(footer.current_size, kSectorSize);
+  const std::uint64_t geometry = footer.geometry.sectors() * kSectorSize;
+  if (geometry == 0 || footer.geometry == kLargestGeometry || MeansItsSize(footer.creator)) return std::nullopt;
+  const auto [smaller, larger] = std::minmax({current, geometry});
+  return larger - smaller > kLargestCylinder ? std::optional(larger) : std::nullopt;
 }
 
 Result<Headers> LoadHeaders(Storage& storage, const OptionValues& options, Dialect dialect) {

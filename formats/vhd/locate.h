@@ -43,6 +43,11 @@ Result<SizeRule> ParseSizeRule(const OptionValues& options);
 std::uint64_t VirtualSize(const Footer& footer, SizeRule rule, Dialect dialect,
                           std::optional<std::uint64_t> room = std::nullopt) noexcept;
 
+// The larger of the geometry's size and the size field, where programs go by the one or the other (qemu and Virtual PC
+// by the geometry, VirtualBox, Hyper-V and Azure by the field) and more than rounding lies between: no writer rounds by
+// more than a cylinder.
+std::optional<std::uint64_t> DisputedSize(const Footer& footer) noexcept;
+
 struct Headers {
   FooterCopies copies;
   Footer footer;  // the one that counts

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/inspect/inspections.h"
+#include "tests/vhd/vhd_file.h"
 
 namespace platter::test {
 namespace {
@@ -73,6 +74,21 @@ TEST(Accepted, LargeDisksFromAStream) {
     const inspect::Report report = InspectStream(image, {}, 1 << 20);
     EXPECT_EQ(report.verdict, inspect::Verdict::kAccepted) << name << "\n" << Text(report);
     EXPECT_EQ(InspectBytes(image, {}, inspect::Depth::kFull).verdict, inspect::Verdict::kAccepted) << name;
+  }
+}
+
+// Geometries that hold less than the disk, as their creators make them: by the specification's rule, and where no
+// geometry is large enough.
+TEST(Accepted, VhdsWhoseGeometryIsRounded) {
+  const std::uint64_t gib = std::uint64_t{1} << 30;
+  for (const FooterFields& footer :
+       {FooterFields{.creator = "vpc ", .size = 40 * gib, .cylinders = 20560, .heads = 16, .sectors = 255},
+        FooterFields{.creator = "vbox", .size = 8 * gib, .cylinders = 16644, .heads = 16, .sectors = 63},
+        FooterFields{.creator = "vbox", .size = 200 * gib, .cylinders = 65535, .heads = 16, .sectors = 255},
+        FooterFields{.creator = "abcd", .size = gib},
+        FooterFields{.creator = "win ", .size = 100 * gib, .cylinders = 16383, .heads = 16, .sectors = 63}}) {
+    const inspect::Report report = InspectBytes(MakeSparse({footer}), {}, inspect::Depth::kFull);
+    EXPECT_EQ(report.verdict, inspect::Verdict::kAccepted) << footer.creator << footer.size << "\n" << Text(report);
   }
 }
 

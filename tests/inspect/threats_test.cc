@@ -14,6 +14,7 @@
 #include "tests/inspect/docker_images.h"
 #include "tests/inspect/inspections.h"
 #include "tests/inspect/security_table.h"
+#include "tests/vhd/vhd_file.h"
 #include "tests/vhdx/vhdx_bytes.h"
 
 namespace platter::test {
@@ -250,6 +251,8 @@ std::vector<Threat> VmdkThreats() {
 }
 
 std::vector<Threat> OtherThreats() {
+  const FooterFields two_sizes = {
+      .creator = "abcd", .size = std::uint64_t{2040} << 30, .cylinders = 1, .heads = 1, .sectors = 17};
   const auto vhdx = [] { return VhdxBytes::Of(RandomGuest(1, 4 << 20)); };
   return {
       {"VhdParent", [] { return Layer("vpc", "vpc"); }, "vhd.parent"},
@@ -265,6 +268,15 @@ std::vector<Threat> OtherThreats() {
          return With(std::move(one), 0, First(other, 512));
        },
        "vhd.footer_mismatch"},
+      {"VhdOfTwoSizes", [=] { return MakeSparse({two_sizes}); }, "vhd.size"},
+      {"VhdOfTwoSizesTooLarge", [=] { return MakeSparse({two_sizes}); }, "policy.virtual_size", "",
+       "max_virtual_size=1G"},
+      {"VhdOfALargerGeometry",
+       [=] {
+         return MakeFixed({.creator = "wa", .size = 1 << 20, .cylinders = 65534, .heads = 16, .sectors = 255},
+                          std::byte{1});
+       },
+       "vhd.size"},
       {"VhdxParent", [] { return Layer("vhdx", "vhdx"); }, "vhdx.parent"},
       {"VhdxTruncated", [=] { return WithoutLast(vhdx().bytes, 1 << 20); }, "vhdx.truncated"},
       {"VdiParent",
