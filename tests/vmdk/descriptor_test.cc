@@ -172,6 +172,20 @@ TEST(Descriptor, OtherTextsAreNone) {
   }
 }
 
+// qemu scans over blanks and line ends of any kind: none of these may go unseen.
+TEST(Descriptor, WhatQemuTakesForAnExtentIsOneOrAnError) {
+  for (const std::string extent :
+       {"RW 1 FLAT \"/etc/passwd\" 0", "\rRW 1 FLAT \"/etc/passwd\" 0", " \v\fRW\t1 VMFS \"/etc/passwd\"",
+        "RW 1 VMFS \"/etc/passwd", "RW 1 VMFS \"/etc/passwd\r\"", "RW\n1 FLAT \"/etc/passwd\" 0",
+        "RW 1\rFLAT \"/etc/passwd\" 0", "RW 1 FLAT\n\n\"/etc/passwd\" 0", "RW 1FLAT \"/etc/passwd\" 0",
+        "RW +1 FLAT \"/etc/passwd\" 0", "RW 1 FLAT \"/etc/passwd\" 0x"}) {
+    const auto parsed = ParseDescriptor("# x\ry\nversion=1\n" + extent + "\n");
+    const bool seen = !parsed.ok() || (parsed.value().extents.size() == 1 &&
+                                       parsed.value().extents.front().file.starts_with("/etc/passwd"));
+    EXPECT_TRUE(seen) << extent;
+  }
+}
+
 struct Name {
   const char* bytes;
   const char* encoding;
