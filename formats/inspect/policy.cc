@@ -42,7 +42,10 @@ Result<std::vector<std::string>> Formats(std::string_view key, std::string_view 
   std::vector<std::string> formats;
   while (!value.empty()) {
     const std::size_t comma = std::min(value.find(','), value.size());
-    formats.push_back(PLATTER_TRY(Format(key, Trimmed(value.substr(0, comma)))));
+    const std::string_view name = Trimmed(value.substr(0, comma));
+    // What is found is compared with the list: no file is found to be an ami and not raw.
+    if (IsAmazon(name)) return BadValue(key, name, "the name of a disk format: an ami, aki or ari is raw");
+    formats.push_back(PLATTER_TRY(Format(key, name)));
     value.remove_prefix(std::min(comma + 1, value.size()));
   }
   return formats;

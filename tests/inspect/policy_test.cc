@@ -45,6 +45,7 @@ TEST(ReadPolicy, RefusesByName) {
   const WrongPolicy kWrong[] = {
       {"expect_disk = floppy", "field expect_disk: found floppy"},
       {"allow_formats = qcow2,,raw", "field allow_formats"},
+      {"allow_formats = raw, ami", "field allow_formats: found ami"},
       {"max_virtual_size = much", "field max_virtual_size: found much"},
       {"max_virtual_size = 17179869184G", "field max_virtual_size"},
       {"max_ratio = -1", "field max_ratio: found -1"},

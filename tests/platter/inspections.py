@@ -31,6 +31,10 @@ def make_images():
                     ["qemu-img", "create", "-q", "-f", "qcow2", "good.qcow2", "1M"],
                     ["qemu-img", "create", "-q", "-f", "qcow2", "-b", "base.raw", "-F", "raw", "layer.qcow2"]):
         subprocess.run(command, cwd=FOLDER, check=True)
+    # Orders to a terminal: in the variant, and in what a message quotes.
+    for name, kind, extent in (("variant", "\x1b[2Jflat", 'RW 1 FLAT "x" 0'), ("message", "flat", "RW \x1b[2J")):
+        (FOLDER / f"{name}.vmdk").write_text(
+            f'version=1\nCID=1\nparentCID=ffffffff\ncreateType="{kind}"\n{extent}\n')
     (FOLDER / "policy.ini").write_text("[policy]\nallow_references = yes\nmax_virtual_size = 1M\n")
     (FOLDER / "wrong.ini").write_text("colour = red\n")
 
@@ -95,6 +99,12 @@ def check_fields():
            [("qcow2.backing_file", "unsafe", "base.raw", ["CVE-2015-5163"])])
 
 
+def check_escapes():
+    for name in ("variant.vmdk", "message.vmdk"):
+        printed = run(name).stdout
+        expect(f"{name}: orders to the terminal", (b"\x1b" in printed, b"\\x1b[2J" in printed), (False, True))
+
+
 def check_wrong():
     for words, message in WRONG:
         done = run(*words)
@@ -106,6 +116,7 @@ def check_wrong():
 make_images()
 check_verdicts()
 check_fields()
+check_escapes()
 check_wrong()
 print("\n".join(failures) or f"{len(VERDICTS)} verdicts, {len(WRONG)} wrong command lines: as expected")
 sys.exit(1 if failures else 0)

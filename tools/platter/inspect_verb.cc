@@ -131,7 +131,8 @@ void Print(const std::string& file, const inspect::Report& report) {
   };
   line("file:", file);
   line("verdict:", std::string(inspect::VerdictName(report.verdict)));
-  line("format:", report.variant.empty() ? report.format : fmt::format("{} ({})", report.format, report.variant));
+  line("format:",
+       report.variant.empty() ? report.format : fmt::format("{} ({})", report.format, PrintableName(report.variant)));
   line("certainty:", std::string(inspect::ConfidenceName(report.confidence)));
   line("container:", report.container);
   line("content:", report.content);
@@ -144,7 +145,7 @@ void Print(const std::string& file, const inspect::Report& report) {
   if (report.expected_length) line("expected length:", "at least " + SizeText(*report.expected_length));
   if (!report.findings.empty()) fmt::print("findings:\n");
   for (const Finding& finding : report.findings) {
-    fmt::print("  {:<8} {}: {}", SeverityName(finding.severity), finding.code, finding.message);
+    fmt::print("  {:<8} {}: {}", SeverityName(finding.severity), finding.code, PrintableName(finding.message));
     if (!finding.value.empty() && finding.message.find(finding.value) == std::string::npos) {
       fmt::print(" ({})", JsonString(finding.value));
     }
