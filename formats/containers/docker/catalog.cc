@@ -256,7 +256,7 @@ class CatalogReader {
     image.config_digest = manifest.config->digest;
     image.manifest = digest;
     image.indexed = true;
-    image.group = group.digest;
+    if (!group.digest.empty()) image.groups.push_back(group.digest);
     if (!group.name.empty()) image.tags.push_back(group.name);
     image.config = PLATTER_TRY(ParseConfig(document.text));
     PLATTER_CHECK(CompareCounts(manifest.layers.size(), image.config, "image manifest"));
@@ -303,7 +303,7 @@ class CatalogReader {
         if (std::ranges::none_of(there.tags, covers)) there.tags.push_back(std::move(tag));
       }
       if (!there.manifest) there.manifest = image.manifest;
-      if (there.group.empty()) there.group = image.group;
+      there.groups.insert(there.groups.end(), image.groups.begin(), image.groups.end());
       there.listed = there.listed || image.listed;
       there.indexed = there.indexed || image.indexed;
       return;
@@ -320,7 +320,8 @@ class CatalogReader {
     const auto platform = [](const Image& image) {
       return std::tie(image.config.os, image.config.architecture, image.config.variant);
     };
-    return !a.group.empty() && a.group == b.group && platform(a) != platform(b);
+    const bool together = std::ranges::find_first_of(a.groups, b.groups) != a.groups.end();
+    return together && platform(a) != platform(b);
   }
 
   // Programs read one list or the other.

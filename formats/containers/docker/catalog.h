@@ -29,10 +29,10 @@ struct Image {
   std::optional<BlobDigest> manifest;
   std::optional<BlobDigest> config_digest;
   ImageConfig config;
-  std::vector<std::size_t> layers;  // in Catalog::layers, lowest first
-  bool listed = false;              // by manifest.json
-  bool indexed = false;             // by index.json
-  std::string group = {};           // digest of the index that lists it for its platform; "" where that is index.json
+  std::vector<std::size_t> layers;       // in Catalog::layers, lowest first
+  bool listed = false;                   // by manifest.json
+  bool indexed = false;                  // by index.json
+  std::vector<std::string> groups = {};  // digests of the indexes in index.json that list it for its platform
 };
 
 struct Catalog {

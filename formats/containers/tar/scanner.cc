@@ -230,7 +230,7 @@ Result<> Scanner::TakeMember(const Header& header) {
   if (!padded) return Wrong("the member is too large", kSize.name, header_at_ + kSize.offset).Found(member.size);
   if (member.type == MemberType::kSparseFile || member.type == MemberType::kOther) {
     const bool sparse = member.type == MemberType::kSparseFile;
-    return Error(ErrorKind::kUnsupported, sparse ? "a sparse file of GNU tar" : "a member of a type that is not known")
+    return Error(ErrorKind::kUnsupported, sparse ? "a sparse file of GNU tar" : "a member of a kind that no file is")
         .At("tar header", "typeflag", header_at_ + kTypeAt)
         .Found(member.name.substr(0, 256))
         .Allowed("files with all their bytes");
