@@ -171,7 +171,7 @@ constexpr const char* kHintInAComment = "# parentCID=12345678 parentFileNameHint
 
 std::vector<Threat> VmdkTextThreats() {
   constexpr const char* kFlat = "createType=\"monolithicFlat\"\nRW 1 FLAT \"/etc/passwd\" 0\n";
-  const auto padded = [](std::string text) { return [=] { return With(Bytes(65536), 0, text); }; };
+  const auto padded = [](const std::string& text) { return [=] { return With(Bytes(65536), 0, text); }; };
   const std::string ids = "CID=12345678\nparentCID=ffffffff\n";
   return {
       {"CarriageReturnInAComment", padded("# x\ry\nversion=1\n" + ids + kFlat), "vmdk.extent_path", "CVE-2022-47951"},
