@@ -10,8 +10,6 @@
 namespace platter::qcow2 {
 namespace {
 
-constexpr std::uint64_t kSectorSize = 512;
-
 Error NotAccepted(std::string_view option, std::string_view parameter, const std::string& value,
                   std::string_view allowed) {
   return RefusedOption(option, fmt::format("Parameter '{}' does not accept value '{}'", parameter, value))

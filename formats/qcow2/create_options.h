@@ -19,6 +19,9 @@ enum class Preallocation : std::uint8_t {
   kFull,      // as kMetadata, and the space is written with zeros
 };
 
+// A new disk is as large as the sectors that what was asked for takes.
+inline constexpr std::uint64_t kSectorSize = 512;
+
 struct CreateOptions {
   // Everything but the tables' offsets and the bitmaps. The virtual size is whole sectors.
   Header header;

@@ -74,7 +74,8 @@ Result<> Writer::ReserveSpace() {
   const std::uint64_t used_end = AlignUp(l1_end, kHostBlock);
   const std::uint64_t rest = std::max(used_end, AlignUp(l1_end, cluster_size_));
   PLATTER_CHECK(storage_->Allocate(0, used_end));
-  return storage_->Allocate(rest, AlignUp(header.virtual_size, cluster_size_) + MetadataBytes(header) - rest);
+  const std::uint64_t all = AlignUp(header.virtual_size, cluster_size_) + MetadataBytes(header);
+  return all > rest ? storage_->Allocate(rest, all - rest) : Done{};
 }
 
 Result<> Writer::Encode(Batch& batch) {
@@ -87,7 +88,7 @@ Result<> Writer::Place(Batch& batch) {
   PLATTER_CHECK(AdvanceTo(batch, batch.offset));
   for (const Run& run : batch.runs) PLATTER_CHECK(PlaceRun(batch, run));
   PLATTER_CHECK(PlacePartial(batch));
-  position_ = batch.offset + batch.length;
+  position_ = AlignUp(batch.offset + batch.length, kSectorSize);
   return Done{};
 }
 
@@ -100,8 +101,8 @@ Result<> Writer::AdvanceTo(Batch& batch, std::uint64_t guest_offset) {
 }
 
 Result<> Writer::PlaceRun(Batch& batch, Run run) {
-  // The disk's last cluster counts as whole; its bytes end with the disk.
-  if (run.end() == options_.header.virtual_size) {
+  // The disk's last cluster counts as whole; its bytes end with the disk, which the source may reach within a sector.
+  if (AlignUp(run.end(), kSectorSize) == options_.header.virtual_size) {
     run.length = AlignUp(run.end(), options_.header.subcluster_size()) - run.offset;
   }
   while (run.length != 0) {
@@ -243,7 +244,7 @@ Result<> Writer::PlacePartial(Batch& batch) {
 
 void Writer::WriteGuestBytes(Batch& batch, std::uint64_t host_offset, std::uint64_t guest_offset,
                              std::uint64_t length) {
-  const std::uint64_t stored = std::min(length, options_.header.virtual_size - guest_offset);
+  const std::uint64_t stored = std::min(length, batch.offset + batch.length - guest_offset);
   AppendWrite(batch, data_storage(), host_offset, batch.bytes.subspan(guest_offset - batch.offset, stored));
   if (stored != length && !data_file_ && storage_->is_device()) {
     AppendZeros(batch, *storage_, host_offset + stored, length - stored);
