@@ -14,7 +14,9 @@ Updater::Updater(Headers headers, std::shared_ptr<Storage> storage)
       block_size_(headers_.sparse->block_size),
       bitmap_bytes_(headers_.sparse->bitmap_bytes()),
       all_set_(bitmap_bytes_, std::byte{0xFF}),
+      whole_(bitmap_bytes_),
       bitmap_(bitmap_bytes_) {
+  SetBits(whole_, 0, block_size_);
   traits_.batch_alignment = block_size_;
   traits_.starts_zeroed = false;
   traits_.looked_at = WriterTraits::kNothing;
@@ -95,7 +97,9 @@ Result<> Updater::PlaceBitmap(Batch& batch, std::uint64_t block, bool fresh) {
   const std::vector<std::byte> before = bitmap_;
   for (const Run& run : in_block_) SetBits(bitmap_, run.offset % block_size_, run.length);
   if (!fresh && bitmap_ == before) return Done{};
-  if (bitmap_ == all_set_) {
+  // Bits behind the block's last sector, of small blocks, may be anything.
+  const auto covers = [](std::byte bits, std::byte whole) { return (bits & whole) == whole; };
+  if (std::ranges::equal(bitmap_, whole_, covers)) {
     AppendWrite(batch, *storage_, host, all_set_);
     return Done{};
   }

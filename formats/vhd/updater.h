@@ -42,6 +42,7 @@ class Updater : public ImageWriter {
   std::uint64_t block_size_;
   std::uint64_t bitmap_bytes_;
   std::vector<std::byte> all_set_;    // a bitmap
+  std::vector<std::byte> whole_;      // a bitmap with the bits of the block's sectors alone
   std::vector<std::byte> bitmap_;     // of the block at hand
   std::vector<std::uint32_t> table_;  // sectors
   std::uint64_t old_end_ = 0;         // host bytes: where blocks ended before
