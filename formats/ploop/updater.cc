@@ -50,7 +50,7 @@ Result<> Updater::Start() {
     if (used_.memory() <= limits_.metadata_bytes) return Done{};
     return Error(ErrorKind::kLimit, "block allocation table is too large").In(storage_->name());
   }));
-  return MarkInUse(kInUseOpen);
+  return Done{};
 }
 
 Result<> Updater::MarkInUse(std::uint32_t mark) {
@@ -61,6 +61,8 @@ Result<> Updater::MarkInUse(std::uint32_t mark) {
 
 Result<> Updater::Place(Batch& batch) {
   batch.writes.clear();
+  if (!begun_) PLATTER_CHECK(MarkInUse(kInUseOpen));
+  begun_ = true;
   for (const Run& run : batch.runs) {
     if (run.kind == Run::Kind::kBacking) continue;
     PLATTER_CHECK(ForEachPart(run, header_.cluster_size, [&](const Run& part) { return PlacePart(batch, part); }));
@@ -97,7 +99,7 @@ Result<> Updater::Finish() {
   PLATTER_CHECK(table_.Flush());
   if (!storage_->is_device() && storage_->size() < end_) PLATTER_CHECK(storage_->Resize(end_));
   PLATTER_CHECK(storage_->Sync());
-  PLATTER_CHECK(MarkInUse(header_.in_use));
+  if (begun_) PLATTER_CHECK(MarkInUse(header_.in_use));
   return storage_->Sync();
 }
 

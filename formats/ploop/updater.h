@@ -36,7 +36,8 @@ class Updater : public ImageWriter {
   Limits limits_;
   EntryWindow table_;
   WriterTraits traits_;
-  NumberSet used_;  // places
+  NumberSet used_;      // places
+  bool begun_ = false;  // the image is marked as open
   std::uint32_t next_place_ = 0;
   std::uint64_t end_ = 0;  // host bytes: of the last place in use
 };

@@ -64,9 +64,14 @@ Result<> Updater::CheckWritable() const {
 
 Result<> Updater::Start() {
   PLATTER_CHECK(CheckWritable());
-  PLATTER_CHECK(refcounts_.Load());
+  return refcounts_.Load();
+}
+
+Result<> Updater::Begin() {
   PLATTER_CHECK(DropUnknownAutoclearBits());
-  return FillRecordingBitmaps(context_.limits);
+  PLATTER_CHECK(FillRecordingBitmaps(context_.limits));
+  begun_ = true;
+  return Done{};
 }
 
 Result<> Updater::DropUnknownAutoclearBits() {
@@ -115,6 +120,7 @@ Result<> Updater::Encode(Batch& batch) {
 
 Result<> Updater::Place(Batch& batch) {
   batch.writes.clear();
+  if (!begun_) PLATTER_CHECK(Begin());
   next_unit_ = 0;
   for (const Run& run : batch.runs) PLATTER_CHECK(PlaceRun(batch, run));
   return Done{};

@@ -48,6 +48,8 @@ class Updater : public ImageWriter {
   Storage& data_storage() const noexcept { return data_file_ ? *data_file_ : *storage_; }
 
   Result<> CheckWritable() const;
+  // What goes before the first change.
+  Result<> Begin();
   Result<> DropUnknownAutoclearBits();
   Result<> FillRecordingBitmaps(const Limits& limits);
   Result<> FillBitmap(std::uint64_t table_offset, std::uint64_t entries);
@@ -93,7 +95,8 @@ class Updater : public ImageWriter {
   std::vector<std::byte> l1_;
   std::uint64_t l2_index_ = kNoTable;
   std::uint64_t l2_offset_ = 0;  // host bytes; 0: not in the file
-  bool l2_shared_ = false;       // a snapshot uses it too
+  bool begun_ = false;
+  bool l2_shared_ = false;  // a snapshot uses it too
   bool l2_dirty_ = false;
   std::vector<std::byte> l2_;
   std::vector<Freed> freed_;

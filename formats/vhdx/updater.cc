@@ -28,15 +28,18 @@ Updater::Updater(Structure structure)
       first_own_(AlignUp(storage_.size(), kMiB)),
       next_host_(first_own_) {}
 
-Result<> Updater::Start() {
+Result<> Updater::Begin() {
   Header header = structure_.headers.header();
   header.file_write = Guid::Random();
   header.data_write = Guid::Random();
-  return UpdateHeaders(storage_, structure_.headers, header);
+  PLATTER_CHECK(UpdateHeaders(storage_, structure_.headers, header));
+  begun_ = true;
+  return Done{};
 }
 
 Result<> Updater::Place(Batch& batch) {
   batch.writes.clear();
+  if (!begun_) PLATTER_CHECK(Begin());
   for (const Run& run : batch.runs) {
     if (run.kind == Run::Kind::kBacking) continue;
     PLATTER_CHECK(ForEachPart(run, geometry_.block_size, [&](const Run& part) { return PlaceInBlock(batch, part); }));
@@ -193,7 +196,6 @@ Result<std::unique_ptr<ImageWriter>> Update(const UpdateRequest& request) {
   }
   auto updater =
       std::make_unique<Updater>(PLATTER_TRY(ReadStructure(request.storage, Replay::kInPlace, request.context.limits)));
-  PLATTER_CHECK(updater->Start());
   return std::unique_ptr<ImageWriter>(std::move(updater));
 }
 

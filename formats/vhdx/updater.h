@@ -23,9 +23,6 @@ class Updater : public ImageWriter {
   // Requires: the structure's log is replayed in place.
   explicit Updater(Structure structure);
 
-  // Gives the file new write GUIDs.
-  Result<> Start();
-
   const WriterTraits& traits() const noexcept override { return traits_; }
   // kBacking leaves what is there.
   Result<> Place(Batch& batch) override;
@@ -34,6 +31,8 @@ class Updater : public ImageWriter {
  private:
   static constexpr std::uint64_t kNone = ~std::uint64_t{0};
 
+  // Gives the file new write GUIDs: before its first change, since children of the disk go by them.
+  Result<> Begin();
   Result<> PlaceInBlock(Batch& batch, const Run& part);
   // Zeros for what the table says nothing about, or has a parent say.
   Result<> PlaceZeros(Batch& batch, const Run& part, BatEntry entry);
@@ -52,6 +51,7 @@ class Updater : public ImageWriter {
   const Geometry& geometry_;
   Storage& storage_;
   WriterTraits traits_;
+  bool begun_ = false;
   std::uint64_t first_own_;  // host offset: blocks from here on are new
   std::uint64_t next_host_;  // where the next block goes
 
