@@ -57,10 +57,10 @@ Result<std::uint32_t> ChooseCid(const OptionValues& values) {
 
 // What would not come back out of the text of a descriptor.
 Result<> CheckWord(std::string_view option, std::string_view word) {
-  const bool bad =
-      std::ranges::any_of(word, [](char letter) { return letter == '\n' || letter == '\r' || letter == 0; });
+  const bool bad = std::ranges::any_of(
+      word, [](char letter) { return std::string_view("\n\r\"\0", 4).find(letter) != std::string_view::npos; });
   if (!bad) return Done{};
-  return Refused(option, "a descriptor cannot hold line ends").Found(std::string(word));
+  return Refused(option, "a descriptor cannot hold line ends and quotation marks").Found(std::string(word));
 }
 
 Result<> ParseBacking(const CreateRequest& request, CreateOptions& options) {

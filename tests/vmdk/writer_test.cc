@@ -219,7 +219,7 @@ TEST(NewVmdkOptions, AreRefusedInQemusWords) {
       Refusal{"backing_file=base,backing_fmt=vmdk", "backing_file must be a vmdk image"},
       Refusal{"cid=ffffffff", "no content identifier"},
       Refusal{"cid=123", "no content identifier"},
-      Refusal{"toolsversion=1\n2", "a descriptor cannot hold line ends"},
+      Refusal{"toolsversion=1\n2", "a descriptor cannot hold line ends and quotation marks"},
   };
   for (const Refusal& refusal : refusals) {
     const auto request = NewVmdkRequest(std::make_shared<MemoryStorage>(), 1 << 20, refusal.options);

@@ -21,27 +21,34 @@
 namespace platter::cli {
 namespace {
 
+bool IsFileOf(const StorageIdentity& identity, const Chain& chain) {
+  for (std::size_t depth = 0; depth < chain.depth(); ++depth) {
+    const auto files = chain.layer(depth).files();
+    const auto same = [&](const std::shared_ptr<Storage>& file) { return file->identity() == identity; };
+    if (std::ranges::any_of(files, same)) return true;
+  }
+  return false;
+}
+
 // An error when writing to `path` would destroy what is being read. Locks say so too, but -U takes none.
-Result<> CheckNotSource(const std::string& path, const std::vector<OpenedChain>& sources) {
+Result<> CheckNotRead(const std::string& path, const std::vector<OpenedChain>& sources,
+                      const std::optional<Chain>& backing) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) return Done{};
   const StorageIdentity target{status.st_dev, status.st_ino};
-  for (const OpenedChain& source : sources) {
-    for (const OpenedLayer& layer : source.layers) {
-      const auto files = layer.image->files();
-      const auto same = [&](const std::shared_ptr<Storage>& file) { return file->identity() == target; };
-      if (std::ranges::none_of(files, same)) continue;
-      return Error(ErrorKind::kInvalid,
-                   fmt::format("Failed to get \"write\" lock\nIs another process using the image [{}]?", path));
-    }
-  }
-  return Done{};
+  const bool read =
+      (backing && IsFileOf(target, *backing)) ||
+      std::ranges::any_of(sources, [&](const OpenedChain& source) { return IsFileOf(target, source.chain()); });
+  if (!read) return Done{};
+  return Error(ErrorKind::kInvalid,
+               fmt::format("Failed to get \"write\" lock\nIs another process using the image [{}]?", path));
 }
 
-// True, after a message that starts with `before`, when `path` is among the sources' files.
-bool IsSource(const Persona& persona, const std::string& path, const std::vector<OpenedChain>& sources,
-              std::string_view before) {
-  const auto free = CheckNotSource(path, sources);
+// True, after a message that starts with `before`, when `path` is among the files of the sources or of the backing
+// file.
+bool IsRead(const Persona& persona, const std::string& path, const std::vector<OpenedChain>& sources,
+            const std::optional<Chain>& backing, std::string_view before) {
+  const auto free = CheckNotRead(path, sources, backing);
   if (!free.ok()) Complain(persona, fmt::format("{}: {}", before, ReasonOf(free.error())));
   return !free.ok();
 }
@@ -147,7 +154,7 @@ bool ConvertTarget::MakeWriter(const Persona& persona, const ConvertArguments& a
     request.compression_level = arguments.compression_level;
     request.open_side_file = [&](const Reference& wanted) -> Result<std::shared_ptr<Storage>> {
       const std::string side = PLATTER_TRY(ResolveReference(wanted, place.path));
-      PLATTER_CHECK(CheckNotSource(side, sources));
+      PLATTER_CHECK(CheckNotRead(side, sources, backing_));
       return files_.Make(side);
     };
     if (backing_) {
@@ -188,7 +195,7 @@ std::optional<ConvertTarget> ConvertTarget::Create(const Persona& persona, const
     return std::nullopt;
   }
   const std::string& path = place.value().path;
-  if (IsSource(persona, path, sources, before)) return std::nullopt;
+  if (IsRead(persona, path, sources, {}, before)) return std::nullopt;
   const std::string refusal = StreamRefusal(persona, path, *target.driver_, target.options_);
   if (!refusal.empty()) {
     Complain(persona, fmt::format("{}: {}", before, refusal));
@@ -198,9 +205,9 @@ std::optional<ConvertTarget> ConvertTarget::Create(const Persona& persona, const
     Complain(persona, fmt::format("{}: {}", before, ReasonOf(free.error())));
     return std::nullopt;
   }
-  if (!target.OpenBacking(persona, arguments) || !target.MakeWriter(persona, arguments, place.value(), sources, size)) {
-    return std::nullopt;
-  }
+  if (!target.OpenBacking(persona, arguments)) return std::nullopt;
+  if (IsRead(persona, path, sources, target.backing_, before)) return std::nullopt;
+  if (!target.MakeWriter(persona, arguments, place.value(), sources, size)) return std::nullopt;
   return target;
 }
 
@@ -262,7 +269,7 @@ Result<ExistingImage> OpenForUpdate(const ImageSource& source, const ConvertArgu
   if (layer.driver->update == nullptr) {
     return Error(ErrorKind::kUnsupported, fmt::format("an existing {} image cannot be written", layer.driver->name));
   }
-  for (const auto& file : layer.image->files()) PLATTER_CHECK(CheckNotSource(file->name(), sources));
+  for (const auto& file : layer.image->files()) PLATTER_CHECK(CheckNotRead(file->name(), sources, {}));
   const FormatDriver* driver = layer.driver;
   OpenedChain chain = PLATTER_TRY(OpenChain(std::move(layer), request.context));
   auto writer = PLATTER_TRY(driver->update(request));
@@ -287,7 +294,7 @@ std::optional<ConvertTarget> ConvertTarget::OpenExisting(const Persona& persona,
     return std::nullopt;
   }
   const std::string before = fmt::format("Could not open '{}'", arguments.target);
-  if (IsSource(persona, source.value().path, sources, before)) return std::nullopt;
+  if (IsRead(persona, source.value().path, sources, {}, before)) return std::nullopt;
   auto image = OpenForUpdate(source.value(), arguments, sources);
   if (!image.ok()) {
     ComplainOpen(persona, arguments.target, image.error());
@@ -302,6 +309,7 @@ std::optional<ConvertTarget> ConvertTarget::OpenExisting(const Persona& persona,
     return std::nullopt;
   }
   if (!target.OpenBacking(persona, arguments)) return std::nullopt;
+  if (IsRead(persona, source.value().path, sources, target.backing_, before)) return std::nullopt;
   if (target.content_->virtual_size() < size) {
     Complain(persona, "output file is smaller than input file");
     return std::nullopt;
