@@ -69,7 +69,7 @@ const Row kRows[] = {
     {"a trailer that is none", "0\r\nnone\r\n\r\n", {false, 400, ""}},
     {"an extension in quotes", "1;a=\"b\tc\"\r\na\r\n0\r\n\r\n", {true, 0, "a"}},
     {"a line feed in an extension", "1;a=\"\nb\"\r\na\r\n0\r\n\r\n", {false, 400, ""}},
-    {"a NUL in an extension", {"1;a=\"\0\"\r\na\r\n0\r\n\r\n", 19}, {false, 400, ""}},
+    {"a NUL in an extension", {"1;a=\"\0\"\r\na\r\n0\r\n\r\n", 17}, {false, 400, ""}},
     {"a DEL in an extension", "1;a=\"\x7f\"\r\na\r\n0\r\n\r\n", {false, 400, ""}},
     {"a line feed in the last extension", "1\r\na\r\n0;a=\"\n\"\r\n\r\n", {false, 400, "a"}},
     {"a folded trailer", "1\r\na\r\n0\r\nT: 1\r\n 2\r\n\r\n", {false, 400, "a"}},
