@@ -72,11 +72,8 @@ Result<std::shared_ptr<Image>> Open(std::shared_ptr<Storage> storage, const Open
 }
 
 Result<> Inspect(const std::shared_ptr<Storage>& storage, const Limits& /*limits*/, Inspection& inspection) {
-  inspection.findings.push_back({.code = "cue.file",
-                                 .severity = SeverityOf(Concern::kReference),
-                                 .concern = Concern::kReference,
-                                 .value = PLATTER_TRY(ReadName(*storage)),
-                                 .message = "the tracks' bytes are in another file"});
+  recognised::AddReference(inspection, "cue.file", PLATTER_TRY(ReadName(*storage)),
+                           "the tracks' bytes are in another file");
   return Done{};
 }
 

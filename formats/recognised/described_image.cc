@@ -20,6 +20,14 @@ bool StartsWith(std::span<const std::byte> head, std::size_t offset, std::string
   return head.size() >= offset + bytes.size() && std::memcmp(head.data() + offset, bytes.data(), bytes.size()) == 0;
 }
 
+void AddReference(Inspection& inspection, std::string_view code, std::string value, std::string_view message) {
+  inspection.findings.push_back({.code = std::string(code),
+                                 .severity = SeverityOf(Concern::kReference),
+                                 .concern = Concern::kReference,
+                                 .value = std::move(value),
+                                 .message = std::string(message)});
+}
+
 Error BadField(std::string_view format, std::string_view field, std::uint64_t offset, std::uint64_t found,
                std::string allowed) {
   return Error(ErrorKind::kCorrupt, fmt::format("{} image is damaged", format))

@@ -35,6 +35,9 @@ Error NotRead(std::string_view format, std::string_view remedy);
 // True where `bytes` stand at `offset` of `head`.
 bool StartsWith(std::span<const std::byte> head, std::size_t offset, std::string_view bytes) noexcept;
 
+// The finding of a text that says which files of the host are to be read: `value` names them.
+void AddReference(Inspection& inspection, std::string_view code, std::string value, std::string_view message);
+
 // An error about one field of `format`'s header.
 Error BadField(std::string_view format, std::string_view field, std::uint64_t offset, std::uint64_t found,
                std::string allowed);

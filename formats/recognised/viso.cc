@@ -34,17 +34,15 @@ Result<std::string> ReadArguments(Storage& storage) {
 
 Result<std::shared_ptr<Image>> Open(std::shared_ptr<Storage> storage, const OpenContext& context) {
   PLATTER_TRY(ReadArguments(*storage));
-  if (context.contents)
+  if (context.contents) {
     return recognised::NotRead("viso", "make a volume of its files with platter create -f iso --from");
+  }
   return std::shared_ptr<Image>(std::make_shared<recognised::DescribedImage>("viso", std::move(storage), ImageInfo{}));
 }
 
 Result<> Inspect(const std::shared_ptr<Storage>& storage, const Limits& /*limits*/, Inspection& inspection) {
-  inspection.findings.push_back({.code = "viso.files",
-                                 .severity = SeverityOf(Concern::kReference),
-                                 .concern = Concern::kReference,
-                                 .value = PLATTER_TRY(ReadArguments(*storage)),
-                                 .message = "the volume is made of files of the host"});
+  recognised::AddReference(inspection, "viso.files", PLATTER_TRY(ReadArguments(*storage)),
+                           "the volume is made of files of the host");
   return Done{};
 }
 

@@ -94,6 +94,9 @@ struct Usage {
   std::uint64_t uploading = 0;  // images in saving, uploading or importing
   std::uint64_t staged = 0;     // bytes of images in uploading or importing
   std::uint64_t importing = 0;  // of these, in importing
+
+  // Bytes that count against a quota: what is being imported is as good as there.
+  std::uint64_t taken() const noexcept { return bytes + importing; }
 };
 
 struct CatalogOptions {

@@ -91,8 +91,7 @@ Result<> CheckSize(const IngestContext& context, const ImageRecord& image, std::
   const IngestRules& rules = context.rules;
   std::uint64_t most = rules.max_image_bytes;
   if (rules.quota_bytes) {
-    const Usage usage = PLATTER_TRY(context.catalog.UsageOf(image.owner));
-    const std::uint64_t used = usage.bytes + usage.importing;
+    const std::uint64_t used = PLATTER_TRY(context.catalog.UsageOf(image.owner)).taken();
     most = std::min(most, *rules.quota_bytes - std::min(used, *rules.quota_bytes));
   }
   if (size <= most) return Done{};

@@ -108,9 +108,7 @@ Result<> ImageUpload::FindStores(const UploadTargets& targets) {
 Result<> ImageUpload::FindLimit() {
   const IngestRules& rules = context_.rules;
   if (rules.quota_bytes) {
-    const Usage usage = PLATTER_TRY(context_.catalog.UsageOf(image_.owner));
-    // What is being imported is as good as there.
-    const std::uint64_t used = usage.bytes + usage.importing;
+    const std::uint64_t used = PLATTER_TRY(context_.catalog.UsageOf(image_.owner)).taken();
     const std::uint64_t others = used - std::min(used, image_.size.value_or(0));
     quota_left_ = *rules.quota_bytes - std::min(*rules.quota_bytes, others);
   }
