@@ -22,8 +22,7 @@ std::string_view CompressionName(Compression compression) noexcept;
 std::optional<Compression> FindCompression(std::span<const std::byte> head) noexcept;
 
 // Bounds of one call of Decompress.
-// Bytes read from the file. An inspector holds that much of a stream.
-inline constexpr std::size_t kMaxCompressed = std::size_t{768} << 10;
+inline constexpr std::size_t kMaxCompressed = std::size_t{768} << 10;  // bytes read: so many an inspector holds
 inline constexpr std::size_t kMaxDecompressed = std::size_t{1} << 17;  // bytes produced
 inline constexpr std::size_t kMaxWindow = std::size_t{1} << 27;        // the dictionary that a stream may ask for
 
