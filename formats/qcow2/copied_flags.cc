@@ -46,8 +46,8 @@ class CopiedFlags {
 
   Result<> CheckL1Entry(std::uint64_t index, std::uint64_t entry) {
     if (PLATTER_TRY(Differs(entry & kOffsetMask, entry))) {
-      state_.Corruption("{} OFLAG_COPIED L2 cluster: l1_index={} l1_entry={:x} refcount={}", Verb(), index, entry,
-                        refcount_);
+      state_.Corruption("{} OFLAG_COPIED L2 cluster: l1_index={} l1_entry={:x} refcount={}", Verb(repair_), index,
+                        entry, refcount_);
       if (repair_) PLATTER_CHECK(RepairL1Entry(index, entry ^ kCopied));
     }
     return CheckL2(entry & kOffsetMask);
@@ -74,13 +74,14 @@ class CopiedFlags {
     PLATTER_CHECK(state_.tables.ReadOnce(offset, table_));
     std::uint64_t wrong = 0;
     const L2Runs runs(state_.header, table_);
+    repairs_table_ = repair_ && !runs.HasReservedBits();
     for (std::uint64_t i = runs.SkipUnused(0); i < state_.header.l2_entries(); i = runs.SkipUnused(i)) {
       const std::uint64_t sound = PLATTER_TRY(SoundRun(runs, i));
       if (sound == 0) PLATTER_CHECK(CheckL2Entry(i, wrong));
       i += std::max<std::uint64_t>(sound, 1);
     }
     if (wrong == 0) return Done{};
-    if (repair_) return RepairL2(offset, wrong);
+    if (repairs_table_) return RepairL2(offset, wrong);
     wrong_[offset] = wrong;
     return Done{};
   }
@@ -129,7 +130,8 @@ class CopiedFlags {
       return Done{};
     }
     ++wrong;
-    state_.Corruption("{} OFLAG_COPIED data cluster: l2_entry={:x} refcount={}", Verb(), entry.descriptor, refcount_);
+    state_.Corruption("{} OFLAG_COPIED data cluster: l2_entry={:x} refcount={}", Verb(repairs_table_), entry.descriptor,
+                      refcount_);
     entry.descriptor ^= kCopied;
     entry.Encode(state_.header, table_, index);
     return Done{};
@@ -148,10 +150,11 @@ class CopiedFlags {
     state_.report.corruptions_fixed += count;
   }
 
-  const char* Verb() const noexcept { return repair_ ? "Repairing" : "ERROR"; }
+  static const char* Verb(bool repairs) noexcept { return repairs ? "Repairing" : "ERROR"; }
 
   CheckState& state_;
   bool repair_;
+  bool repairs_table_ = false;  // whether the L2 table at hand is
   SeenTables seen_;
   bool l1_is_safe_ = false;
   std::optional<MetadataRanges> metadata_;

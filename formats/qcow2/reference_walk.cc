@@ -118,6 +118,7 @@ Result<> ReferenceWalk::CountL2(std::uint64_t offset, bool figures) {
   table_.offset = offset;
   table_.figures = figures;
   table_.next_contiguous = 0;
+  table_.reserved_bits.reset();
   const L2Runs runs(header, table_.bytes);
   for (std::uint64_t index = runs.SkipUnused(0); index < header.l2_entries(); index = runs.SkipUnused(index)) {
     const std::uint64_t run = PLATTER_TRY(CountRun(runs, index));
@@ -219,9 +220,11 @@ Result<bool> ReferenceWalk::CheckAlignment(std::uint64_t index, L2Entry entry) {
     state_.Corruption("ERROR offset={:x}: Data cluster is not properly aligned; L2 entry corrupted.", offset);
     return false;
   }
+  if (!table_.reserved_bits) table_.reserved_bits = L2Runs(state_.header, table_.bytes).HasReservedBits();
+  const bool repairs = state_.repairs_all() && !*table_.reserved_bits;
   state_.Corruption("{} offset={:x}: Preallocated cluster is not properly aligned; L2 entry corrupted.",
-                    state_.repairs_all() ? "Repairing" : "ERROR", offset);
-  if (!state_.repairs_all()) return false;
+                    repairs ? "Repairing" : "ERROR", offset);
+  if (!repairs) return false;
   const std::uint64_t size = state_.header.l2_entry_size();
   const std::uint64_t at = table_.offset + index * size;
   if (!metadata_) metadata_.emplace(state_);

@@ -40,6 +40,7 @@ class ReferenceWalk {
     std::uint64_t offset = 0;
     bool figures = false;  // its clusters enter the report's figures: the active image's tables
     std::uint64_t next_contiguous = 0;
+    std::optional<bool> reserved_bits;  // once known: L2Runs::HasReservedBits
     std::vector<std::byte> bytes;
   };
 

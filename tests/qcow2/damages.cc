@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <span>
+
 #include "formats/qcow2/layout.h"
 #include "tests/qcow2/damaged_image.h"
 
@@ -7,6 +10,7 @@ namespace {
 using namespace qcow2;
 
 // Why repairs differ.
+constexpr const char* kNoTable = "qemu repairs what cannot be a table: it has bits that no entry has";
 constexpr const char* kNotRebuilt = "qemu fails to rebuild a refcount structure with such an entry";
 constexpr const char* kFileGrows = "qemu grows the file to wherever the entry points";
 
@@ -82,6 +86,14 @@ void SnapshotWithoutExtraData(ImageBytes& image) {
   image.Put16(entry + SnapshotEntry::kNameSize.offset, static_cast<std::uint16_t>(name + extra));
 }
 
+// Of a part of the disk without a table of its own; read as one, the data is flags that contradict the refcounts.
+void L1AtData(ImageBytes& image) {
+  const std::uint64_t entry = image.U64(image.StandardEntry(2));
+  const auto data = std::span(image.bytes).subspan(entry & kOffsetMask, image.header.cluster_size());
+  std::ranges::fill(data, std::byte{0xA5});
+  image.Put64(image.header.l1_table_offset + std::uint64_t{3} * kL1EntrySize, entry);
+}
+
 std::vector<Damage> EntryDamages() {
   return {
       {"entry_dropped", kWidths, Entry(2, [](auto&, std::uint64_t) { return 0; })},
@@ -130,12 +142,13 @@ std::vector<Damage> TableDamages() {
       {"l1_reserved_bits", kUsual, L1([](auto&, auto old) { return old | (std::uint64_t{1} << 58 | 2); })},
       {"l1_unaligned", {"plain", "clusters4k"}, L1([](auto&, auto old) { return old + 512; })},
       {"l1_far_away", kUsual, L1([](auto&, auto) { return kCopied | kFarAway; })},
-      {"l1_at_header", {"plain"}, L1([](auto&, auto) { return kCopied; })},
+      {"l1_at_header", {"plain"}, L1([](auto&, auto) { return kCopied; }), kNoTable},
       {"l1_at_refcount_table", {"plain"}, L1([](auto& i, auto) { return kCopied | i.header.refcount_table_offset; })},
       {"l1_at_itself", {"plain"}, L1([](auto& i, auto) { return kCopied | i.header.l1_table_offset; })},
       {"l1_twice",
        {"clusters512", "clusters4k"},
        [](ImageBytes& i) { i.Put64(i.header.l1_table_offset + 8, i.U64(i.header.l1_table_offset)); }},
+      {"l1_at_data", {"clusters4k"}, L1AtData, kNoTable},
       {"l1_table_outside", {"plain"}, Header64(HeaderV2::kL1TableOffset.offset, kFarAway)},
       {"l1_table_unaligned", {"plain"}, Header64(HeaderV2::kL1TableOffset.offset, 512)},
       {"l1_too_small", {"plain"}, [](ImageBytes& i) { i.Put32(HeaderV2::kL1Size.offset, 0); }},

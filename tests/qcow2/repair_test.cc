@@ -169,6 +169,21 @@ INSTANTIATE_TEST_SUITE_P(
                     Interruption{"snapshots", "snapshot_forgotten"}, Interruption{"extended", "entry_twice"},
                     Interruption{"lazy", "dirty_with_lost_counts"}, Interruption{"plain", "marked_corrupt"}));
 
+TEST(Repairs, NoDataThatAnL1EntryNames) {
+  const TempDir folder;
+  ImageBytes broken(MakeImage(FindRecipe("clusters4k"), folder.path().string()));
+  std::ranges::find(Damages(), "l1_at_data", &Damage::name)->apply(broken);
+  const auto data = [](const ImageBytes& image) {
+    const std::uint64_t at = image.U64(image.StandardEntry(2)) & qcow2::kOffsetMask;
+    return std::vector(image.bytes.begin() + static_cast<std::ptrdiff_t>(at),
+                       image.bytes.begin() + static_cast<std::ptrdiff_t>(at + image.header.cluster_size()));
+  };
+  const std::string path = folder.File("broken.qcow2");
+  broken.Save(path);
+  EXPECT_EQ(CheckByUs(path, Repair::kAll).exit_code, 2);
+  EXPECT_EQ(data(ImageBytes(path)), data(broken));
+}
+
 TEST(Repairs, DirtyImageOfKilledWriter) {
   const TempDir folder;
   const std::string path = MakeImage(FindRecipe("lazy"), folder.path().string());
