@@ -86,7 +86,7 @@ Result<> FileStorage::OpenDescriptors() {
     PLATTER_CHECK(LockImage(fd_, mode_.access == FileMode::Access::kRead ? LockIntent::kRead : LockIntent::kWrite));
   }
   if (create && !device_ && size() != 0) {
-    if (ftruncate(fd_, 0) != 0) return Error::FromErrno(errno, "cannot empty the file");
+    to_empty_ = true;
     size_ = 0;
   }
   reserves_ = create && !device_ && ReservesCheaply(fd_);
@@ -152,6 +152,15 @@ Result<> FileStorage::DoRead(std::uint64_t offset, std::span<std::byte> out) {
   return Done{};
 }
 
+Result<> FileStorage::EmptyFirst() {
+  if (!untouched()) return Done{};
+  const std::lock_guard lock(write_mutex_);
+  if (!untouched()) return Done{};
+  if (ftruncate(fd_, 0) != 0) return Error::FromErrno(errno, "cannot empty the file").In(name());
+  to_empty_.store(false, std::memory_order_release);
+  return Done{};
+}
+
 void FileStorage::Grow(std::uint64_t end) noexcept {
   std::uint64_t seen = size_.load(std::memory_order_relaxed);
   while (seen < end && !size_.compare_exchange_weak(seen, end, std::memory_order_relaxed)) {
@@ -166,6 +175,7 @@ void FileStorage::ReserveFor(std::uint64_t offset, std::uint64_t length) noexcep
 }
 
 Result<> FileStorage::DoWrite(std::uint64_t offset, std::span<const std::byte> bytes) {
+  PLATTER_CHECK(EmptyFirst());
   // The host lets one write at a time into its page cache, and spins where a mutex sleeps.
   std::unique_lock lock(write_mutex_, std::defer_lock);
   if (!device_ && DescriptorFor(offset, bytes.data(), bytes.size()) == fd_) lock.lock();
@@ -188,7 +198,7 @@ Result<> FileStorage::WriteAll(std::uint64_t offset, std::span<const std::byte> 
 
 bool FileStorage::CopyInHost(const Storage& source, std::uint64_t source_offset, std::uint64_t offset,
                              std::uint64_t length) {
-  if (source.fd() < 0 || !FitsWithin(source_offset, length, source.size())) return false;
+  if (source.fd() < 0 || !FitsWithin(source_offset, length, source.size()) || !EmptyFirst().ok()) return false;
   auto from = static_cast<off_t>(source_offset);
   auto to = static_cast<off_t>(offset);
   while (length > 0) {
@@ -202,7 +212,7 @@ bool FileStorage::CopyInHost(const Storage& source, std::uint64_t source_offset,
 
 bool FileStorage::Reflink(const Storage& source, std::uint64_t source_offset, std::uint64_t offset,
                           std::uint64_t length) {
-  if (source.fd() < 0 || !FitsWithin(source_offset, length, source.size())) return false;
+  if (source.fd() < 0 || !FitsWithin(source_offset, length, source.size()) || !EmptyFirst().ok()) return false;
   const file_clone_range range{source.fd(), source_offset, length, offset};
   if (ioctl(fd_, FICLONERANGE, &range) != 0) return false;
   Grow(offset + length);
@@ -223,6 +233,7 @@ Result<> FileStorage::DoResize(std::uint64_t size) {
     return Error(ErrorKind::kInvalid, fmt::format("the device has {} bytes, {} are needed", this->size(), size))
         .In(name());
   }
+  PLATTER_CHECK(EmptyFirst());
   if (ftruncate(fd_, static_cast<off_t>(size)) != 0) return HostError(errno, "cannot set the file's size", size);
   size_ = size;
   return Done{};
@@ -240,6 +251,7 @@ Result<> FileStorage::WriteZeros(std::uint64_t offset, std::uint64_t length) {
 }
 
 Result<> FileStorage::DoPunch(std::uint64_t offset, std::uint64_t length) {
+  PLATTER_CHECK(EmptyFirst());
   if (!device_ && offset + length > size()) {
     // Not by setting the size: that would cut off what another thread has written behind it since size() was read.
     PLATTER_CHECK(DoWrite(offset + length - 1, std::array{std::byte{0}}));
@@ -256,6 +268,7 @@ Result<> FileStorage::DoPunch(std::uint64_t offset, std::uint64_t length) {
 
 Result<> FileStorage::DoAllocate(std::uint64_t offset, std::uint64_t length) {
   if (device_) return Done{};
+  PLATTER_CHECK(EmptyFirst());
   const int failure = posix_fallocate(fd_, static_cast<off_t>(offset), static_cast<off_t>(length));
   if (failure != 0) return HostError(failure, "cannot reserve space", offset);
   Grow(offset + length);
@@ -284,6 +297,7 @@ Result<DataRun> FileStorage::DoDataMap(std::uint64_t offset) {
 }
 
 Result<> FileStorage::DoSync() {
+  PLATTER_CHECK(EmptyFirst());
   if (mode_.cache == CacheMode::kUnsafe) return Done{};
   if (fdatasync(fd_) != 0) return HostError(errno, "flush failed", 0);
   return Done{};

@@ -27,7 +27,9 @@ struct FileMode {
   enum class Access : std::uint8_t {
     kRead,
     kReadWrite,  // must exist
-    kCreate,     // made when missing, emptied when it exists (a device keeps its content)
+    // Made when missing. A file that exists is empty from here on, on the host with the first change or Sync: what is
+    // refused before anything is written leaves it as it was. A device keeps its content.
+    kCreate,
   };
   Access access = Access::kRead;
   CacheMode cache = CacheMode::kWriteback;
@@ -56,6 +58,8 @@ class FileStorage : public Storage {
   std::uint64_t ReflinkUnit(const Storage& source) const override;
   // True when Open made the file: what fails later may remove it.
   bool created() const noexcept { return created_; }
+  // True when a file that Open was to create exists, and has all that it had.
+  bool untouched() const noexcept { return to_empty_.load(std::memory_order_acquire); }
 
  protected:
   Result<> DoRead(std::uint64_t offset, std::span<std::byte> out) override;
@@ -74,6 +78,8 @@ class FileStorage : public Storage {
   // The descriptor that may serve this request: O_DIRECT wants aligned offsets, lengths and addresses.
   int DescriptorFor(std::uint64_t offset, const void* bytes, std::size_t length) const noexcept;
   Error HostError(int os_error, const char* activity, std::uint64_t offset) const;
+  // Before every change.
+  Result<> EmptyFirst();
   void Grow(std::uint64_t end) noexcept;
   void ReserveFor(std::uint64_t offset, std::uint64_t length) noexcept;
   Result<> WriteAll(std::uint64_t offset, std::span<const std::byte> bytes);
@@ -87,6 +93,7 @@ class FileStorage : public Storage {
   bool reserves_ = false;  // space for large writes is reserved first
   std::optional<StorageIdentity> identity_;
   std::atomic<std::uint64_t> size_{0};
+  std::atomic<bool> to_empty_{false};
   std::mutex write_mutex_;
 };
 

@@ -80,8 +80,9 @@ class RawWriter : public ImageWriter {
 };
 
 // Wishes to the host's file system; one that does not know them ignores them, as qemu does. Both want an empty file.
-void ApplyFileHints(const Storage& storage, const OptionValues& options) {
-  if (storage.fd() < 0 || storage.is_device()) return;
+Result<> ApplyFileHints(Storage& storage, const OptionValues& options) {
+  if (storage.fd() < 0 || storage.is_device()) return Done{};
+  PLATTER_CHECK(storage.Resize(0));
   const std::uint64_t hint = options.Size("extent_size_hint", kDefaultExtentSizeHint);
   fsxattr attributes{};
   if (hint != 0 && ioctl(storage.fd(), FS_IOC_FSGETXATTR, &attributes) == 0) {
@@ -94,6 +95,7 @@ void ApplyFileHints(const Storage& storage, const OptionValues& options) {
     flags |= FS_NOCOW_FL;
     (void)ioctl(storage.fd(), FS_IOC_SETFLAGS, &flags);
   }
+  return Done{};
 }
 
 Result<std::shared_ptr<Storage>> PartOf(std::shared_ptr<Storage> storage, const OptionValues& options) {
@@ -122,7 +124,7 @@ Result<std::unique_ptr<ImageWriter>> Create(const CreateRequest& request) {
         .Found(storage.size())
         .Allowed("at least " + std::to_string(*size) + " bytes");
   }
-  ApplyFileHints(storage, request.options);
+  PLATTER_CHECK(ApplyFileHints(storage, request.options));
   // The last sector stays out until Finish, so that an interrupted image is too short to pass for a whole one: a file's
   // size is rounded up to whole sectors when it is opened.
   PLATTER_CHECK(Preallocate(storage, preallocation, 0, *size == 0 ? 0 : *size - kSectorSize));

@@ -159,8 +159,47 @@ ROWS = [
     (1, "Is a directory", ["create", "-q", ".", "1M"]),
 ]
 
+# What is there already stays as it is when no image can be made in its place. qemu-img empties most of these files.
+KEEPING = [
+    ("Unsupported preallocation mode", ["create", "-q", "-o", "preallocation=metadata", "kept", "1M"]),
+    ("power of two", ["create", "-q", "-f", "qcow2", "-o", "cluster_size=3k", "kept", "1M"]),
+    ("too large", ["create", "-q", "-f", "qcow2", "kept", "100P"]),
+    ("does not accept value", ["create", "-q", "-f", "vpc", "-o", "subformat=foo", "kept", "1M"]),
+    ("Disk size is too large", ["create", "-q", "-f", "vpc", "kept", "100T"]),
+    ("Block size must be a power of two", ["create", "-q", "-f", "vhdx", "-o", "block_size=3M", "kept", "1M"]),
+    ("field subformat", ["create", "-q", "-f", "vmdk", "-o", "subformat=foo", "kept", "1M"]),
+    ("field adapter_type", ["create", "-q", "-f", "vmdk", "-o", "adapter_type=foo", "kept", "1M"]),
+    ("field preallocation", ["create", "-q", "-f", "vdi", "-o", "preallocation=foo", "kept", "1M"]),
+    ("Cluster size is too large", ["create", "-q", "-f", "parallels", "-o", "cluster_size=1T", "kept", "1M"]),
+    ("cannot open the folder", ["create", "-q", "-f", "iso", "--from", "nowhere", "kept"]),
+    ("power of two", ["convert", "-O", "qcow2", "-o", "cluster_size=3k", "a.raw", "kept"]),
+    ("level", ["convert", "-O", "qcow2", "-c", "--compression-level", "99", "a.raw", "kept"]),
+    ("gzip has no such compression level",
+     ["convert", "-O", "compressed", "-o", "codec=gzip", "--compression-level", "99", "a.raw", "kept"]),
+    ("invalid parameter value: foo", ["convert", "-O", "compressed", "-o", "codec=foo", "a.raw", "kept"]),
+    ("expects a number", ["convert", "-O", "ova", "--cpus", "x", "a.raw", "kept"]),
+    ("Log size must be smaller", ["convert", "-O", "vhdx", "-o", "log_size=99T", "a.raw", "kept"]),
+    ("field subformat", ["convert", "-O", "vmdk", "-o", "subformat=foo", "a.raw", "kept"]),
+    ("Compression not supported", ["convert", "-c", "a.raw", "kept"]),
+    ("no file system that we know", ["amazon", "join", "--ami", "a.raw", "--aki", "a.raw", "kept"]),
+]
+
 # qemu-img takes these, and some of them would spoil the images here.
 OURS_ALONE = ["--object is not supported", "same filename as the backing file"]
+
+
+def keeps(platter, message, words):
+    content = os.urandom(100_000)
+    with open("kept", "wb") as file:
+        file.write(content)
+    code, printed, text = call(platter, words)
+    with open("kept", "rb") as file:
+        kept = file.read() == content
+    os.remove("kept")
+    if code == 1 and message in text.decode() and not printed and kept:
+        return True
+    print(f"{words}: exit {code}, kept {kept}\n  {text.decode()}  printed {printed!r}")
+    return False
 
 
 def main():
@@ -183,7 +222,8 @@ def main():
             failures += 1
             print(f"{words}: exit {ours[0]} (qemu-img {theirs}), expected {code} with '{message}'\n  {text}"
                   f"  printed {ours[1]!r}, left {left}")
-    print(f"{len(ROWS)} command lines, {failures} failures")
+    failures += sum(not keeps(platter, message, words) for message, words in KEEPING)
+    print(f"{len(ROWS) + len(KEEPING)} command lines, {failures} failures")
     os.chdir("/")
     shutil.rmtree(folder)
     return 1 if failures else 0

@@ -27,8 +27,8 @@ NewImageFiles::~NewImageFiles() {
   for (const std::shared_ptr<FileStorage>& file : files_) {
     if (file->created()) {
       unlink(file->name().c_str());
-    } else if (!file->is_device()) {
-      // It was there before and is emptied already: what is in it now must not pass for an image.
+    } else if (!file->is_device() && !file->untouched()) {
+      // It was there before, and has been written to: what is in it now must not pass for an image.
       (void)file->Resize(0).ok();
     }
   }

@@ -32,9 +32,9 @@ class NewImageFiles {
   NewImageFiles(const NewImageFiles&) = delete;
   NewImageFiles& operator=(const NewImageFiles&) = delete;
 
-  // The image file: made when missing and emptied when it is there; a StreamStorage for what can only be written in
-  // order (see StreamRefusal). Neither a stream nor a device is ever removed, and of folders only one that was made
-  // here.
+  // The image file: made when missing and replaced, from its first change on, when it is there; a StreamStorage for
+  // what can only be written in order (see StreamRefusal). Neither a stream nor a device is ever removed, and of
+  // folders only one that was made here.
   Result<std::shared_ptr<Storage>> MakeImage(const NewImagePlace& place);
   // The same for any other file; kUnsupported for a stream.
   Result<std::shared_ptr<Storage>> Make(const std::string& path);

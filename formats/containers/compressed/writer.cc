@@ -1,5 +1,7 @@
 #include "formats/containers/compressed/writer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <span>
 #include <string>
@@ -38,7 +40,7 @@ Result<codec::Compression> CompressionOf(const CreateRequest& request) {
   const auto named = request.options.Text("codec");
   if (named) {
     if (const auto compression = codec::FindCompression(*named)) return *compression;
-    return RefusedOption("codec", std::string(kKnown));
+    return RefusedOption("codec", fmt::format("invalid parameter value: {}", *named)).Allowed(std::string(kKnown));
   }
   if (const auto compression = CompressionOfName(request.storage->name())) return *compression;
   return Error(ErrorKind::kInvalid, "the name does not say the codec: say it with -o codec=")
