@@ -100,4 +100,29 @@ Result<std::uint64_t> TableCache::Word(std::uint64_t offset) {
   return page->words[(offset - page->offset) / SizeOf(word_)];
 }
 
+Result<std::uint64_t> TableCache::CountZeros(std::uint64_t offset, std::uint64_t most) {
+  const std::uint64_t entry_size = SizeOf(word_);
+  std::uint64_t count = 0;
+  std::uint64_t data_end = 0;  // of what has to be read
+  while (count < most) {
+    const std::uint64_t at = offset + count * entry_size;
+    if (at >= storage_->size()) return most;
+    // Most often the first page ends it, and the host is not asked.
+    if (count != 0 && at >= data_end) {
+      const DataRun run = PLATTER_TRY(storage_->DataMap(at));
+      data_end = at + run.length;
+      const std::uint64_t skipped = run.data ? 0 : run.length / entry_size;
+      count += std::min(most - count, skipped);
+      if (skipped != 0) continue;
+    }
+    const auto page = PLATTER_TRY(Get(at));
+    const auto words = std::span(page->words).subspan((at - page->offset) / entry_size);
+    const auto looked_at = words.first(std::min<std::uint64_t>(words.size(), most - count));
+    const auto used = std::ranges::find_if(looked_at, [](std::uint64_t word) { return word != 0; });
+    count += static_cast<std::uint64_t>(used - looked_at.begin());
+    if (used != looked_at.end()) break;
+  }
+  return count;
+}
+
 }  // namespace platter

@@ -38,6 +38,9 @@ class TableCache {
   Result<std::shared_ptr<const TablePage>> Get(std::uint64_t offset);
   // The one entry at host byte `offset`, a multiple of the entry's size. kIo.
   Result<std::uint64_t> Word(std::uint64_t offset);
+  // How many of the `most` entries from host byte `offset` on, a multiple of the entry's size, are zero up to the first
+  // that is not. Holes of the file are passed over unread. kIo.
+  Result<std::uint64_t> CountZeros(std::uint64_t offset, std::uint64_t most);
 
  private:
   static constexpr std::size_t kWays = 4;

@@ -45,6 +45,19 @@ Result<std::uint64_t> ClusterMap::L2Offset(std::uint64_t l1_index) {
       .Allowed(fmt::format("{} bytes inside the file's {}", header_.l2_bytes(), file_size_));
 }
 
+Result<std::uint64_t> ClusterMap::NextL2(std::uint64_t index, std::uint64_t last) {
+  // In bytes, because entries need not lie at multiples of their size as the cache's words do.
+  const std::uint64_t end = header_.l1_table_offset + (last + 1) * kEntrySize;
+  for (++index; index <= last;) {
+    const std::uint64_t at = header_.l1_table_offset + index * kEntrySize;
+    if (PLATTER_TRY(Word(at)) != 0) break;
+    const std::uint64_t word = AlignDown(at, kEntrySize) + kEntrySize;
+    const std::uint64_t zeros = PLATTER_TRY(tables_.CountZeros(word, (end - word) / kEntrySize));
+    index += std::max<std::uint64_t>((word + zeros * kEntrySize - at) / kEntrySize, 1);
+  }
+  return index;
+}
+
 Result<ClusterRun> ClusterMap::DecodeAt(std::uint64_t l2_offset, std::uint64_t guest) {
   const std::uint64_t index = guest >> header_.cluster_bits & ((std::uint64_t{1} << header_.l2_bits) - 1);
   const std::uint64_t inside = guest & (header_.cluster_size() - 1);
@@ -80,14 +93,11 @@ Result<ClusterRun> ClusterMap::ClusterAt(ByteRange range) {
 
 Result<ClusterRun> ClusterMap::At(ByteRange range) {
   const std::uint32_t coverage_bits = header_.coverage_bits();
-  std::uint64_t l1_index = range.offset() >> coverage_bits;
+  const std::uint64_t l1_index = range.offset() >> coverage_bits;
   const std::uint64_t l2_offset = PLATTER_TRY(L2Offset(l1_index));
   if (l2_offset == 0) {
     const std::uint64_t last = std::min((range.end() - 1) >> coverage_bits, l1_index + kTablesPerCall);
-    do {
-      ++l1_index;
-    } while (l1_index <= last && PLATTER_TRY(Word(header_.l1_table_offset + l1_index * kEntrySize)) == 0);
-    const std::uint64_t end = std::min(l1_index << coverage_bits, range.end());
+    const std::uint64_t end = std::min(PLATTER_TRY(NextL2(l1_index, last)) << coverage_bits, range.end());
     return ClusterRun{end - range.offset(), ClusterKind::kUnallocated};
   }
   const std::uint64_t end = std::min((l1_index + 1) << coverage_bits, range.end());

@@ -37,6 +37,8 @@ class ClusterMap {
  private:
   Result<std::uint64_t> Word(std::uint64_t offset);
   Result<std::uint64_t> L2Offset(std::uint64_t l1_index);
+  // The number of the first L2 table behind that of L1 entry `index`; `last` + 1 when there is none up to `last`.
+  Result<std::uint64_t> NextL2(std::uint64_t index, std::uint64_t last);
   Result<ClusterRun> DecodeAt(std::uint64_t l2_offset, std::uint64_t guest);
 
   Header header_;

@@ -184,25 +184,7 @@ Result<GrainRun> GrainMap::GrainAt(std::uint64_t guest) {
 }
 
 Result<std::uint64_t> GrainMap::EmptyEntries(std::uint64_t table, std::uint64_t entry, std::uint64_t most) {
-  std::uint64_t count = 0;
-  std::uint64_t data_end = 0;  // of what has to be read: holes of the file have no entries
-  while (count < most) {
-    const std::uint64_t at = table + (entry + count) * tables_.entry_size();
-    if (count != 0 && at >= data_end && at < file_size_) {
-      const DataRun run = PLATTER_TRY(storage_->DataMap(at));
-      data_end = at + run.length;
-      const std::uint64_t skipped = run.data ? 0 : run.length / tables_.entry_size();
-      count += std::min(most - count, skipped);
-      if (skipped != 0) continue;
-    }
-    const auto page = PLATTER_TRY(cache_.Get(at));
-    const auto words = std::span(page->words).subspan((at - page->offset) / tables_.entry_size());
-    const auto looked_at = words.first(std::min<std::uint64_t>(words.size(), most - count));
-    const auto used = std::ranges::find_if(looked_at, [](std::uint64_t word) { return word != 0; });
-    count += static_cast<std::uint64_t>(used - looked_at.begin());
-    if (used != looked_at.end()) break;
-  }
-  return count;
+  return cache_.CountZeros(table + entry * tables_.entry_size(), most);
 }
 
 Result<std::uint64_t> GrainMap::NextTable(std::uint64_t index, std::uint64_t last, bool redundant) {

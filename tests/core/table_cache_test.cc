@@ -5,10 +5,14 @@
 #include <array>
 #include <numeric>
 
+#include "formats/core/file_storage.h"
 #include "formats/core/memory_storage.h"
+#include "tests/support/temp_dir.h"
 
 namespace platter {
 namespace {
+
+using test::TempDir;
 
 struct WordCase {
   TableWord word;
@@ -47,6 +51,40 @@ TEST(TableCache, BytesPastTheEndAreZero) {
   TableCache cache(CountingFile(6), 4096, 4096, TableWord::kLittle32);
   EXPECT_EQ(cache.Word(4).value(), 0x0504U);
   EXPECT_EQ(cache.Word(8).value(), 0U);
+}
+
+struct ZerosCase {
+  std::uint64_t offset;
+  std::uint64_t most;
+  std::uint64_t count;
+};
+
+TEST(TableCache, CountsZerosUpToTheFirstEntryInUse) {
+  constexpr std::uint64_t kFirst = 5000;  // of the entries in use
+  constexpr std::uint64_t kSecond = std::uint64_t{1} << 36;
+  const TempDir folder;
+  auto file = FileStorage::Open(folder.File("table"), {.access = FileMode::Access::kCreate});
+  ASSERT_TRUE(file.ok());
+  for (const std::uint64_t used : {kFirst, kSecond}) {
+    ASSERT_TRUE(file.value()->WriteAt(used * 8 + 5, std::array{std::byte{1}}).ok());
+  }
+  TableCache cache(file.value(), 4096, 16384, TableWord::kBig64);
+  constexpr std::array kCases = {
+      ZerosCase{0, 0, 0},
+      ZerosCase{0, 1, 1},
+      ZerosCase{0, 1 << 20, kFirst},
+      ZerosCase{80, 100, 100},
+      ZerosCase{80, 1 << 20, kFirst - 10},
+      ZerosCase{kFirst * 8, 1 << 20, 0},
+      ZerosCase{kFirst * 8 + 8, kSecond, kSecond - kFirst - 1},
+      ZerosCase{kFirst * 8 + 8, 1 << 30, 1 << 30},
+      ZerosCase{kSecond * 8 + 8, kSecond, kSecond},  // behind the end
+  };
+  for (const ZerosCase& test : kCases) {
+    const auto count = cache.CountZeros(test.offset, test.most);
+    ASSERT_TRUE(count.ok());
+    EXPECT_EQ(count.value(), test.count) << "at " << test.offset << " of " << test.most;
+  }
 }
 
 TEST(TableCache, ForgetsWhatDoesNotFit) {

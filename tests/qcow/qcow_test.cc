@@ -6,6 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "formats/core/bytes.h"
+#include "formats/core/file_storage.h"
+#include "formats/qcow/layout.h"
 #include "tests/qcow2/opened_image.h"
 #include "tests/support/command.h"
 #include "tests/support/content.h"
@@ -167,6 +170,45 @@ TEST_P(DamagedQcow, IsRefusedByName) {
 
 INSTANTIATE_TEST_SUITE_P(All, DamagedQcow, testing::ValuesIn(kDamages),
                          [](const auto& param) { return param.param.name; });
+
+// A first-level table of 2^33 entries, all but one of them zero, at a multiple of an entry's size and beside one.
+TEST_F(Qcow, LargeTableInAHoleIsPassedOver) {
+  using Layout = qcow::HeaderLayout;
+  constexpr std::uint64_t kUsed = (std::uint64_t{1} << 32) + 5;  // L1 entry
+  constexpr std::uint64_t kL2 = 4096;
+  constexpr std::uint64_t kData = 8192;
+  constexpr std::uint64_t kCoverage = std::uint64_t{1} << 15;  // of an L2 table, guest bytes
+  for (const std::uint64_t l1 : {std::uint64_t{65536}, std::uint64_t{65536 + 3}}) {
+    const std::string path = folder_.File("large.qcow");
+    const auto file = FileStorage::Open(path, {.access = FileMode::Access::kCreate});
+    ASSERT_TRUE(file.ok());
+    const auto put = [&](std::uint64_t at, auto number) {
+      std::byte bytes[sizeof(number)];
+      StoreBe(bytes, number);
+      ASSERT_TRUE(file.value()->WriteAt(at, bytes).ok());
+    };
+    put(Layout::kMagic.offset, qcow::kMagic);
+    put(Layout::kVersion.offset, qcow::kVersion);
+    put(Layout::kVirtualSize.offset, kCoverage << 33);
+    put(Layout::kClusterBits.offset, std::uint8_t{9});
+    put(Layout::kL2Bits.offset, std::uint8_t{6});
+    put(Layout::kL1TableOffset.offset, l1);
+    put(l1 + kUsed * 8, kL2);
+    put(kL2 + 8, kData);
+    put(kData, std::uint32_t{0x01020304});
+    ASSERT_TRUE(file.value()->Resize(l1 + (std::uint64_t{8} << 33)).ok());
+    const OpenedChain opened = OpenImageChain(path, "qcow");
+    ASSERT_FALSE(opened.layers.empty());
+    std::vector<std::uint64_t> data;
+    for (std::uint64_t at = 0; at < opened.chain().virtual_size();) {
+      const auto extent = opened.chain().Map(at, opened.chain().virtual_size() - at);
+      ASSERT_TRUE(extent.ok());
+      if (extent.value().status == BlockStatus::kData) data.push_back(at);
+      at += extent.value().length;
+    }
+    EXPECT_EQ(data, std::vector{kUsed * kCoverage + 512}) << l1;
+  }
+}
 
 TEST_F(Qcow, CutShortNeverCrashes) {
   const GuestDisk disk = RandomGuest(3, 64 << 10);
