@@ -14,6 +14,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 
@@ -41,6 +42,14 @@ CASES = [
 PLAIN = ("disk.raw", "disk.qcow2")
 # What images of these cases are when they are made, with -U, of a source that was overwritten.
 MADE = {"read": "qcow2", "handed through": "qcow2", "handed through, zstd": "qcow2", "handed through, vmdk": "vmdk"}
+
+# Name, source, words of the command, what it makes.
+TOUCHED = [
+    ("cat", "volume.iso", ["cat", "source.img", "file"], "nothing"),
+    ("extract", "volume.iso", ["extract", "-C", "made", "source.img"], "made"),
+    ("wrap", "volume.ext4", ["docker", "wrap", "--platform", "linux/amd64", "source.img", "made.tar"], "made.tar"),
+    ("split", "volume.ext4", ["amazon", "split", "-d", "made", "source.img"], "made.ami"),
+]
 
 
 def run(*words):
@@ -103,6 +112,51 @@ def overwrite(path):
         file.write(random.Random(5).randbytes(size - size // 2))
 
 
+def remove(path):
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+    else:
+        pathlib.Path(path).unlink(missing_ok=True)
+
+
+def make_volumes(platter):
+    os.mkdir("tree")
+    with open("tree/file", "wb") as file:
+        file.write(random.Random(6).randbytes(SIZE))
+    run(platter, "create", "-q", "--from", "tree", "volume.iso")
+    with open("volume.ext4", "wb") as file:
+        file.truncate(2 * SIZE)
+    run("mke2fs", "-q", "-F", "-t", "ext4", "-d", "tree", "volume.ext4")
+
+
+def touched(platter, words, source):
+    """(exit code, what was said) of a run while somebody keeps writing to the source."""
+    shutil.copy(source, "source.img")
+    with tempfile.TemporaryFile() as said, open(os.devnull, "wb") as nowhere:
+        with subprocess.Popen([platter, *words], stdout=nowhere, stderr=said) as child:
+            while child.poll() is None:
+                os.utime("source.img")
+        said.seek(0)
+        return child.returncode, said.read().decode()
+
+
+def notice_touches(platter):
+    for name, source, words, made in TOUCHED:
+        # The last touch of a run may come before it has opened the file.
+        for _ in range(50):
+            code, said = touched(platter, words, source)
+            if code != 0:
+                break
+            remove(made)
+        expect(code == 1 and "changed while it was read" in said, f"{name}, touched: {code} {said}")
+        expect(name == "extract" or not os.path.exists(made), f"{name}, touched: {made} is left")
+        remove(made)
+        code, said = touched(platter, [*words, "-U"], source)
+        # An ext4 file system alone has no kernel, which split says when it has written the rest.
+        expect(code == (1 if name == "split" else 0) and "changed while" not in said, f"{name}, -U: {code} {said}")
+        remove(made)
+
+
 def main():
     platter, folder = sys.argv[1:3]
     shutil.rmtree(folder, ignore_errors=True)
@@ -110,7 +164,7 @@ def main():
     os.chdir(folder)
     make_sources(platter)
     for name, source, words in CASES:
-        pathlib.Path("made.img").unlink(missing_ok=True)  # of the case before
+        remove("made.img")  # of the case before
         code, said = disturbed(platter, words, source, cut)
         expect(code in (1, 4) and ("shrank" in said or "reading" in said), f"{name}, cut: {code} {said}")
         code, said = disturbed(platter, words, source, overwrite)
@@ -124,7 +178,9 @@ def main():
     shared = ["convert", "--image-opts", "-O", "qcow2", "driver=raw,file.filename={},force-share=on", "made.img"]
     code, said = disturbed(platter, shared, "disk.raw", overwrite)
     expect(code == 0, f"overwritten, force-share=on: {code} {said}")
-    print(f"{len(CASES)} ways of reading, each cut short and overwritten")
+    make_volumes(platter)
+    notice_touches(platter)
+    print(f"{len(CASES)} ways of reading, each cut short and overwritten, {len(TOUCHED)} touched")
     os.chdir("/")
     shutil.rmtree(folder)
 

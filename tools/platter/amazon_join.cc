@@ -18,6 +18,7 @@
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/option_list.h"
+#include "tools/platter/source_watch.h"
 
 namespace platter::cli {
 namespace {
@@ -28,14 +29,14 @@ struct JoinArguments {
   std::string ari;
   std::string ami_format;
   std::string append;
+  bool force_share = false;
   ConvertArguments target;
 };
 
 constexpr option kOptions[] = {
-    {"ami", required_argument, nullptr, kAmi},
-    {"aki", required_argument, nullptr, kAki},
-    {"ari", required_argument, nullptr, kAri},
-    {"append", required_argument, nullptr, kAppend},
+    {"ami", required_argument, nullptr, kAmi},  {"aki", required_argument, nullptr, kAki},
+    {"ari", required_argument, nullptr, kAri},  {"append", required_argument, nullptr, kAppend},
+    {"force-share", no_argument, nullptr, 'U'},
 };
 
 // False when the call is over; parser.exit_code() or 1 is then its exit code.
@@ -50,6 +51,7 @@ bool ParseArguments(const Invocation& call, ArgumentParser& parser, JoinArgument
     if (*code == 'O') arguments.target.target_format = parser.value();
     if (*code == 'c') arguments.target.compress = true;
     if (*code == 'q') arguments.target.quiet = true;
+    if (*code == 'U') arguments.force_share = true;
     if (*code == 'o' && !AddOptionList(call.persona, arguments.target.create_options, parser.value())) return false;
   }
   if (parser.exit_code() || !TakeOnlyOperand(call, parser, arguments.target.target)) return false;
@@ -76,7 +78,8 @@ class Join {
     ImageArgument argument;
     argument.text = path;
     argument.format = format;
-    auto chain = OpenImage(argument, {});
+    argument.force_share = arguments_.force_share;
+    auto chain = OpenWatched(argument, watch_);
     if (!chain.ok()) return std::move(chain).error().While(fmt::format("Could not open '{}'", path));
     sources_.push_back(std::move(chain).value());
     return Done{};
@@ -153,11 +156,13 @@ class Join {
     const Chain chain({std::move(image).value()});
     auto target = ConvertTarget::Create(persona_, arguments_.target, sources_, chain.virtual_size());
     if (!target) return 1;
-    const auto filled = target->Fill(chain);
+    auto filled = target->Fill(chain);
+    if (filled.ok()) filled = watch_.Unchanged();
     if (!filled.ok()) {
       Complain(persona_, ReasonOf(filled.error()));
       return 1;
     }
+    target->Keep();
     if (!arguments_.target.quiet) {
       fmt::print("{}: bootable {} disk, {}\n", arguments_.target.target, persona_.FormatName(target->driver()),
                  HumanSize(chain.virtual_size()));
@@ -167,6 +172,7 @@ class Join {
 
   const Persona& persona_;
   const JoinArguments& arguments_;
+  SourceWatch watch_;
   std::vector<OpenedChain> sources_;  // ami, aki, ari
   std::optional<ScratchFolder> scratch_;
   std::shared_ptr<Storage> disk_;
@@ -175,7 +181,7 @@ class Join {
 }  // namespace
 
 int RunAmazonJoin(const Invocation& call) {
-  ArgumentParser parser(call, "f:O:o:cq", kOptions);
+  ArgumentParser parser(call, "f:O:o:cqU", kOptions);
   JoinArguments arguments;
   if (!ParseArguments(call, parser, arguments)) return parser.exit_code().value_or(1);
   return Join(call.persona, arguments).Run();

@@ -18,6 +18,7 @@
 #include "tools/platter/message.h"
 #include "tools/platter/new_image.h"
 #include "tools/platter/open_arguments.h"
+#include "tools/platter/source_watch.h"
 
 namespace platter::cli {
 namespace {
@@ -72,8 +73,8 @@ bool ParseArguments(const Invocation& call, ArgumentParser& parser, SplitArgumen
 
 class Split {
  public:
-  Split(const Persona& persona, const SplitArguments& arguments, const OpenedChain& chain)
-      : persona_(persona), arguments_(arguments), chain_(chain) {}
+  Split(const Persona& persona, const SplitArguments& arguments, const OpenedChain& chain, const SourceWatch& watch)
+      : persona_(persona), arguments_(arguments), chain_(chain), watch_(watch) {}
 
   int Run() {
     auto done = CheckTargets();
@@ -136,6 +137,7 @@ class Split {
     const Chain* source = &chain;
     PLATTER_CHECK(Copy(std::span(&source, 1), *writer, options));
     PLATTER_CHECK(writer->Finish());
+    PLATTER_CHECK(watch_.Unchanged());
     files.Keep();
     Say("{}: {}, {}\n", Target("ami"), choice_.root.Name(), HumanSize(chain.virtual_size()));
     return Done{};
@@ -151,6 +153,7 @@ class Split {
       PLATTER_CHECK(WriteFile(*boot.ramdisk, *ramdisk));
     }
     const auto recognised = PLATTER_TRY(amazon::RecogniseKernel(*kernel));
+    PLATTER_CHECK(watch_.Unchanged());
     files.Keep();
     Describe(boot.kernel, "aki", recognised ? recognised->version : "");
     if (!recognised) Complain(persona_, fmt::format("warning: {} is no kernel that we know", boot.kernel.path));
@@ -186,6 +189,7 @@ class Split {
   const Persona& persona_;
   const SplitArguments& arguments_;
   const OpenedChain& chain_;
+  const SourceWatch& watch_;
   amazon::RootChoice choice_;
 };
 
@@ -195,12 +199,13 @@ int RunAmazonSplit(const Invocation& call) {
   ArgumentParser parser(call, "f:d:Uq", kOptions);
   SplitArguments arguments;
   if (!ParseArguments(call, parser, arguments)) return parser.exit_code().value_or(1);
-  const auto chain = OpenImage(arguments.disk, {});
+  SourceWatch watch;
+  const auto chain = OpenWatched(arguments.disk, watch);
   if (!chain.ok()) {
     ComplainOpen(call.persona, arguments.disk.text, chain.error());
     return 1;
   }
-  return Split(call.persona, arguments, chain.value()).Run();
+  return Split(call.persona, arguments, chain.value(), watch).Run();
 }
 
 }  // namespace platter::cli

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ constexpr option kOptions[] = {
     {"force-share", no_argument, nullptr, 'U'},
 };
 
-Result<> Print(FileTree& tree, const std::string& path) {
+Result<> PrintFile(FileTree& tree, const std::string& path) {
   const TreeEntry entry = PLATTER_TRY(FindEntry(tree, path, true));
   if (entry.kind != FileKind::kRegular) {
     return Error(ErrorKind::kInvalid, fmt::format("'{}' is no regular file but a {}", path, FileKindName(entry.kind)));
@@ -35,6 +36,11 @@ Result<> Print(FileTree& tree, const std::string& path) {
     if (std::fwrite(piece.data(), 1, piece.size(), stdout) != piece.size()) return Done{};
   }
   return Done{};
+}
+
+Result<> PrintAll(const VolumeSource& source, std::span<const std::string> paths) {
+  for (const std::string& path : paths) PLATTER_CHECK(PrintFile(source.tree(), path));
+  return source.Unchanged();
 }
 
 }  // namespace
@@ -59,13 +65,10 @@ int RunCat(const Invocation& call) {
     ComplainOpen(call.persona, image.text, source.error());
     return 1;
   }
-  for (std::size_t at = 1; at < operands.size(); ++at) {
-    const auto printed = Print(source.value().tree(), operands[at]);
-    if (printed.ok()) continue;
-    Complain(call.persona, ReasonOf(printed.error()));
-    return 1;
-  }
-  return 0;
+  const auto printed = PrintAll(source.value(), std::span(operands).subspan(1));
+  if (printed.ok()) return 0;
+  Complain(call.persona, ReasonOf(printed.error()));
+  return 1;
 }
 
 }  // namespace platter::cli

@@ -321,9 +321,7 @@ Result<> ConvertTarget::Fill(const Chain& chain, CopyOptions options) {
   options.cancel = &CatchInterrupts();
   const Chain* source = &chain;
   PLATTER_CHECK(Copy(std::span(&source, 1), *writer_, options));
-  PLATTER_CHECK(writer_->Finish());
-  Keep();
-  return Done{};
+  return writer_->Finish();
 }
 
 }  // namespace platter::cli

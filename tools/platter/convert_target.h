@@ -37,7 +37,7 @@ class ConvertTarget {
   const Storage* any_file() const noexcept { return files_.any(); }
   // Those of a new target.
   const std::vector<std::shared_ptr<FileStorage>>& files() const noexcept { return files_.files(); }
-  // All of a new target: copies the chain, which an interrupt ends, finishes the image and keeps its files. As Copy.
+  // All of a new target but Keep: copies the chain, which an interrupt ends, and finishes the image. As Copy.
   Result<> Fill(const Chain& chain, CopyOptions options = {});
   // The conversion succeeded: the files stay.
   void Keep() noexcept { files_.Keep(); }

@@ -131,6 +131,7 @@ class FlattenRun {
       Complain(persona_, ReasonOf(filled.error()));
       return 1;
     }
+    target->Keep();
     if (!arguments_.target.quiet && !to_output) {
       fmt::print("{}: {} of {}, {} in {} files, as a {} disk of {}\n", arguments_.target.target, PrintableName(name_),
                  PrintableName(arguments_.archive), HumanSize(flattened_.bytes), flattened_.files,

@@ -19,6 +19,7 @@
 #include "tools/platter/message.h"
 #include "tools/platter/new_image.h"
 #include "tools/platter/open_arguments.h"
+#include "tools/platter/source_watch.h"
 
 namespace platter::cli {
 namespace {
@@ -186,8 +187,8 @@ bool ParseArguments(const Invocation& call, ArgumentParser& parser, WrapArgument
 
 class WrapRun {
  public:
-  WrapRun(const Persona& persona, WrapArguments& arguments, const OpenedChain& chain)
-      : persona_(persona), arguments_(arguments), chain_(chain) {}
+  WrapRun(const Persona& persona, WrapArguments& arguments, const OpenedChain& chain, const SourceWatch& watch)
+      : persona_(persona), arguments_(arguments), chain_(chain), watch_(watch) {}
 
   int Run() {
     const auto done = Work();
@@ -211,6 +212,7 @@ class WrapRun {
     NewImageFiles files(CacheMode::kUnsafe);
     const auto target = PLATTER_TRY(files.Make(arguments_.target));
     const docker::Wrapped wrapped = PLATTER_TRY(docker::Wrap(*files_, request, *target));
+    PLATTER_CHECK(watch_.Unchanged());
     files.Keep();
     if (wrapped.sockets != 0) {
       Complain(persona_, fmt::format("warning: {} sockets are left out: a layer holds none", wrapped.sockets));
@@ -278,6 +280,7 @@ class WrapRun {
   const Persona& persona_;
   WrapArguments& arguments_;
   const OpenedChain& chain_;
+  const SourceWatch& watch_;
   std::unique_ptr<ext::FileSystem> files_;
 };
 
@@ -288,12 +291,13 @@ int RunDockerWrap(const Invocation& call) {
   WrapArguments arguments;
   if (!ParseArguments(call, parser, arguments)) return parser.exit_code().value_or(1);
   arguments.disk.containers = true;
-  const auto chain = OpenImage(arguments.disk, {});
+  SourceWatch watch;
+  const auto chain = OpenWatched(arguments.disk, watch);
   if (!chain.ok()) {
     ComplainOpen(call.persona, arguments.disk.text, chain.error());
     return 1;
   }
-  return WrapRun(call.persona, arguments, chain.value()).Run();
+  return WrapRun(call.persona, arguments, chain.value(), watch).Run();
 }
 
 }  // namespace platter::cli

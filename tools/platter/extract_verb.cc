@@ -47,14 +47,14 @@ bool ParseArguments(const Invocation& call, ArgumentParser& parser, ExtractArgum
   return true;
 }
 
-Result<> ExtractAll(FileTree& tree, Extraction& extraction, const ExtractArguments& arguments) {
+Result<> ExtractAll(const VolumeSource& source, Extraction& extraction, const ExtractArguments& arguments) {
   // A wrong path leaves no folder behind.
-  for (const std::string& path : arguments.paths) PLATTER_CHECK(FindEntry(tree, path, false));
+  for (const std::string& path : arguments.paths) PLATTER_CHECK(FindEntry(source.tree(), path, false));
   PLATTER_CHECK(extraction.OpenFolder(arguments.folder));
   if (arguments.paths.empty()) PLATTER_CHECK(extraction.Extract(""));
   for (const std::string& path : arguments.paths) PLATTER_CHECK(extraction.Extract(path));
   extraction.Finish();
-  return Done{};
+  return source.Unchanged();
 }
 
 }  // namespace
@@ -73,7 +73,7 @@ int RunExtract(const Invocation& call) {
     Complain(call.persona, fmt::format("{}: {}", PrintableName(path.empty() ? "/" : path), why));
     whole = false;
   });
-  const auto extracted = ExtractAll(source.value().tree(), extraction, arguments);
+  const auto extracted = ExtractAll(source.value(), extraction, arguments);
   if (extracted.ok()) return whole ? 0 : 1;
   Complain(call.persona, ReasonOf(extracted.error()));
   return 1;

@@ -34,11 +34,14 @@ Result<> SourceWatch::Unchanged() const {
   return Done{};
 }
 
-Result<OpenedChain> OpenWatched(const ImageArgument& argument, SourceWatch& watch) {
-  const ImageSource source = PLATTER_TRY(ParseImageArgument(argument));
+Result<OpenedChain> OpenWatched(const ImageSource& source, SourceWatch& watch) {
   OpenedChain chain = PLATTER_TRY(OpenImage(source, {}));
   if (!source.force_share && source.dialect != Dialect::kQemu) watch.Add(chain);
   return chain;
+}
+
+Result<OpenedChain> OpenWatched(const ImageArgument& argument, SourceWatch& watch) {
+  return OpenWatched(PLATTER_TRY(ParseImageArgument(argument)), watch);
 }
 
 }  // namespace platter::cli

@@ -32,6 +32,7 @@ class SourceWatch {
 
 // As OpenImage, and watches what it opens: unless others may write to it (-U, force-share=on), and never as qemu-img,
 // which does not look.
+Result<OpenedChain> OpenWatched(const ImageSource& source, SourceWatch& watch);
 Result<OpenedChain> OpenWatched(const ImageArgument& argument, SourceWatch& watch);
 
 }  // namespace platter::cli

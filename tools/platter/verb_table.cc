@@ -12,7 +12,8 @@ constexpr std::array kVerbs = {
         .summary = "a disk to file system, kernel and ramdisk (ami, aki, ari), and back",
         .usage =
             "split [-f fmt] [--image-opts] [-U] -d out [--partition number] [--kernel version] [--force] [-q] disk | "
-            "join [-f fmt] --ami ami --aki aki [--ari ari] [--append options] [-O output_fmt] [-o options] [-c] [-q] "
+            "join [-f fmt] [-U] --ami ami --aki aki [--ari ari] [--append options] [-O output_fmt] [-o options] [-c] "
+            "[-q] "
             "output_filename",
         .options =
             "split takes a disk apart: OUT.ami, the root file system as a raw sparse image; OUT.aki and OUT.ari, the\n"
@@ -23,7 +24,7 @@ constexpr std::array kVerbs = {
             "  --force             replace files that are there\n"
             "  -f FORMAT           the disk's format; recognised by content unless said\n"
             "  --image-opts        DISK is a list of options: driver=qcow2,file.filename=a.qcow2\n"
-            "  -U, --force-share   read it even though another process has it locked\n"
+            "  -U, --force-share   read it even though another process has it locked, or changes it\n"
             "  -q                  print nothing but errors\n"
             "join makes one bootable disk of them: an MBR, a boot partition with syslinux, kernel and ramdisk, and the "
             "root\n"
@@ -32,6 +33,7 @@ constexpr std::array kVerbs = {
             "  --append OPTIONS    more for the kernel's command line (root=PARTUUID=.. ro console=tty0 "
             "console=ttyS0)\n"
             "  -f FORMAT           the ami's format; recognised by content unless said\n"
+            "  -U, --force-share   read the parts even though another process has them locked, or changes them\n"
             "  -O FORMAT           the target's format; raw unless said\n"
             "  -o OPTIONS, -c      options of the new image; compress it\n"
             "  -q                  print nothing but errors\n",
@@ -78,7 +80,7 @@ constexpr std::array kVerbs = {
                    "  --disk DISK         which disk of an OVA or OVF: its number from 1 on, id or file name\n"
                    "  --tree NAMES        whose names, where a volume has several: rock-ridge, udf, joliet, iso9660\n"
                    "  --image-opts        FILENAME is a list of options: driver=qcow2,file.filename=a.qcow2\n"
-                   "  -U, --force-share   read it even though another process has it locked\n"
+                   "  -U, --force-share   read it even though another process has it locked, or changes it\n"
                    "The image is an ISO (ISO 9660, UDF), or a disk in any format that holds one.\n",
         .run = RunCat,
         .ours = true,
@@ -215,7 +217,7 @@ constexpr std::array kVerbs = {
             "  --partition NUMBER  the root partition; found by its content unless said\n"
             "  -f FORMAT           the disk's format; recognised by content unless said\n"
             "  --image-opts        DISK is a list of options: driver=qcow2,file.filename=a.qcow2\n"
-            "  -U, --force-share   read it even though another process has it locked\n",
+            "  -U, --force-share   read it even though another process has it locked, or changes it\n",
         .run = RunDocker,
         .ours = true,
     },
@@ -228,7 +230,7 @@ constexpr std::array kVerbs = {
                    "  --disk DISK         which disk of an OVA or OVF: its number from 1 on, id or file name\n"
                    "  --tree NAMES        whose names, where a volume has several: rock-ridge, udf, joliet, iso9660\n"
                    "  --image-opts        FILENAME is a list of options: driver=qcow2,file.filename=a.qcow2\n"
-                   "  -U, --force-share   read it even though another process has it locked\n"
+                   "  -U, --force-share   read it even though another process has it locked, or changes it\n"
                    "Without a PATH everything is extracted. Nothing is written outside the folder, nothing that is\n"
                    "there is written over; exit code 1 when something was left out.\n",
         .run = RunExtract,

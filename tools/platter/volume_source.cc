@@ -71,7 +71,7 @@ Result<VolumeSource> VolumeSource::Open(const ImageArgument& argument, const std
   if (ShowsFiles(image.driver)) {
     PLATTER_CHECK(ChooseTree(*image.driver, tree, image.open_options));
   }
-  source.chain_ = PLATTER_TRY(OpenImage(image, {}));
+  source.chain_ = PLATTER_TRY(OpenWatched(image, source.watch_));
   source.tree_ = source.chain_.layers.front().image->file_tree();
   if (source.tree_ != nullptr) return source;
   auto disk = std::make_shared<ChainStorage>(image.path, source.chain_.chain());

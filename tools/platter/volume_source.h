@@ -8,6 +8,7 @@
 #include "formats/core/file_tree.h"
 #include "formats/open.h"
 #include "tools/platter/open_arguments.h"
+#include "tools/platter/source_watch.h"
 
 namespace platter::cli {
 
@@ -20,8 +21,11 @@ class VolumeSource {
   static Result<VolumeSource> Open(const ImageArgument& argument, const std::string& tree);
 
   FileTree& tree() const noexcept { return *tree_; }
+  // As SourceWatch::Unchanged, since the image was opened.
+  Result<> Unchanged() const { return watch_.Unchanged(); }
 
  private:
+  SourceWatch watch_;
   OpenedChain chain_;
   std::shared_ptr<Image> inner_;  // null where the image itself has the files
   FileTree* tree_ = nullptr;      // owned by one of them
