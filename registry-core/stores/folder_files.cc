@@ -86,12 +86,11 @@ class ObjectStorage final : public ReadOnlyStorage {
 };
 
 Result<> MakeFolder(int parent, const std::string& name, const struct stat& like) {
-  if (mkdirat(parent, name.c_str(), kFolderMode) != 0) {
-    if (errno == EEXIST) return Done{};
-    return Error::FromErrno(errno, "cannot make a folder of the store");
-  }
+  const bool made = mkdirat(parent, name.c_str(), kFolderMode) == 0;
+  if (!made && errno != EEXIST) return Error::FromErrno(errno, "cannot make a folder of the store");
   // Refused to everybody but root, whose folders they would otherwise stay.
-  (void)fchownat(parent, name.c_str(), like.st_uid, like.st_gid, AT_SYMLINK_NOFOLLOW);
+  if (made) (void)fchownat(parent, name.c_str(), like.st_uid, like.st_gid, AT_SYMLINK_NOFOLLOW);
+  // One that is there may have been made by somebody who has not come to this yet.
   return SyncFolder(parent);
 }
 

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <set>
 #include <string>
 #include <string_view>
@@ -157,6 +158,24 @@ TEST(Config, SecretsAreNotTold) {
     EXPECT_THAT(says, Not(HasSubstr("hidden"))) << text;
     EXPECT_THAT(says, Not(HasSubstr("abc"))) << text;
   }
+}
+
+TEST(Config, WrongValuesAreShownAsWritten) {
+  constexpr std::string_view kPassword = "[keystone_authtoken]\npassword = hidden";
+  for (const std::string_view option :
+       {"[DEFAULT]\nbind_port", "[DEFAULT]\ndebug", "[paste_deploy]\nflavor", "[DEFAULT]\nnode_staging_uri"}) {
+    const auto settings = From(fmt::format("{} = $keystone_authtoken.password\n{}", option, kPassword));
+    ASSERT_FALSE(settings.ok()) << option;
+    const std::string says = settings.error().Describe();
+    EXPECT_THAT(says, HasSubstr("$keystone_authtoken.password"));
+    EXPECT_THAT(says, Not(HasSubstr("hidden"))) << option;
+  }
+}
+
+TEST(Config, NoLimitOfConnections) {
+  const auto settings = From("[database]\nmax_pool_size = 0");
+  ASSERT_TRUE(settings.ok()) << settings.error().Describe();
+  EXPECT_EQ(settings.value().catalog.connections, std::numeric_limits<unsigned>::max());
 }
 
 TEST(Config, AnInstalledCloudsFileIsRead) {

@@ -17,7 +17,8 @@ struct Setting {
   std::string name;     // with underscores for dashes
   std::string value;    // lines of a continued one with "\n" between
   std::string file;
-  std::size_t line = 0;  // counts from 1
+  std::size_t line = 0;      // counts from 1
+  std::string written = {};  // the value before references were replaced: what messages show
 };
 
 // In the order of the file. kInvalid with file and line for a line that is none of these.

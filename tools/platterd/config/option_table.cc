@@ -56,7 +56,7 @@ constexpr OptionRow kOptions[] = {
     {"database", "connection", kSecret, "",
      "sqlite:///PATH, mysql+pymysql://USER:PASSWORD@HOST/NAME or postgresql://...; without "
      "it, an SQLite file in the state folder."},
-    {"database", "max_pool_size", kNumber, "8", "Connections to the database.", 1, 1000},
+    {"database", "max_pool_size", kNumber, "8", "Connections to the database; 0: as many as are needed.", 0, 1000},
     {"glance_store", "stores", kList, "file,http", "Kinds of stores, where `enabled_backends` is not set."},
     {"glance_store", "default_store", kText, "file", "Kind of the store that takes uploads."},
     {"glance_store", "default_backend", kText, "",

@@ -7,6 +7,7 @@
 #include <cctype>
 #include <charconv>
 #include <filesystem>
+#include <limits>
 
 #include "tools/platterd/config/values.h"
 
@@ -279,7 +280,10 @@ Result<Settings> MakeSettings(const std::vector<Setting>& given, bool embedded, 
   ReadServer(values, embedded, out);
   out.database = values.Text("database", "connection");
   if (out.database.empty()) out.database = fmt::format("sqlite:///{}/registry.sqlite", out.state);
-  out.catalog.connections = static_cast<unsigned>(values.Number("database", "max_pool_size"));
+  // As SQLAlchemy, for which 0 is no limit.
+  const std::uint64_t connections = values.Number("database", "max_pool_size");
+  out.catalog.connections =
+      connections == 0 ? std::numeric_limits<unsigned>::max() : static_cast<unsigned>(connections);
   out.staging = values.Text("DEFAULT", "node_staging_uri");
   if (out.staging.starts_with("file://")) out.staging.erase(0, 7);
   if (out.staging.empty()) out.staging = out.state + "/staging";

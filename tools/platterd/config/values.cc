@@ -97,6 +97,8 @@ Result<Values> Values::Make(const std::vector<Setting>& given, std::vector<std::
       continue;
     }
     for (Setting& setting : settings) {
+      // A secret that a value refers to is nothing for a message.
+      setting.written = setting.value;
       setting.value = PLATTER_TRY(raw.Substituted(setting, setting.value, 0));
       PLATTER_CHECK(values.Check(setting, *row));
     }
@@ -180,16 +182,16 @@ Result<> Values::Check(const Setting& setting, const OptionRow& row) const {
       if (number && *number >= row.least && *number <= row.most) return Done();
       if (row.negative && IsNegative(value)) return Done();
       return At(setting, "wrong value")
-          .Found(setting.value)
+          .Found(setting.written)
           .Allowed(fmt::format("{} to {}{}", row.least, row.most, row.negative ? ", -1" : ""));
     }
     case OptionKind::kSwitch:
       if (ParseSwitch(value)) return Done();
-      return At(setting, "wrong value").Found(setting.value).Allowed("true, 1, on, yes, false, 0, off, no");
+      return At(setting, "wrong value").Found(setting.written).Allowed("true, 1, on, yes, false, 0, off, no");
     case OptionKind::kChoice:
       if (IsChoice(row.choices, value)) return Done();
       return At(setting, "wrong value")
-          .Found(setting.value)
+          .Found(setting.written)
           .Allowed(std::string(row.choices.starts_with(',') ? "nothing" : "") + std::string(row.choices));
     case OptionKind::kText:
     case OptionKind::kSecret:
@@ -243,7 +245,7 @@ Error Values::Wrong(std::string_view section, std::string_view name, std::string
   const Setting& setting = found->back();
   const bool secret = RowOf(section, name)->kind == OptionKind::kSecret;
   return At(setting, "wrong value")
-      .Found(secret ? "a value that is not shown" : setting.value)
+      .Found(secret ? "a value that is not shown" : setting.written)
       .Allowed(std::string(allowed));
 }
 
