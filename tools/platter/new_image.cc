@@ -36,6 +36,10 @@ NewImageFiles::~NewImageFiles() {
 }
 
 void NewImageFiles::Keep() noexcept {
+  // One that the writer had nothing for is empty.
+  for (const std::shared_ptr<FileStorage>& file : files_) {
+    if (file->untouched()) (void)file->Resize(0).ok();
+  }
   files_.clear();
   made_folder_.clear();
 }
