@@ -129,7 +129,7 @@ copy::RunRules Job::MakeRunRules() const {
           // What the host copies is not looked at, whether it copies or has to be helped.
           .scan = options_.sparse_granularity != 0 && !options_.in_kernel,
           .zeros_are_data = options_.sparse_granularity == 0 && !options_.in_kernel,
-          .backing = options_.target_backing};
+          .rest = options_.target_content != nullptr ? options_.target_content : options_.target_backing};
 }
 
 void Job::ReportReadError(std::uint64_t guest_offset, const Error& error) {
@@ -223,6 +223,7 @@ Result<> Job::ReadSegments(const Window& window, std::span<std::byte> bytes) {
     if (read.ok()) continue;
     if (!options_.salvage) return read;
     Salvage(segment, 0, out);
+    if (Cancelled()) return Error(ErrorKind::kCancelled, "cancelled");
   }
   return Done{};
 }

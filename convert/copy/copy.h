@@ -41,13 +41,14 @@ struct CopyOptions {
   std::function<void(std::uint64_t guest_offset, const Error& error)> on_read_error;
 
   // The target's backing file, null without one. What the topmost `layers_above_backing` layers of a source leave
-  // unallocated is left to it, and it fills the rest of a unit that is only partly data.
+  // unallocated is left to it, and it fills the rest of a unit that is only partly data, unless the target has content.
   const Chain* target_backing = nullptr;
   std::size_t layers_above_backing = 1;
 
   // The target is known to read as zero everywhere: zeros are not written.
   bool target_is_zero = false;
-  // The old content of a target that is longer than the sources; keeps what shares the last unit with their end.
+  // The old content of a target that is there, its backing file's included: what is left to the backing file keeps it
+  // where it shares a unit with data, and so does what shares the last unit with the sources' end.
   const Chain* target_content = nullptr;
   std::uint64_t target_size = 0;  // of such a target, in guest bytes; 0: as long as the sources
 

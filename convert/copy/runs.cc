@@ -122,11 +122,10 @@ class RunBuilder {
   Result<> Complete(const Segment& part, std::span<std::byte> out, std::uint64_t guest_offset) const {
     if (part.kind == Segment::Kind::kData) return Done{};
     std::ranges::fill(out, std::byte{0});
-    if (part.kind == Segment::Kind::kZero || rules_.backing == nullptr) return Done{};
-    const std::uint64_t backing_end = rules_.backing->virtual_size();
-    if (guest_offset >= backing_end) return Done{};
-    return rules_.backing->ReadAt(guest_offset,
-                                  out.first(std::min<std::uint64_t>(out.size(), backing_end - guest_offset)));
+    if (part.kind == Segment::Kind::kZero || rules_.rest == nullptr) return Done{};
+    const std::uint64_t rest_end = rules_.rest->virtual_size();
+    if (guest_offset >= rest_end) return Done{};
+    return rules_.rest->ReadAt(guest_offset, out.first(std::min<std::uint64_t>(out.size(), rest_end - guest_offset)));
   }
 
   const Window& window_;

@@ -19,7 +19,7 @@ struct RunRules {
   std::uint64_t granularity = 512;  // zeros are looked for in aligned blocks of it; a power of two, at least `unit`
   bool scan = true;                 // false: data stays data
   bool zeros_are_data = false;      // zeros that the map knows are written as data
-  const Chain* backing = nullptr;   // completes units that are partly left to it
+  const Chain* rest = nullptr;      // completes units that are partly left to the backing file
 };
 
 // Replaces `runs` by the runs of `window`. `bytes` covers the window and holds its data segments already, but the

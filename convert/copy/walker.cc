@@ -41,9 +41,12 @@ Segment Walker::Classify(const Chain& source, const Extent& extent) const {
     if (rules_.keep_host_spots && !extent.compressed) segment.host = extent.host;
     MarkPacked(extent, segment);
   } else if (rules_.layers_above != 0) {
-    const bool below = unallocated && source.depth() > rules_.layers_above;
+    // Behind the end of what is below it the source reads as zero, whatever the target's backing file holds there.
+    const bool covered = unallocated && source.depth() > rules_.layers_above;
+    const std::uint64_t below = covered ? source.layer(rules_.layers_above).info().virtual_size : 0;
     const bool past_backing = segment.offset >= rules_.backing_size;
-    if (below || past_backing) segment.kind = Segment::Kind::kBacking;
+    if (extent.offset < below || past_backing) segment.kind = Segment::Kind::kBacking;
+    if (extent.offset < below) segment.length = std::min(segment.length, below - extent.offset);
     if (!past_backing) segment.length = std::min(segment.length, rules_.backing_size - segment.offset);
   }
   return segment;
@@ -61,8 +64,13 @@ void Walker::MarkPacked(const Extent& extent, Segment& segment) const {
 
 Segment Walker::Unmappable(const Chain& source, std::uint64_t at, const Error& error) {
   rules_.on_map_error(mapped_, error);
-  // A cluster at a time: no driver's metadata is finer than its clusters.
-  const std::uint64_t unit = std::max<std::uint64_t>(source.layer(0).info().allocation_unit, 512);
+  // A cluster at a time, of the layer that has the smallest: no driver's metadata is finer.
+  std::uint64_t unit = 0;
+  for (std::size_t depth = 0; depth < source.depth(); ++depth) {
+    const std::uint64_t cluster = source.layer(depth).info().allocation_unit;
+    if (cluster != 0) unit = unit == 0 ? cluster : std::min(unit, cluster);
+  }
+  unit = std::max<std::uint64_t>(unit, 512);
   const std::uint64_t end =
       std::min(CheckedAlignUp(at + 1, unit).value_or(source.virtual_size()), source.virtual_size());
   return Segment{.offset = mapped_, .length = end - at};

@@ -147,6 +147,10 @@ struct FormatDriver {
   // Whether a new image with these options can be written in one pass, as a pipe wants it (Storage::is_stream). Null:
   // never.
   bool (*can_stream)(const OptionValues&) noexcept = nullptr;
+  // Whether a new image with these options is compressed without being asked for it. Null: never.
+  bool (*always_compresses)(const OptionValues&) noexcept = nullptr;
+  // Whether a new image with these options has ImageWriter::bitmap_target. Null: never.
+  bool (*takes_bitmaps)(const OptionValues&) noexcept = nullptr;
   // Whether a new image with these options is a folder, with folder_member in it. Null: never.
   bool (*makes_folder)(const OptionValues&) noexcept = nullptr;
   // Makes an image that holds a folder's files; until it has succeeded the file does not look like an image.

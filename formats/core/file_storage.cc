@@ -14,6 +14,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
+#include <memory>
 #include <utility>
 
 #include "formats/core/checked.h"
@@ -54,7 +56,19 @@ int OpenFlags(const FileMode& mode) {
   return flags;
 }
 
+StorageIdentity IdentityFrom(const struct stat& status) {
+  constexpr std::uint64_t kNoInode = ~std::uint64_t{0};
+  return S_ISBLK(status.st_mode) ? StorageIdentity{status.st_rdev, kNoInode}
+                                 : StorageIdentity{status.st_dev, status.st_ino};
+}
+
 }  // namespace
+
+std::optional<StorageIdentity> IdentityOf(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) return std::nullopt;
+  return IdentityFrom(status);
+}
 
 Result<CacheMode> ParseCacheMode(std::string_view name) {
   for (const auto& [spelling, mode] : kCacheModes) {
@@ -74,12 +88,7 @@ Result<std::shared_ptr<FileStorage>> FileStorage::Open(const std::string& path, 
 Result<> FileStorage::OpenDescriptors() {
   const bool create = mode_.access == FileMode::Access::kCreate;
   const int flags = OpenFlags(mode_);
-  if (create) {
-    fd_ = open(name().c_str(), flags | O_CREAT | O_EXCL, kCreateMode);
-    created_ = fd_ >= 0;
-    if (fd_ < 0 && errno != EEXIST) return Error::FromErrno(errno, "cannot create the file");
-  }
-  if (fd_ < 0) fd_ = open(name().c_str(), create ? flags | O_CREAT : flags, kCreateMode);
+  fd_ = create ? PLATTER_TRY(OpenOrMake(flags)) : open(name().c_str(), flags);
   if (fd_ < 0) return Error::FromErrno(errno, "cannot open the file");
   PLATTER_CHECK(Identify());
   if (mode_.lock) {
@@ -96,10 +105,25 @@ Result<> FileStorage::OpenDescriptors() {
   return Done{};
 }
 
+Result<int> FileStorage::OpenOrMake(int flags) {
+  int fd = open(name().c_str(), flags | O_CREAT | O_EXCL, kCreateMode);
+  if (fd >= 0) created_path_ = name();
+  if (fd >= 0) return fd;
+  if (errno != EEXIST) return Error::FromErrno(errno, "cannot create the file");
+  fd = open(name().c_str(), flags);
+  if (fd >= 0 || errno != ENOENT) return fd;
+  // A symbolic link to a file that is not there yet.
+  fd = open(name().c_str(), flags | O_CREAT, kCreateMode);
+  if (fd < 0) return fd;
+  const std::unique_ptr<char, decltype(&std::free)> target(realpath(name().c_str(), nullptr), &std::free);
+  if (target != nullptr) created_path_ = target.get();
+  return fd;
+}
+
 Result<> FileStorage::Identify() {
   struct stat status {};
   if (fstat(fd_, &status) != 0) return Error::FromErrno(errno, "cannot stat the file");
-  identity_ = StorageIdentity{status.st_dev, status.st_ino};
+  identity_ = IdentityFrom(status);
   if (S_ISREG(status.st_mode)) {
     size_ = static_cast<std::uint64_t>(status.st_size);
     return Done{};

@@ -37,6 +37,10 @@ struct FileMode {
   bool lock = true;
 };
 
+// Which file `path` leads to, as Storage::identity() of what is opened there: a device is the same by any of its nodes.
+// Empty when there is none.
+std::optional<StorageIdentity> IdentityOf(const std::string& path);
+
 // size() is read when the file is opened. Safe from many threads as Storage says.
 class FileStorage : public Storage {
  public:
@@ -56,8 +60,8 @@ class FileStorage : public Storage {
                   std::uint64_t length) override;
   bool Reflink(const Storage& source, std::uint64_t source_offset, std::uint64_t offset, std::uint64_t length) override;
   std::uint64_t ReflinkUnit(const Storage& source) const override;
-  // True when Open made the file: what fails later may remove it.
-  bool created() const noexcept { return created_; }
+  // The file that Open made, behind all links, so that what fails later may remove it; "" when it was there.
+  const std::string& created_path() const noexcept { return created_path_; }
   // True when a file that Open was to create exists, and has all that it had.
   bool untouched() const noexcept { return to_empty_.load(std::memory_order_acquire); }
 
@@ -74,6 +78,8 @@ class FileStorage : public Storage {
   FileStorage(std::string path, FileMode mode) : Storage(std::move(path)), mode_(mode) {}
 
   Result<> OpenDescriptors();
+  // The descriptor of a file that is to be made, or replaced.
+  Result<int> OpenOrMake(int flags);
   Result<> Identify();
   // The descriptor that may serve this request: O_DIRECT wants aligned offsets, lengths and addresses.
   int DescriptorFor(std::uint64_t offset, const void* bytes, std::size_t length) const noexcept;
@@ -89,7 +95,7 @@ class FileStorage : public Storage {
   int fd_ = -1;
   int direct_fd_ = -1;  // a second descriptor with O_DIRECT, for cache modes none and directsync
   bool device_ = false;
-  bool created_ = false;
+  std::string created_path_;
   bool reserves_ = false;  // space for large writes is reserved first
   std::optional<StorageIdentity> identity_;
   std::atomic<std::uint64_t> size_{0};

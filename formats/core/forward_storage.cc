@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "formats/core/slice_storage.h"
+#include "formats/core/wait_for.h"
 
 namespace platter {
 namespace {
@@ -24,9 +26,8 @@ std::uint64_t ForwardStorage::position() const {
 
 Result<std::size_t> ForwardStorage::Receive(std::span<std::byte> out) const {
   while (true) {
-    // A signal ends the waiting, which a read would go on with.
-    pollfd waiting{fd_, POLLIN, 0};
-    if (poll(&waiting, 1, -1) < 0 && errno == EINTR) return Error(ErrorKind::kCancelled, "interrupted").In(name());
+    auto ready = WaitFor(fd_, POLLIN, cancel_);
+    if (!ready.ok()) return std::move(ready).error().In(name());
     const ssize_t got = read(fd_, out.data(), out.size());
     if (got >= 0) return static_cast<std::size_t>(got);
     if (errno != EINTR && errno != EAGAIN) return Error::FromErrno(errno, "reading a pipe").In(name());

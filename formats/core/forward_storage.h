@@ -2,6 +2,7 @@
 // as the threads of a copy.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -22,7 +23,8 @@ class ForwardStorage final : public ReadOnlyStorage {
   static constexpr std::uint64_t kEndless = std::uint64_t{1} << 62;
 
   // Borrows `fd`, which is open for reading. It is read where it stands, whatever it is.
-  ForwardStorage(std::string name, int fd) : ReadOnlyStorage(std::move(name)), fd_(fd) {}
+  ForwardStorage(std::string name, int fd, const std::atomic<bool>* cancel = nullptr)
+      : ReadOnlyStorage(std::move(name)), fd_(fd), cancel_(cancel) {}
 
   std::uint64_t size() const noexcept override { return kEndless; }
   std::uint64_t allocated_size() const noexcept override { return 0; }
@@ -50,6 +52,7 @@ class ForwardStorage final : public ReadOnlyStorage {
   Result<std::size_t> Receive(std::span<std::byte> out) const;
 
   int fd_;
+  const std::atomic<bool>* cancel_;
   mutable std::mutex mutex_;
   std::vector<std::byte> ring_;  // byte p of the pipe stands at p % kHeld; grows until it is full
   std::uint64_t position_ = 0;

@@ -54,6 +54,9 @@ std::optional<bool> ParseFlag(std::string_view text) {
 }  // namespace
 
 Result<std::uint64_t> ParseSize(std::string_view text, std::uint64_t default_unit) {
+  // What strtoull passes over, as qemu does: `wc -c` indents its number on some systems.
+  text.remove_prefix(std::min(text.find_first_not_of(" \t\n\v\f\r"), text.size()));
+  if (text.starts_with('+')) text.remove_prefix(1);
   if (text.starts_with("0x") || text.starts_with("0X")) return ParseNumber(text);
   const std::size_t digits_end = std::min(text.find_first_not_of("0123456789"), text.size());
   if (digits_end == 0) return NotASize(text);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +13,8 @@
 #include <charconv>
 #include <string_view>
 #include <utility>
+
+#include "formats/core/wait_for.h"
 
 namespace platter {
 namespace {
@@ -32,6 +35,38 @@ int NamedDescriptor(std::string_view path) {
   return -1;
 }
 
+bool IsPipe(int fd) {
+  struct stat status {};
+  return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+// A descriptor of our own, so that others do not see it become non-blocking; where a pipe cannot be had in this way, or
+// is none, one that shares everything.
+int Reopened(int fd) {
+  if (IsPipe(fd)) {
+    const std::string name = fmt::format("/proc/self/fd/{}", fd);
+    const int own = open(name.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+    if (own >= 0) return own;
+  }
+  return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+// Waits for the reader of a FIFO. -1 with errno; ECANCELED.
+int OpenSink(const std::string& path, const std::atomic<bool>* cancel) {
+  constexpr int kTryAfter = 50;  // ms
+  while (true) {
+    const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd >= 0 || errno != ENXIO) return fd;
+    if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) {
+      errno = ECANCELED;
+      return -1;
+    }
+    (void)poll(nullptr, 0, kTryAfter);
+  }
+}
+
+Error Cancelled() { return Error(ErrorKind::kCancelled, "interrupted"); }
+
 }  // namespace
 
 bool StreamStorage::IsStream(const std::string& path) {
@@ -40,11 +75,12 @@ bool StreamStorage::IsStream(const std::string& path) {
   return S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) || S_ISCHR(status.st_mode);
 }
 
-Result<std::shared_ptr<StreamStorage>> StreamStorage::Open(const std::string& path) {
+Result<std::shared_ptr<StreamStorage>> StreamStorage::Open(const std::string& path, const std::atomic<bool>* cancel) {
   const int named = NamedDescriptor(path);
-  const int fd = named >= 0 ? fcntl(named, F_DUPFD_CLOEXEC, 3) : open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+  const int fd = named >= 0 ? Reopened(named) : OpenSink(path, cancel);
+  if (fd < 0 && errno == ECANCELED) return Cancelled().In(path);
   if (fd < 0) return Error::FromErrno(errno, "cannot open the file").In(path);
-  auto stream = std::make_shared<StreamStorage>(path, fd);
+  auto stream = std::make_shared<StreamStorage>(path, fd, cancel);
   if (isatty(fd) == 1) return Error(ErrorKind::kUnsupported, "an image is nothing for a terminal").In(path);
   return stream;
 }
@@ -58,6 +94,7 @@ std::optional<StorageIdentity> StreamStorage::identity() const noexcept {
 }
 
 Error StreamStorage::HostError(int os_error) const {
+  if (os_error == ECANCELED) return Cancelled().In(name());
   return Error::FromErrno(os_error, fmt::format("write failed at offset {}", size())).In(name());
 }
 
@@ -83,15 +120,20 @@ void StreamStorage::EndTurn(std::uint64_t position) {
 Result<> StreamStorage::Send(std::span<const std::byte> bytes) {
   const std::uint64_t end = size() + bytes.size();
   while (!bytes.empty()) {
-    const ssize_t put = write(fd_, bytes.data(), bytes.size());
+    // A socket that is not our own alone need not be made non-blocking.
+    ssize_t put = send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (put < 0 && errno == ENOTSOCK) put = write(fd_, bytes.data(), bytes.size());
     if (put >= 0) {
       bytes = bytes.subspan(static_cast<std::size_t>(put));
       continue;
     }
-    // Whoever gave us the pipe may have made it non-blocking.
-    pollfd ready{.fd = fd_, .events = POLLOUT, .revents = 0};
-    if (errno == EINTR || (errno == EAGAIN && (poll(&ready, 1, -1) >= 0 || errno == EINTR))) continue;
-    const int os_error = errno;
+    if (errno == EINTR) continue;
+    int os_error = errno;
+    if (os_error == EAGAIN) {
+      const auto ready = WaitFor(fd_, POLLOUT, cancel_);
+      if (ready.ok()) continue;
+      os_error = ready.error().kind() == ErrorKind::kCancelled ? ECANCELED : ready.error().os_error();
+    }
     {
       const std::lock_guard lock(mutex_);
       failure_ = os_error;

@@ -26,10 +26,13 @@ class StreamStorage : public Storage {
   // True for what Open takes: FIFOs, sockets and character devices, by whatever name. False for what does not exist.
   static bool IsStream(const std::string& path);
   // kIo with the errno of open(2); kUnsupported for a terminal. Opening a FIFO waits for its reader. "/dev/stdout",
-  // "/dev/stderr" and "/dev/fd/N" are descriptors of this process.
-  static Result<std::shared_ptr<StreamStorage>> Open(const std::string& path);
-  // Takes over `fd`, open for writing.
-  StreamStorage(std::string name, int fd) : Storage(std::move(name)), fd_(fd) {}
+  // "/dev/stderr" and "/dev/fd/N" are descriptors of this process. Whoever waits, here or for room in a pipe, ends with
+  // kCancelled once `cancel` is true; null: never.
+  static Result<std::shared_ptr<StreamStorage>> Open(const std::string& path,
+                                                     const std::atomic<bool>* cancel = nullptr);
+  // Takes over `fd`, open for writing; what blocks is not interrupted.
+  StreamStorage(std::string name, int fd, const std::atomic<bool>* cancel = nullptr)
+      : Storage(std::move(name)), fd_(fd), cancel_(cancel) {}
   ~StreamStorage() override;
 
   // Bytes that have gone out.
@@ -56,10 +59,11 @@ class StreamStorage : public Storage {
   Error HostError(int os_error) const;
 
   int fd_;
+  const std::atomic<bool>* cancel_;
   std::atomic<std::uint64_t> position_{0};
   std::mutex mutex_;
   std::condition_variable advanced_;
-  int failure_ = 0;  // errno of the write that failed
+  int failure_ = 0;  // errno of the write that failed; ECANCELED
 };
 
 }  // namespace platter

@@ -111,8 +111,14 @@ ClusterMap::Skimmed ClusterMap::SkimPage(const Cursor& cursor, const ClusterRun&
   const bool zero = run.kind == ClusterKind::kZero || run.kind == ClusterKind::kZeroKept;
   const std::uint64_t step = HasHost(run.kind) ? cluster_ : 0;
   std::uint64_t expected = (step == 0 ? 0 : run.host + run.length) | (zero ? kAllZero : 0);
+  std::uint64_t most = entries.size();
+  if (run.kind == ClusterKind::kData && !header_.has_data_file()) {
+    // As in Decode: a cluster that begins behind the file's end is an error, and so no part of a run.
+    const std::uint64_t next = run.host + run.length;
+    most = std::min(most, next < file_size_ ? DivideRoundingUp(file_size_ - next, cluster_) : 0);
+  }
   std::uint64_t count = 0;
-  while (count < entries.size() && (entries[count] & mask) == expected) {
+  while (count < most && (entries[count] & mask) == expected) {
     expected += step;
     ++count;
   }

@@ -35,9 +35,11 @@ Result<Preallocation> ParsePreallocation(const OptionValues& values) {
   return NotAccepted("preallocation", "preallocation", mode, "off, metadata, falloc, full");
 }
 
+bool NamesVersion2(const std::string& compat) noexcept { return compat == "0.10" || compat == "v2"; }
+
 Result<> ParseVersion(const OptionValues& values, Header& header) {
   const std::string compat = values.Text("compat").value_or("1.1");
-  if (compat == "0.10" || compat == "v2") {
+  if (NamesVersion2(compat)) {
     header.version = 2;
     header.header_length = HeaderV2::kSize;
     header.feature_names = false;
@@ -158,6 +160,8 @@ Result<> SizeTables(std::uint64_t virtual_size, Header& header) {
 }
 
 }  // namespace
+
+bool TakesBitmaps(const OptionValues& values) noexcept { return !NamesVersion2(values.Text("compat").value_or("")); }
 
 Result<std::vector<std::byte>> SerializeFitting(Header& header) {
   auto whole = SerializeHeader(header);

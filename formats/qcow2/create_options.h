@@ -61,6 +61,9 @@ inline constexpr std::array kCreateOptionSpecs = {
 // the option.
 Result<CreateOptions> ParseCreateOptions(const OptionValues& values, std::uint64_t virtual_size);
 
+// False for version 2, whose header has no place for them.
+bool TakesBitmaps(const OptionValues& values) noexcept;
+
 // SerializeHeader, without the feature name table where the first cluster has no room for it. `header` then says so.
 Result<std::vector<std::byte>> SerializeFitting(Header& header);
 

@@ -50,6 +50,7 @@ const FormatDriver kDriver = {
     .create_options = kCreateOptionSpecs,
     .can_compress = true,
     .can_have_backing = true,
+    .takes_bitmaps = TakesBitmaps,
     .update = Update,
     .measure = Measure,
     .check = Check,

@@ -147,7 +147,7 @@ Result<CreateOptions> ParseCreateOptions(const CreateRequest& request) {
   return options;
 }
 
-bool CanStream(const OptionValues& options) noexcept { return options.Text("subformat") == "streamOptimized"; }
+bool IsStreamOptimized(const OptionValues& options) noexcept { return options.Text("subformat") == "streamOptimized"; }
 
 std::uint32_t RandomCid() {
   std::random_device random;

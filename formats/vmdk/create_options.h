@@ -61,7 +61,7 @@ inline constexpr std::array kCreateOptionSpecs = {
 Result<CreateOptions> ParseCreateOptions(const CreateRequest& request);
 
 // FormatDriver::can_stream.
-bool CanStream(const OptionValues& options) noexcept;
+bool IsStreamOptimized(const OptionValues& options) noexcept;
 
 // A CID that no disk uses for something else.
 std::uint32_t RandomCid();

@@ -306,6 +306,19 @@ TEST_P(CutShort, GivesAnErrorOrNothingButZerosPastTheEnd) {
 
 INSTANTIATE_TEST_SUITE_P(All, CutShort, testing::ValuesIn(kCuts), [](const auto& param) { return param.param.name; });
 
+// However the clusters lie: one behind the other, which a map takes at once, too.
+TEST(CutShort, MissesEveryClusterThatIsNotThere) {
+  constexpr std::size_t kCluster = 4096;
+  constexpr std::size_t kClusters = 200;
+  const std::vector<std::byte> whole = MadeBy(
+      "qemu-img create -q -f qcow2 -o cluster_size=4096 disk.qcow2 2M; qemu-io -c 'write -P 1 64k 800k' disk.qcow2");
+  for (std::size_t missing = 1; missing < kClusters; ++missing) {
+    const auto end = whole.end() - static_cast<std::ptrdiff_t>(missing * kCluster);
+    EXPECT_FALSE(ReadEverything({whole.begin(), end}).ok()) << missing;
+  }
+  EXPECT_TRUE(ReadEverything({whole.begin(), whole.end() - kCluster / 2}).ok());
+}
+
 // Wild bytes anywhere in the metadata: whatever comes out, nothing crashes or hangs.
 TEST(WildBytes, NeverCrash) {
   for (const CutCase& image : kCuts) {

@@ -16,9 +16,11 @@
 #include "tools/platter/convert_target.h"
 #include "tools/platter/human_size.h"
 #include "tools/platter/message.h"
+#include "tools/platter/new_image.h"
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/option_list.h"
 #include "tools/platter/source_watch.h"
+#include "tools/print.h"
 
 namespace platter::cli {
 namespace {
@@ -163,9 +165,9 @@ class Join {
       return 1;
     }
     target->Keep();
-    if (!arguments_.target.quiet) {
-      fmt::print("{}: bootable {} disk, {}\n", arguments_.target.target, persona_.FormatName(target->driver()),
-                 HumanSize(chain.virtual_size()));
+    if (!arguments_.target.quiet && !IsStandardOutput(target->path())) {
+      PrintText("{}: bootable {} disk, {}\n", arguments_.target.target, persona_.FormatName(target->driver()),
+                HumanSize(chain.virtual_size()));
     }
     return 0;
   }

@@ -13,12 +13,14 @@
 #include "formats/format_table.h"
 #include "tools/platter/amazon_verb.h"
 #include "tools/platter/argument_parser.h"
+#include "tools/platter/files_read.h"
 #include "tools/platter/human_size.h"
 #include "tools/platter/interrupt.h"
 #include "tools/platter/message.h"
 #include "tools/platter/new_image.h"
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/source_watch.h"
+#include "tools/print.h"
 
 namespace platter::cli {
 namespace {
@@ -96,11 +98,13 @@ class Split {
 
   template <class... Parts>
   void Say(fmt::format_string<Parts...> text, Parts&&... parts) const {
-    if (!arguments_.quiet) fmt::print(text, std::forward<Parts>(parts)...);
+    if (!arguments_.quiet) PrintText(text, std::forward<Parts>(parts)...);
   }
 
   // Nothing is replaced unasked, and the disk itself never is.
   Result<> CheckTargets() const {
+    FilesRead read;
+    read.Add(chain_);
     for (const std::string_view end : {"ami", "aki", "ari"}) {
       const std::string path = Target(end);
       struct stat status {};
@@ -108,12 +112,8 @@ class Split {
       if (!arguments_.force) {
         return Error(ErrorKind::kInvalid, fmt::format("'{}' is there already", path)).Try("--force replaces it");
       }
-      const StorageIdentity identity{status.st_dev, status.st_ino};
-      for (const OpenedLayer& layer : chain_.layers) {
-        for (const auto& file : layer.image->files()) {
-          if (file->identity() != identity) continue;
-          return Error(ErrorKind::kInvalid, fmt::format("'{}' is the disk itself, or a part of it", path));
-        }
+      if (read.Has(path)) {
+        return Error(ErrorKind::kInvalid, fmt::format("'{}' is the disk itself, or a part of it", path));
       }
     }
     return Done{};

@@ -7,9 +7,11 @@
 #include <filesystem>
 #include <system_error>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "tools/platter/digest_list.h"
+#include "tools/platter/interrupt.h"
 #include "tools/platter/message.h"
 
 namespace platter::cli {
@@ -80,6 +82,8 @@ class Planner {
         AddList(operand, request_.folder, {.list = true});
       }
     }
+    std::ranges::sort(seen_);
+    seen_.erase(std::unique(seen_.begin(), seen_.end()), seen_.end());
     for (std::string& file : seen_) {
       if (!places_.contains(file)) plan_.unlisted.push_back(std::move(file));
     }
@@ -123,11 +127,13 @@ class Planner {
       }
       if (failure) Complain(fmt::format("Could not read the folder '{}': {}", current.string(), failure.message()));
     }
-    std::ranges::sort(seen_);
   }
 
   void AddList(const std::string& list, const fs::path& folder, const NameSays& says) {
+    // Folders may overlap.
+    if (!lists_read_.insert(fs::path(list).lexically_normal().string()).second) return;
     DigestListRules rules{.algorithm = request_.algorithm, .only_file = says.only_file};
+    rules.cancel = &CatchInterrupts();
     if (!rules.algorithm) rules.algorithm = says.algorithm;
     std::size_t wrong_lines = 0;
     const auto listed = ReadDigestList(list, rules, [&](std::size_t number) {
@@ -158,6 +164,7 @@ class Planner {
   const AuditRequest& request_;
   const std::function<void(std::string_view)>& complain_;
   AuditPlan plan_;
+  std::unordered_set<std::string> lists_read_;
   std::vector<std::string> seen_;                        // files in folders that are no lists
   std::unordered_map<std::string, std::size_t> places_;  // in plan_.files, by path
 };

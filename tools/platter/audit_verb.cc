@@ -21,6 +21,7 @@
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/progress.h"
+#include "tools/print.h"
 
 namespace platter::cli {
 namespace {
@@ -204,16 +205,16 @@ class Report {
 
   void Print(const AuditedFile& file, const AuditFinding& finding) const {
     // On a terminal the progress bar stands on this line.
-    if (arguments_.progress && isatty(STDOUT_FILENO) == 1) fmt::print("\r\x1b[K");
-    fmt::print("{}: {}", ListedName(file.path), ShoutOf(finding.verdict));
+    if (arguments_.progress && isatty(STDOUT_FILENO) == 1) PrintText("\r\x1b[K");
+    PrintText("{}: {}", ListedName(file.path), ShoutOf(finding.verdict));
     for (std::size_t i = 0; i < finding.digests.size(); ++i) {
       const std::string found = finding.digests[i].Hex();
       const auto& recorded = file.recorded[i];
       if (found == recorded.hex) continue;
-      fmt::print(" ({} is {}, recorded as {})", TraitsOf(recorded.algorithm).name, found, recorded.hex);
+      PrintText(" ({} is {}, recorded as {})", TraitsOf(recorded.algorithm).name, found, recorded.hex);
     }
-    if (finding.error) fmt::print(" ({})", ReasonOf(*finding.error));
-    fmt::print("\n");
+    if (finding.error) PrintText(" ({})", ReasonOf(*finding.error));
+    PrintText("\n");
     std::fflush(stdout);
   }
 
@@ -229,9 +230,9 @@ class Report {
     add(count(kUnreadable), "unreadable");
     add(count(kChanged), "changed while read");
     add(plan.unlisted.size(), "in no list");
-    fmt::print("{}{} {} in {} {}: {} as recorded ({}){}\n", interrupted ? "interrupted: " : "", plan.files.size(),
-               plan.files.size() == 1 ? "file" : "files", plan.lists, plan.lists == 1 ? "list" : "lists", count(kOk),
-               HumanSize(bytes_), said);
+    PrintText("{}{} {} in {} {}: {} as recorded ({}){}\n", interrupted ? "interrupted: " : "", plan.files.size(),
+              plan.files.size() == 1 ? "file" : "files", plan.lists, plan.lists == 1 ? "list" : "lists", count(kOk),
+              HumanSize(bytes_), said);
   }
 
   void PrintJson(const AuditPlan& plan, bool interrupted) {
@@ -248,7 +249,7 @@ class Report {
     for (const std::string& file : plan.unlisted) unlisted.emplace_back(file);
     if (arguments_.verbose || arguments_.strict) report.Add("unlisted-files", std::move(unlisted));
     report.Add("findings", std::move(findings_));
-    fmt::print("{}\n", ToJson(report));
+    PrintText("{}\n", ToJson(report));
   }
 
   const AuditArguments& arguments_;
@@ -301,7 +302,7 @@ Result<> Verify(const AuditArguments& arguments, const std::vector<AuditedFile>&
 
 void PrintUnlisted(const AuditArguments& arguments, const AuditPlan& plan) {
   if (arguments.output == OutputFormat::kJson || (!arguments.verbose && !arguments.strict)) return;
-  for (const std::string& file : plan.unlisted) fmt::print("{}: in no list\n", ListedName(file));
+  for (const std::string& file : plan.unlisted) PrintText("{}: in no list\n", ListedName(file));
 }
 
 int RunPlan(const Persona& persona, const AuditArguments& arguments, const AuditPlan& plan) {

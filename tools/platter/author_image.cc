@@ -6,6 +6,7 @@
 #include "formats/format_table.h"
 #include "tools/platter/interrupt.h"
 #include "tools/platter/new_image.h"
+#include "tools/print.h"
 
 namespace platter::cli {
 
@@ -28,7 +29,7 @@ Result<> AuthorImage(const Persona& persona, const AuthorArguments& arguments) {
   const std::string path = PLATTER_TRY(LocalPath(arguments.filename));
   request.storage = PLATTER_TRY(files.Make(path));
   if (!arguments.quiet) {
-    fmt::print("Formatting '{}', fmt={} from={}\n", arguments.filename, persona.FormatName(*driver), arguments.folder);
+    PrintText("Formatting '{}', fmt={} from={}\n", arguments.filename, persona.FormatName(*driver), arguments.folder);
   }
   PLATTER_CHECK(driver->author(request));
   files.Keep();

@@ -11,6 +11,7 @@
 #include "tools/platter/json_output.h"
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
+#include "tools/print.h"
 
 namespace platter::cli {
 namespace {
@@ -102,7 +103,7 @@ Result<Checked> Check(const Persona& persona, const ImageSource& source, Repair 
   request.context.options = source.open_options;
   request.log = [](const std::string& line) {
     std::fflush(stdout);
-    fmt::print(stderr, "{}\n", line);
+    PrintText(stderr, "{}\n", line);
   };
   Checked checked{source.driver, std::nullopt};
   if (checked.driver == nullptr) checked.driver = PLATTER_TRY(ProbeFormat(*request.storage, source.dialect));
@@ -145,40 +146,39 @@ Detail ReportDetail(const Persona& persona, const CheckArguments& arguments, con
 
 void PrintFindings(const CheckReport& report) {
   if (report.corruptions == 0 && report.leaks == 0 && report.check_errors == 0) {
-    fmt::print("No errors were found on the image.\n");
+    PrintText("No errors were found on the image.\n");
     return;
   }
   if (report.corruptions != 0) {
-    fmt::print("\n{} errors were found on the image.\n", report.corruptions);
-    fmt::print("Data may be corrupted, or further writes to the image may corrupt it.\n");
+    PrintText("\n{} errors were found on the image.\n", report.corruptions);
+    PrintText("Data may be corrupted, or further writes to the image may corrupt it.\n");
   }
   if (report.leaks != 0) {
-    fmt::print("\n{} leaked clusters were found on the image.\n", report.leaks);
-    fmt::print("This means waste of disk space, but no harm to data.\n");
+    PrintText("\n{} leaked clusters were found on the image.\n", report.leaks);
+    PrintText("This means waste of disk space, but no harm to data.\n");
   }
   if (report.check_errors != 0) {
-    fmt::print("\n{} internal errors have occurred during the check.\n", report.check_errors);
+    PrintText("\n{} internal errors have occurred during the check.\n", report.check_errors);
   }
 }
 
-void PrintText(const CheckReport& report) {
+void PrintFigures(const CheckReport& report) {
   if (report.corruptions_fixed != 0 || report.leaks_fixed != 0) {
-    fmt::print("The following inconsistencies were found and repaired:\n\n");
-    fmt::print("    {} leaked clusters\n    {} corruptions\n\n", report.leaks_fixed, report.corruptions_fixed);
-    fmt::print("Double checking the fixed image now...\n");
+    PrintText("The following inconsistencies were found and repaired:\n\n");
+    PrintText("    {} leaked clusters\n    {} corruptions\n\n", report.leaks_fixed, report.corruptions_fixed);
+    PrintText("Double checking the fixed image now...\n");
   }
   PrintFindings(report);
   const auto percent = [](std::uint64_t part, std::uint64_t whole) {
     return static_cast<double>(part) * 100 / static_cast<double>(whole);
   };
   if (report.total_clusters != 0 && report.allocated_clusters != 0) {
-    fmt::print("{}/{} = {:.2f}% allocated, {:.2f}% fragmented, {:.2f}% compressed clusters\n",
-               report.allocated_clusters, report.total_clusters,
-               percent(report.allocated_clusters, report.total_clusters),
-               percent(report.fragmented_clusters, report.allocated_clusters),
-               percent(report.compressed_clusters, report.allocated_clusters));
+    PrintText("{}/{} = {:.2f}% allocated, {:.2f}% fragmented, {:.2f}% compressed clusters\n", report.allocated_clusters,
+              report.total_clusters, percent(report.allocated_clusters, report.total_clusters),
+              percent(report.fragmented_clusters, report.allocated_clusters),
+              percent(report.compressed_clusters, report.allocated_clusters));
   }
-  if (report.image_end_offset != 0) fmt::print("Image end offset: {}\n", report.image_end_offset);
+  if (report.image_end_offset != 0) PrintText("Image end offset: {}\n", report.image_end_offset);
 }
 
 int ExitCodeOf(const CheckReport& report) {
@@ -209,9 +209,9 @@ int RunCheck(const Invocation& call) {
   }
   const CheckReport& report = *checked.value().report;
   if (!arguments.quiet && arguments.output == OutputFormat::kJson) {
-    fmt::print("{}\n", ToJson(ReportDetail(call.persona, arguments, checked.value())));
+    PrintText("{}\n", ToJson(ReportDetail(call.persona, arguments, checked.value())));
   } else if (!arguments.quiet) {
-    PrintText(report);
+    PrintFigures(report);
   }
   return ExitCodeOf(report);
 }

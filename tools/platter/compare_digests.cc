@@ -10,6 +10,7 @@
 #include "tools/platter/interrupt.h"
 #include "tools/platter/message.h"
 #include "tools/platter/progress.h"
+#include "tools/print.h"
 
 namespace platter::cli {
 namespace {
@@ -63,7 +64,7 @@ int CompareDigests(const Persona& persona, const DigestComparison& comparison, s
       return cancelled ? kDiffer : kCannotRead;
     }
     const std::string hex = digest.value().Hex();
-    if (!comparison.quiet) fmt::print("{}\n", PlainDigestLine(hex, disk.name));
+    if (!comparison.quiet) PrintText("{}\n", PlainDigestLine(hex, disk.name));
     if (!other.empty() && hex != other) same = false;
     other = hex;
   }
@@ -75,7 +76,7 @@ int CompareDigests(const Persona& persona, const DigestComparison& comparison, s
   const std::string_view verdict = comparison.recorded ? (same ? "Image is as recorded." : "Image is not as recorded!")
                                    : same              ? "Images are identical."
                                                        : "Images differ!";
-  if (!comparison.quiet) fmt::print("{}\n", verdict);
+  if (!comparison.quiet) PrintText("{}\n", verdict);
   return same ? kSame : kDiffer;
 }
 

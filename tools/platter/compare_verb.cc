@@ -17,6 +17,7 @@
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/progress.h"
 #include "tools/platter/source_watch.h"
+#include "tools/print.h"
 
 namespace platter::cli {
 namespace {
@@ -81,8 +82,11 @@ bool TakeDigest(const Persona& persona, CompareArguments& arguments) {
   arguments.by_digest->guest = arguments.guest;
   arguments.by_digest->progress = arguments.progress;
   arguments.by_digest->quiet = arguments.quiet;
-  if (arguments.by_digest->recorded) arguments.count = 1;
-  return true;
+  if (!arguments.by_digest->recorded) return true;
+  arguments.count = 1;
+  if (arguments.images[1].format.empty()) return true;
+  ComplainUsage(persona, "-F is the second image's format: beside a digest that was recorded there is none");
+  return false;
 }
 
 // 0, or after a message the call's exit code; parser.exit_code() goes before it.
@@ -172,10 +176,10 @@ int CompareChains(const Persona& persona, const CompareArguments& arguments, con
   const std::uint64_t shorter = std::min(a.virtual_size(), b.virtual_size());
   const bool reached_the_end = outcome.exit_code == kSame || comparison.value().offset >= shorter;
   if (!arguments.quiet && !arguments.strict && total != shorter && reached_the_end) {
-    fmt::print("Warning: Image size mismatch!\n");
+    PrintText("Warning: Image size mismatch!\n");
   }
   if (!outcome.complained.empty()) Complain(persona, outcome.complained);
-  if (!arguments.quiet && !outcome.said.empty()) fmt::print("{}\n", outcome.said);
+  if (!arguments.quiet && !outcome.said.empty()) PrintText("{}\n", outcome.said);
   if (persona.as_qemu) progress.Finish(false);
   return outcome.exit_code;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 
 #include "tools/platter/digest_list.h"
 #include "tools/platter/message.h"
@@ -87,9 +88,14 @@ bool ParseSparse(const Persona& persona, std::string_view text, ConvertArguments
 }
 
 bool ParseWorkers(const Persona& persona, std::string_view text, ConvertArguments& arguments) {
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), arguments.workers);
-  const bool number = failure == std::errc() && end == text.data() + text.size();
-  if (number && arguments.workers >= 1 && arguments.workers <= kMostWorkers) return true;
+  // As qemu-img reads it: 0x4 and 010 are numbers, too.
+  const std::string word(text);
+  char* end = nullptr;
+  const long number = std::strtol(word.c_str(), &end, 0);
+  if (end != word.c_str() && *end == '\0' && number >= 1 && number <= static_cast<long>(kMostWorkers)) {
+    arguments.workers = static_cast<unsigned>(number);
+    return true;
+  }
   Complain(persona,
            fmt::format("Invalid number of coroutines. Allowed number of coroutines is between 1 and {}", kMostWorkers));
   return false;
@@ -139,7 +145,8 @@ bool TakeValue(const Persona& persona, int code, std::string_view value, Convert
       return true;
     case 'B':
       arguments.backing = value;
-      return true;
+      if (value.empty()) Complain(persona, "Expected backing file name, got empty string");
+      return !value.empty();
     case 'F':
       arguments.backing_format = value;
       return true;

@@ -12,7 +12,9 @@
 
 #include "formats/container_table.h"
 #include "formats/core/reference.h"
+#include "formats/core/stream_storage.h"
 #include "formats/format_table.h"
+#include "tools/platter/files_read.h"
 #include "tools/platter/interrupt.h"
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
@@ -21,25 +23,13 @@
 namespace platter::cli {
 namespace {
 
-bool IsFileOf(const StorageIdentity& identity, const Chain& chain) {
-  for (std::size_t depth = 0; depth < chain.depth(); ++depth) {
-    const auto files = chain.layer(depth).files();
-    const auto same = [&](const std::shared_ptr<Storage>& file) { return file->identity() == identity; };
-    if (std::ranges::any_of(files, same)) return true;
-  }
-  return false;
-}
-
-// An error when writing to `path` would destroy what is being read. Locks say so too, but -U takes none.
+// An error when writing to `path` would destroy what is being read.
 Result<> CheckNotRead(const std::string& path, const std::vector<OpenedChain>& sources,
                       const std::optional<Chain>& backing) {
-  struct stat status {};
-  if (stat(path.c_str(), &status) != 0) return Done{};
-  const StorageIdentity target{status.st_dev, status.st_ino};
-  const bool read =
-      (backing && IsFileOf(target, *backing)) ||
-      std::ranges::any_of(sources, [&](const OpenedChain& source) { return IsFileOf(target, source.chain()); });
-  if (!read) return Done{};
+  FilesRead read;
+  for (const OpenedChain& source : sources) read.Add(source);
+  if (backing) read.Add(*backing);
+  if (!read.Has(path)) return Done{};
   return Error(ErrorKind::kInvalid,
                fmt::format("Failed to get \"write\" lock\nIs another process using the image [{}]?", path));
 }
@@ -114,6 +104,33 @@ std::string Inability(const Persona& persona, const ConvertArguments& arguments,
     return "Compression and preallocation not supported at the same time";
   }
   return "";
+}
+
+struct Abilities {
+  std::string_view format;
+  bool compresses;
+  bool takes_bitmaps;
+  bool has_backing;
+  bool streams;
+};
+
+// What was asked for and the target cannot do; "" when it can do everything.
+std::string Lack(const ConvertArguments& arguments, const Abilities& target) {
+  if (arguments.compression_level && !target.compresses) {
+    return "--compression-level is for what is compressed: -c, a streamOptimized vmdk, or -O compressed";
+  }
+  if (arguments.target_is_zero && target.has_backing) {
+    return "Cannot use --target-is-zero when the destination image has a backing file";
+  }
+  if (!arguments.file_digests.empty() && target.streams) {
+    return "--file-digest has to read the file once it is whole: it cannot go with a pipe";
+  }
+  if (!arguments.digests.empty() && target.has_backing) {
+    return "--digest is of a whole disk: it cannot go with a backing file";
+  }
+  if (!arguments.bitmaps || target.takes_bitmaps) return "";
+  return arguments.into_existing ? "Bitmaps cannot be added to an image that is there"
+                                 : fmt::format("Format driver '{}' does not support bitmaps", target.format);
 }
 
 Result<Chain> OpenBackingChain(const Persona& persona, const std::string& name, const std::string& format,
@@ -194,7 +211,8 @@ std::optional<ConvertTarget> ConvertTarget::Create(const Persona& persona, const
     Complain(persona, fmt::format("{}: {}", before, ReasonOf(place.error())));
     return std::nullopt;
   }
-  const std::string& path = place.value().path;
+  target.path_ = place.value().path;
+  const std::string& path = target.path_;
   if (IsRead(persona, path, sources, {}, before)) return std::nullopt;
   const std::string refusal = StreamRefusal(persona, path, *target.driver_, target.options_);
   if (!refusal.empty()) {
@@ -207,6 +225,20 @@ std::optional<ConvertTarget> ConvertTarget::Create(const Persona& persona, const
   }
   if (!target.OpenBacking(persona, arguments)) return std::nullopt;
   if (IsRead(persona, path, sources, target.backing_, before)) return std::nullopt;
+  const auto says = [&](bool (*ability)(const OptionValues&) noexcept) {
+    return target.container_ == nullptr && ability != nullptr && ability(target.options_);
+  };
+  const Abilities abilities{
+      .format = persona.FormatName(*target.driver_),
+      .compresses = arguments.compress || target.container_ != nullptr || says(target.driver_->always_compresses),
+      .takes_bitmaps = says(target.driver_->takes_bitmaps),
+      .has_backing = target.backing() != nullptr,
+      .streams = StreamStorage::IsStream(path)};
+  // While there is no file that would have to be taken away again, and none is replaced.
+  if (const auto lack = Lack(arguments, abilities); !lack.empty()) {
+    Complain(persona, lack);
+    return std::nullopt;
+  }
   if (!target.MakeWriter(persona, arguments, place.value(), sources, size)) return std::nullopt;
   return target;
 }
@@ -301,6 +333,7 @@ std::optional<ConvertTarget> ConvertTarget::OpenExisting(const Persona& persona,
     return std::nullopt;
   }
   ConvertTarget target(arguments.target_cache);
+  target.path_ = source.value().path;
   target.driver_ = image.value().driver;
   target.writer_ = std::move(image.value().writer);
   target.content_ = image.value().content;
@@ -312,6 +345,15 @@ std::optional<ConvertTarget> ConvertTarget::OpenExisting(const Persona& persona,
   if (IsRead(persona, source.value().path, sources, target.backing_, before)) return std::nullopt;
   if (target.content_->virtual_size() < size) {
     Complain(persona, "output file is smaller than input file");
+    return std::nullopt;
+  }
+  const Abilities abilities{.format = persona.FormatName(*target.driver_),
+                            .compresses = target.compresses(),
+                            .takes_bitmaps = target.writer_->bitmap_target() != nullptr,
+                            .has_backing = target.backing() != nullptr,
+                            .streams = false};
+  if (const auto lack = Lack(arguments, abilities); !lack.empty()) {
+    Complain(persona, lack);
     return std::nullopt;
   }
   return target;

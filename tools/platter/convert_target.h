@@ -25,6 +25,8 @@ class ConvertTarget {
                                                    const std::vector<OpenedChain>& sources, std::uint64_t size);
 
   const FormatDriver& driver() const noexcept { return *driver_; }
+  // Of the image's own file, whatever way the command line named it.
+  const std::string& path() const noexcept { return path_; }
   ImageWriter& writer() noexcept { return *writer_; }
   bool compresses() const noexcept { return writer_->traits().compresses; }
   // The backing file that the command line named; null without one.
@@ -48,6 +50,7 @@ class ConvertTarget {
                   const std::vector<OpenedChain>& sources, std::uint64_t size);
   bool OpenBacking(const Persona& persona, const ConvertArguments& arguments);
 
+  std::string path_;
   const FormatDriver* driver_ = nullptr;
   const ContainerDriver* container_ = nullptr;  // that is made around an image of `driver_`; null: none
   OptionValues options_;

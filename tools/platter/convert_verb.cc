@@ -22,6 +22,7 @@
 #include "tools/platter/progress.h"
 #include "tools/platter/snapshot_argument.h"
 #include "tools/platter/source_watch.h"
+#include "tools/print.h"
 
 namespace platter::cli {
 namespace {
@@ -109,7 +110,7 @@ bool CheckBitmaps(const Persona& persona, const ConvertArguments& arguments, con
   const auto broken = std::ranges::find(bitmaps->bitmaps(), true, &BitmapInfo::in_use);
   if (broken == bitmaps->bitmaps().end()) return true;
   Complain(persona, fmt::format("Cannot copy inconsistent bitmap '{}'", broken->name));
-  fmt::print(stderr, "Try --skip-broken-bitmaps, or use '{} bitmap --remove'\n", persona.program);
+  PrintText(stderr, "Try --skip-broken-bitmaps, or use '{} bitmap --remove'\n", persona.program);
   return false;
 }
 
@@ -235,9 +236,9 @@ Result<> Conversion::HashFiles(const ConvertTarget& target) {
 // Lines of the disk for `platter hash --guest --check`, those of files for sha256sum --check and its like.
 void Conversion::PrintDigests(std::FILE* out) const {
   for (std::size_t i = 0; i < digests_.size(); ++i) {
-    fmt::print(out, "{}\n", TaggedDigestLine(arguments_.digests[i], digests_[i].Hex(), arguments_.target));
+    PrintText(out, "{}\n", TaggedDigestLine(arguments_.digests[i], digests_[i].Hex(), arguments_.target));
   }
-  for (const std::string& line : file_digests_) fmt::print(out, "{}\n", line);
+  for (const std::string& line : file_digests_) PrintText(out, "{}\n", line);
 }
 
 Result<> Conversion::Write(ConvertTarget& target, Progress& progress) {
@@ -259,28 +260,7 @@ int Conversion::Run() {
   auto target = arguments_.into_existing ? ConvertTarget::OpenExisting(persona_, arguments_, sources_, size_)
                                          : ConvertTarget::Create(persona_, arguments_, sources_, size_);
   if (!target) return 1;
-  if (arguments_.bitmaps && target->writer().bitmap_target() == nullptr) {
-    const std::string_view name = persona_.FormatName(target->driver());
-    Complain(persona_, fmt::format("Format driver '{}' does not support bitmaps", name));
-    return 1;
-  }
-  if (arguments_.compression_level && !target->compresses()) {
-    Complain(persona_, "--compression-level is for what is compressed: -c, a streamOptimized vmdk, or -O compressed");
-    return 1;
-  }
-  if (arguments_.target_is_zero && target->backing() != nullptr) {
-    Complain(persona_, "Cannot use --target-is-zero when the destination image has a backing file");
-    return 1;
-  }
-  if (!arguments_.file_digests.empty() && target->streams()) {
-    Complain(persona_, "--file-digest has to read the file once it is whole: it cannot go with a pipe");
-    return 1;
-  }
-  if (!arguments_.digests.empty() && target->backing() != nullptr) {
-    Complain(persona_, "--digest is of a whole disk: it cannot go with a backing file");
-    return 1;
-  }
-  std::FILE* messages = IsStandardOutput(arguments_.target) ? stderr : stdout;
+  std::FILE* messages = IsStandardOutput(target->path()) ? stderr : stdout;
   Progress progress(arguments_.progress && !arguments_.quiet, persona_.as_qemu, size_, messages);
   const auto written = Write(*target, progress);
   progress.Finish(written.ok());
@@ -306,6 +286,10 @@ int ShowCreateOptions(const Persona& persona, const ConvertArguments& arguments)
   }
   if (driver == nullptr) {
     Complain(persona, fmt::format("Unknown file format '{}'", arguments.target_format));
+    return 1;
+  }
+  if (driver->create == nullptr) {
+    Complain(persona, fmt::format("Format driver '{}' does not support image creation", persona.FormatName(*driver)));
     return 1;
   }
   PrintOptionHelp(persona, *driver, !arguments.target.empty());

@@ -1,6 +1,5 @@
 // platter create: an empty image, or one that holds a folder's files.
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <cstdio>
 #include <optional>
@@ -9,14 +8,17 @@
 #include <utility>
 #include <vector>
 
+#include "formats/core/file_storage.h"
 #include "formats/core/reference.h"
 #include "formats/format_table.h"
 #include "tools/platter/argument_parser.h"
 #include "tools/platter/author_image.h"
+#include "tools/platter/files_read.h"
 #include "tools/platter/message.h"
 #include "tools/platter/new_image.h"
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/option_list.h"
+#include "tools/print.h"
 
 namespace platter::cli {
 namespace {
@@ -92,12 +94,13 @@ class Creation {
   Result<> Run() {
     PLATTER_CHECK(FindDriver());
     PLATTER_CHECK(CollectOptions());
+    place_ = PLATTER_TRY(PlaceOf(arguments_.filename, *driver_, options_));
     PLATTER_CHECK(SettleBacking());
     PLATTER_CHECK(SettleSize());
     if (!arguments_.quiet) {
-      std::FILE* messages = IsStandardOutput(arguments_.filename) ? stderr : stdout;
-      fmt::print(messages, "Formatting '{}', fmt={}{}\n", arguments_.filename, persona_.FormatName(*driver_),
-                 DescribeOptions(persona_, *driver_, options_));
+      std::FILE* messages = IsStandardOutput(place_.path) ? stderr : stdout;
+      PrintText(messages, "Formatting '{}', fmt={}{}\n", arguments_.filename, persona_.FormatName(*driver_),
+                DescribeOptions(persona_, *driver_, options_));
     }
     return Make();
   }
@@ -135,9 +138,16 @@ class Creation {
     if (!backing) return Done{};
     if (backing->empty()) return Refusal("Expected backing file name, got empty string");
     if (*backing == arguments_.filename) return OwnBacking();
-    if (!arguments_.unsafe) PLATTER_CHECK(OpenBacking(*backing));
+    PLATTER_CHECK(arguments_.unsafe ? CheckBacking(*backing) : OpenBacking(*backing));
     if (options_.Has("backing_fmt")) return Done{};
     return Refusal("Backing file specified without backing format" + detected_);
+  }
+
+  // Of one that is not opened, and may not be there.
+  Result<> CheckBacking(const std::string& backing) const {
+    const auto path = ResolveReference(backing, arguments_.filename);
+    const auto below = path.ok() ? IdentityOf(path.value()) : std::nullopt;
+    return below && below == IdentityOf(place_.path) ? Result<>(OwnBacking()) : Result<>(Done{});
   }
 
   Result<> OpenBacking(const std::string& backing) {
@@ -150,12 +160,9 @@ class Creation {
       std::string reason = ReasonOf(chain.error());
       return Refusal(fmt::format("Could not open '{}': {}\nCould not open backing image.", argument.text, reason));
     }
-    // By whatever name: to make the image would destroy what is below it.
-    if (const auto target = TargetIdentity()) {
-      for (const OpenedLayer& layer : chain.value().layers) {
-        if (layer.storage->identity() == target) return OwnBacking();
-      }
-    }
+    // To make the image would destroy what is below it.
+    read_.Add(chain.value());
+    if (read_.Has(place_.path)) return OwnBacking();
     const ImageInfo& info = chain.value().layers.front().image->info();
     backing_size_ = info.virtual_size;
     backing_id_ = info.id;
@@ -168,13 +175,6 @@ class Creation {
     return Refusal("Error: Trying to create an image with the same filename as the backing file");
   }
 
-  // Empty when there is no such file yet.
-  std::optional<StorageIdentity> TargetIdentity() const {
-    struct stat status {};
-    if (stat(arguments_.filename.c_str(), &status) != 0) return std::nullopt;
-    return StorageIdentity{status.st_dev, status.st_ino};
-  }
-
   Result<> SettleSize() {
     if (!size_) return Refusal("Image creation needs a size parameter");
     return options_.Set("size", std::to_string(*size_), driver_->create_options);
@@ -183,13 +183,16 @@ class Creation {
   Result<> Make() {
     NewImageFiles files(CacheMode::kWriteback);
     CreateRequest request;
-    const NewImagePlace place = PLATTER_TRY(PlaceOf(arguments_.filename, *driver_, options_));
-    const std::string refusal = StreamRefusal(persona_, place.path, *driver_, options_);
+    const std::string refusal = StreamRefusal(persona_, place_.path, *driver_, options_);
     if (!refusal.empty()) return Refusal(refusal);
-    request.storage = PLATTER_TRY(files.MakeImage(place));
+    request.storage = PLATTER_TRY(files.MakeImage(place_));
     request.virtual_size = *size_;
     request.options = options_;
-    request.open_side_file = [&](const Reference& wanted) { return files.MakeBeside(wanted, place.path); };
+    request.open_side_file = [&](const Reference& wanted) -> Result<std::shared_ptr<Storage>> {
+      const std::string side = PLATTER_TRY(ResolveReference(wanted, place_.path));
+      if (read_.Has(side)) return OwnBacking();
+      return files.Make(side);
+    };
     request.backing_size = backing_size_;
     request.backing_id = backing_id_;
     auto made = driver_->create(request);
@@ -206,6 +209,8 @@ class Creation {
   const CreateArguments& arguments_;
   const FormatDriver* driver_ = nullptr;
   OptionValues options_;
+  NewImagePlace place_;
+  FilesRead read_;
   std::optional<std::uint64_t> size_;          // guest bytes
   std::optional<std::uint64_t> backing_size_;  // guest bytes
   std::string backing_id_;

@@ -1,14 +1,16 @@
 #include "tools/platter/digest_list.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
-#include <memory>
 #include <utility>
 
+#include "formats/core/wait_for.h"
 #include "tools/platter/message.h"
 
 namespace platter::cli {
@@ -105,11 +107,11 @@ constexpr std::size_t kLongestLine = std::size_t{64} << 10;
 // `too_long` set: a list may be any file.
 class Lines {
  public:
-  static Result<Lines> Open(const std::string& path) {
-    if (path == "-") return Lines(File(stdin, [](std::FILE* /*in*/) { return 0; }));
-    File file(std::fopen(path.c_str(), "rbe"), std::fclose);
-    if (!file) return Error::FromErrno(errno, "cannot open the list").In(path);
-    return Lines(std::move(file));
+  static Result<Lines> Open(const std::string& path, const std::atomic<bool>* cancel) {
+    const int fd = path == "-" ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                               : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) return Error::FromErrno(errno, "cannot open the list").In(path);
+    return Lines(File(fd), cancel);
   }
 
   struct Line {
@@ -142,19 +144,40 @@ class Lines {
   }
 
  private:
-  using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+  class File {
+   public:
+    explicit File(int fd) : fd_(fd) {}
+    ~File() {
+      if (fd_ >= 0) close(fd_);
+    }
+    File(File&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+    int get() const noexcept { return fd_; }
 
-  explicit Lines(File file) : file_(std::move(file)), buffer_(kLongestLine, '\0') {}
+   private:
+    int fd_;
+  };
+
+  Lines(File file, const std::atomic<bool>* cancel)
+      : file_(std::move(file)), cancel_(cancel), buffer_(kLongestLine, '\0') {}
 
   // False at the end.
   Result<bool> Fill() {
     at_ = 0;
-    have_ = std::fread(buffer_.data(), 1, buffer_.size(), file_.get());
-    if (have_ == 0 && std::ferror(file_.get()) != 0) return Error::FromErrno(errno, "cannot read the list");
-    return have_ != 0;
+    have_ = 0;
+    while (true) {
+      PLATTER_CHECK(WaitFor(file_.get(), POLLIN, cancel_));
+      const ssize_t got = read(file_.get(), buffer_.data(), buffer_.size());
+      if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+      if (got < 0) return Error::FromErrno(errno, "cannot read the list");
+      have_ = static_cast<std::size_t>(got);
+      return have_ != 0;
+    }
   }
 
   File file_;
+  const std::atomic<bool>* cancel_;
   std::string buffer_;
   std::size_t at_ = 0;  // in buffer_: what is not handed out yet
   std::size_t have_ = 0;
@@ -220,7 +243,7 @@ std::optional<DigestLine> ParseDigestLine(std::string_view line) {
 
 Result<std::vector<ListedDigest>> ReadDigestList(const std::string& path, const DigestListRules& rules,
                                                  const std::function<void(std::size_t number)>& wrong) {
-  Lines lines = PLATTER_TRY(Lines::Open(path));
+  Lines lines = PLATTER_TRY(Lines::Open(path, rules.cancel));
   std::vector<ListedDigest> listed;
   for (std::size_t number = 1;; ++number) {
     const auto line = PLATTER_TRY(lines.Next());

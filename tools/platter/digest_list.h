@@ -1,6 +1,7 @@
 // Lines of digest lists, as sha256sum, its relatives and openssl write them.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -48,6 +49,8 @@ struct DigestListRules {
   std::optional<DigestAlgorithm> algorithm;
   // The file that a line with nothing but a digest is about; empty: such lines make no sense.
   std::optional<std::string> only_file = {};
+  // Ends the waiting for a list out of a pipe, with kCancelled; null: never.
+  const std::atomic<bool>* cancel = nullptr;
 };
 // The lines of the list at `path` ("-": the standard input) that make sense. Empty ones and those that start with '#'
 // are passed over, and `wrong` is called with the number, from 1 on, of each that makes none. kIo where it cannot be

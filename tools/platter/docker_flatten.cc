@@ -16,6 +16,7 @@
 #include "tools/platter/option_list.h"
 #include "tools/platter/progress.h"
 #include "tools/platter/volume_source.h"
+#include "tools/print.h"
 
 namespace platter::cli {
 namespace {
@@ -121,7 +122,7 @@ class FlattenRun {
     const Chain chain({std::move(image).value()});
     auto target = ConvertTarget::Create(persona_, arguments_.target, sources_, chain.virtual_size());
     if (!target) return 1;
-    const bool to_output = IsStandardOutput(arguments_.target.target);
+    const bool to_output = IsStandardOutput(target->path());
     Progress progress(arguments_.target.progress, false, chain.virtual_size(), to_output ? stderr : stdout);
     CopyOptions options;
     options.progress = [&progress](std::uint64_t done, std::uint64_t /*total*/) { progress.Update(done); };
@@ -133,9 +134,9 @@ class FlattenRun {
     }
     target->Keep();
     if (!arguments_.target.quiet && !to_output) {
-      fmt::print("{}: {} of {}, {} in {} files, as a {} disk of {}\n", arguments_.target.target, PrintableName(name_),
-                 PrintableName(arguments_.archive), HumanSize(flattened_.bytes), flattened_.files,
-                 persona_.FormatName(target->driver()), HumanSize(chain.virtual_size()));
+      PrintText("{}: {} of {}, {} in {} files, as a {} disk of {}\n", arguments_.target.target, PrintableName(name_),
+                PrintableName(arguments_.archive), HumanSize(flattened_.bytes), flattened_.files,
+                persona_.FormatName(target->driver()), HumanSize(chain.virtual_size()));
     }
     return 0;
   }

@@ -1,6 +1,5 @@
 // platter docker wrap: a container image out of a root file system.
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cctype>
@@ -14,12 +13,14 @@
 #include "formats/core/chain_storage.h"
 #include "tools/platter/argument_parser.h"
 #include "tools/platter/docker_verb.h"
+#include "tools/platter/files_read.h"
 #include "tools/platter/human_size.h"
 #include "tools/platter/interrupt.h"
 #include "tools/platter/message.h"
 #include "tools/platter/new_image.h"
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/source_watch.h"
+#include "tools/print.h"
 
 namespace platter::cli {
 namespace {
@@ -219,8 +220,8 @@ class WrapRun {
     }
     if (arguments_.quiet) return Done{};
     const std::string name = request.tags.empty() ? "an image" : request.tags.front();
-    fmt::print("{}: {} for {}/{}, {} in {} files, {}\n", arguments_.target, name, request.config.os,
-               request.config.architecture, HumanSize(wrapped.size), wrapped.files, wrapped.digest);
+    PrintText("{}: {} for {}/{}, {} in {} files, {}\n", arguments_.target, name, request.config.os,
+              request.config.architecture, HumanSize(wrapped.size), wrapped.files, wrapped.digest);
     return Done{};
   }
 
@@ -265,16 +266,10 @@ class WrapRun {
   }
 
   Result<> CheckTarget() const {
-    struct stat status {};
-    if (stat(arguments_.target.c_str(), &status) != 0) return Done{};
-    const StorageIdentity identity{status.st_dev, status.st_ino};
-    for (const OpenedLayer& layer : chain_.layers) {
-      for (const auto& file : layer.image->files()) {
-        if (file->identity() != identity) continue;
-        return Error(ErrorKind::kInvalid, fmt::format("'{}' is the disk itself, or a part of it", arguments_.target));
-      }
-    }
-    return Done{};
+    FilesRead read;
+    read.Add(chain_);
+    if (!read.Has(arguments_.target)) return Done{};
+    return Error(ErrorKind::kInvalid, fmt::format("'{}' is the disk itself, or a part of it", arguments_.target));
   }
 
   const Persona& persona_;

@@ -1,6 +1,7 @@
 #include "tools/platter/hash_jobs.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +19,7 @@
 #include "convert/hash/digest_set.h"
 #include "convert/hash/guest_digest.h"
 #include "formats/core/file_storage.h"
+#include "formats/core/wait_for.h"
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/progress.h"
@@ -32,10 +34,10 @@ Result<HashedFile> HashStandardInput(const HashJob& job, const HashRules& rules)
   const auto digests = PLATTER_TRY(DigestSet::Make(job.algorithms));
   HashedFile hashed;
   while (true) {
-    if (rules.cancel != nullptr && rules.cancel->load()) return Error(ErrorKind::kCancelled, "cancelled");
+    PLATTER_CHECK(WaitFor(STDIN_FILENO, POLLIN, rules.cancel));
     const auto room = digests->Buffer();
     const ssize_t got = read(STDIN_FILENO, room.data(), room.size());
-    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (got < 0) return Error::FromErrno(errno, "reading the standard input");
     if (got == 0) break;
     digests->Push(static_cast<std::size_t>(got));

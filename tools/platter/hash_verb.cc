@@ -14,6 +14,7 @@
 #include "tools/platter/json_output.h"
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
+#include "tools/print.h"
 
 namespace platter::cli {
 namespace {
@@ -146,6 +147,7 @@ std::string_view Contradiction(const HashArguments& arguments) {
   const bool of_file = rules.form == HashForm::kFile;
   if (arguments.block_size && rules.form != HashForm::kBlock) return "--block-size goes with --block";
   if (!rules.format.empty() && of_file) return "-f goes with --guest or --block";
+  if (rules.disk && of_file) return "--disk goes with --guest or --block";
   if (rules.image_opts && of_file) return "--image-opts goes with --guest or --block";
   if (rules.force_share && of_file) return "-U goes with --guest or --block: --file takes no locks";
   if (rules.image_opts && !rules.format.empty()) return "--image-opts and --format are mutually exclusive";
@@ -205,8 +207,8 @@ Detail Describe(const HashJob& job, const HashedFile& hashed, const HashRules& r
 void PrintLines(const HashJob& job, const HashedFile& hashed, bool tag) {
   for (std::size_t i = 0; i < job.algorithms.size(); ++i) {
     const std::string hex = hashed.digests[i].Hex();
-    fmt::print("{}\n", job.algorithms.size() == 1 && !tag ? PlainDigestLine(hex, job.name)
-                                                          : TaggedDigestLine(job.algorithms[i], hex, job.name));
+    PrintText("{}\n", job.algorithms.size() == 1 && !tag ? PlainDigestLine(hex, job.name)
+                                                         : TaggedDigestLine(job.algorithms[i], hex, job.name));
   }
   std::fflush(stdout);
 }
@@ -233,7 +235,7 @@ int PrintDigests(const Persona& persona, const HashArguments& arguments) {
     }
     return true;
   });
-  if (arguments.output == OutputFormat::kJson) fmt::print("{}\n", ToJson(Detail(std::move(entries))));
+  if (arguments.output == OutputFormat::kJson) PrintText("{}\n", ToJson(Detail(std::move(entries))));
   return exit_code;
 }
 
@@ -267,7 +269,7 @@ void PrintVerdict(const HashJob& job, std::string_view verdict, Loudness loudnes
   const std::string_view said = verdict == "ok" ? "OK" : verdict == "failed" ? "FAILED" : "FAILED open or read";
   // As sha256sum: here only a line end is escaped.
   const bool one_line = job.name.find('\n') == std::string::npos;
-  fmt::print("{}: {}\n", one_line ? job.name : ListedName(job.name), said);
+  PrintText("{}: {}\n", one_line ? job.name : ListedName(job.name), said);
   std::fflush(stdout);
 }
 
@@ -294,6 +296,7 @@ bool Conclude(const Persona& persona, const std::string& list, const CheckRules&
 bool CheckList(const Persona& persona, const HashArguments& arguments, const std::string& list, Detail::List& entries) {
   std::size_t wrong_lines = 0;
   DigestListRules rules;
+  rules.cancel = arguments.rules.cancel;
   if (!arguments.algorithms.empty()) rules.algorithm = arguments.algorithms.front();
   const auto listed = ReadDigestList(list, rules, [&](std::size_t number) {
     ++wrong_lines;
@@ -335,7 +338,7 @@ int CheckLists(const Persona& persona, const HashArguments& arguments) {
     in_order = CheckList(persona, arguments, list, entries) && in_order;
     if (arguments.rules.cancel->load()) break;
   }
-  if (arguments.output == OutputFormat::kJson) fmt::print("{}\n", ToJson(Detail(std::move(entries))));
+  if (arguments.output == OutputFormat::kJson) PrintText("{}\n", ToJson(Detail(std::move(entries))));
   return in_order ? 0 : 1;
 }
 

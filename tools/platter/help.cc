@@ -6,6 +6,7 @@
 
 #include "formats/format_table.h"
 #include "tools/platter/argument_parser.h"
+#include "tools/print.h"
 
 #ifndef PLATTER_VERSION
 #error "the build defines PLATTER_VERSION"
@@ -40,35 +41,35 @@ constexpr std::string_view kExamples =
 
 void PrintVersion(const Persona& persona) {
   if (persona.as_qemu) {
-    fmt::print("{} version 7.2 (platter " PLATTER_VERSION ")\n", persona.program);
+    PrintText("{} version 7.2 (platter " PLATTER_VERSION ")\n", persona.program);
   } else {
-    fmt::print("{} version " PLATTER_VERSION "\n", persona.program);
+    PrintText("{} version " PLATTER_VERSION "\n", persona.program);
   }
 }
 
 void PrintHelp(const Persona& persona) {
   PrintVersion(persona);
-  fmt::print("usage: {} [standard options] command [command options]\n", persona.program);
-  fmt::print("{}\n\n", persona.as_qemu ? "QEMU disk image utility" : "Reads, checks and converts disk images");
-  fmt::print("    '-h', '--help'       display this help and exit\n");
-  fmt::print("    '-V', '--version'    output version information and exit\n\n");
+  PrintText("usage: {} [standard options] command [command options]\n", persona.program);
+  PrintText("{}\n\n", persona.as_qemu ? "QEMU disk image utility" : "Reads, checks and converts disk images");
+  PrintText("    '-h', '--help'       display this help and exit\n");
+  PrintText("    '-V', '--version'    output version information and exit\n\n");
   if (persona.as_qemu) {
-    fmt::print("Command syntax:\n");
+    PrintText("Command syntax:\n");
     for (const Verb& verb : AllVerbs()) {
-      if (!verb.ours) fmt::print("  {} {}\n", verb.name, verb.usage);
+      if (!verb.ours) PrintText("  {} {}\n", verb.name, verb.usage);
     }
   } else {
-    fmt::print("Commands ('{} COMMAND --help' says more):\n", persona.program);
-    for (const Verb& verb : AllVerbs()) fmt::print("  {:<10}{}\n", verb.name, verb.summary);
+    PrintText("Commands ('{} COMMAND --help' says more):\n", persona.program);
+    for (const Verb& verb : AllVerbs()) PrintText("  {:<10}{}\n", verb.name, verb.summary);
   }
-  fmt::print("\n{}\n", kParameters);
-  if (!persona.as_qemu) fmt::print("{}\n", kExamples);
-  fmt::print("Supported formats: {}\n", SupportedFormats(persona));
+  PrintText("\n{}\n", kParameters);
+  if (!persona.as_qemu) PrintText("{}\n", kExamples);
+  PrintText("Supported formats: {}\n", SupportedFormats(persona));
 }
 
 void PrintVerbHelp(const Persona& persona, const Verb& verb) {
-  fmt::print("usage: {} {} {}\n\n", persona.program, verb.name, verb.usage);
-  fmt::print("{}\n\n{}\n{}\nFormats: {}\n", verb.summary, verb.options, kParameters, SupportedFormats(persona));
+  PrintText("usage: {} {} {}\n\n", persona.program, verb.name, verb.usage);
+  PrintText("{}\n\n{}\n{}\nFormats: {}\n", verb.summary, verb.options, kParameters, SupportedFormats(persona));
 }
 
 }  // namespace platter::cli

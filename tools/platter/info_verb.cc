@@ -13,6 +13,7 @@
 #include "tools/platter/message.h"
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/wrapped_disk.h"
+#include "tools/print.h"
 
 namespace platter::cli {
 namespace {
@@ -69,12 +70,12 @@ void PrintChain(const Persona& persona, const OpenedChain& chain, const ImageSou
     if (arguments.output == OutputFormat::kJson) {
       reports.push_back(ReportAsDetail(persona, reported));
     } else {
-      if (depth > 0) fmt::print("\n");
-      fmt::print("{}", ReportAsText(persona, reported));
+      if (depth > 0) PrintText("\n");
+      PrintText("{}", ReportAsText(persona, reported));
     }
   }
   if (arguments.output != OutputFormat::kJson) return;
-  fmt::print("{}\n", arguments.backing_chain ? ToJson(reports) : ToJson(reports.front()));
+  PrintText("{}\n", arguments.backing_chain ? ToJson(reports) : ToJson(reports.front()));
 }
 
 // Prints what a container is. False where the file is none, and is described as an image.
@@ -90,7 +91,7 @@ Result<bool> PrintContainer(const Persona& persona, const ImageSource& source, O
   const auto container = PLATTER_TRY(driver->open(storage, context));
   PLATTER_CHECK(container->MeasureLayers());
   const Detail report = ReportContainer(persona, source.path, *driver, *storage, *container, context);
-  fmt::print("{}", output == OutputFormat::kJson ? ToJson(report) + "\n" : ContainerText(report));
+  PrintText("{}", output == OutputFormat::kJson ? ToJson(report) + "\n" : ContainerText(report));
   return true;
 }
 

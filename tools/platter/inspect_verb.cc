@@ -18,6 +18,7 @@
 #include "tools/platter/human_size.h"
 #include "tools/platter/message.h"
 #include "tools/platter/volume_source.h"
+#include "tools/print.h"
 
 namespace platter::cli {
 namespace {
@@ -26,7 +27,7 @@ constexpr int kUndecided = 2;
 constexpr std::size_t kPiece = std::size_t{1} << 20;
 
 // Options that are keys of a policy, too: with dashes here, and with underscores there.
-enum InspectOption : int { kPolicy = 1000, kDepth, kKey };
+enum InspectOption : int { kPolicy = 1000, kDepth, kKey, kFirstSwitch = kKey + 5 };
 constexpr option kOptions[] = {
     {"policy", required_argument, nullptr, kPolicy},
     {"output", required_argument, nullptr, kOutput},
@@ -36,7 +37,7 @@ constexpr option kOptions[] = {
     {"allow-formats", required_argument, nullptr, kKey + 2},
     {"max-virtual-size", required_argument, nullptr, kKey + 3},
     {"max-ratio", required_argument, nullptr, kKey + 4},
-    {"allow-references", no_argument, nullptr, kKey + 5},
+    {"allow-references", no_argument, nullptr, kFirstSwitch},
     {"allow-ambiguous", no_argument, nullptr, kKey + 6},
     {"allow-truncated", no_argument, nullptr, kKey + 7},
     {"allow-encrypted", no_argument, nullptr, kKey + 8},
@@ -75,7 +76,7 @@ Result<> Take(int code, const std::string& value, InspectArguments& arguments) {
       arguments.depth = value == "full" ? inspect::Depth::kFull : inspect::Depth::kStreaming;
       return Done{};
     default:
-      return inspect::SetPolicyValue(arguments.options.policy, KeyOf(code), value.empty() ? "yes" : value);
+      return inspect::SetPolicyValue(arguments.options.policy, KeyOf(code), code >= kFirstSwitch ? "yes" : value);
   }
 }
 
@@ -127,7 +128,7 @@ std::string SizeText(std::uint64_t bytes) { return fmt::format("{} ({} bytes)", 
 
 void Print(const std::string& file, const inspect::Report& report) {
   const auto line = [](std::string_view key, const std::string& value) {
-    if (!value.empty()) fmt::print("{:<17}{}\n", key, value);
+    if (!value.empty()) PrintText("{:<17}{}\n", key, value);
   };
   line("file:", file);
   line("verdict:", std::string(inspect::VerdictName(report.verdict)));
@@ -143,14 +144,14 @@ void Print(const std::string& file, const inspect::Report& report) {
   if (report.virtual_size) line("virtual size:", SizeText(*report.virtual_size));
   line("file size:", SizeText(report.file_size));
   if (report.expected_length) line("expected length:", "at least " + SizeText(*report.expected_length));
-  if (!report.findings.empty()) fmt::print("findings:\n");
+  if (!report.findings.empty()) PrintText("findings:\n");
   for (const Finding& finding : report.findings) {
-    fmt::print("  {:<8} {}: {}", SeverityName(finding.severity), finding.code, PrintableName(finding.message));
+    PrintText("  {:<8} {}: {}", SeverityName(finding.severity), finding.code, PrintableName(finding.message));
     if (!finding.value.empty() && finding.message.find(finding.value) == std::string::npos) {
-      fmt::print(" ({})", JsonString(finding.value));
+      PrintText(" ({})", JsonString(finding.value));
     }
-    for (const std::string_view cve : finding.cves) fmt::print(" [{}]", cve);
-    fmt::print("\n");
+    for (const std::string_view cve : finding.cves) PrintText(" [{}]", cve);
+    PrintText("\n");
   }
 }
 
@@ -181,7 +182,7 @@ int RunInspect(const Invocation& call) {
     return kUndecided;
   }
   if (arguments.output == OutputFormat::kJson) {
-    fmt::print("{}\n", inspect::ToJson(report.value()));
+    PrintText("{}\n", inspect::ToJson(report.value()));
   } else {
     Print(arguments.file, report.value());
   }

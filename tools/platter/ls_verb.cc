@@ -9,6 +9,7 @@
 #include "tools/platter/json_output.h"
 #include "tools/platter/message.h"
 #include "tools/platter/volume_source.h"
+#include "tools/print.h"
 
 namespace platter::cli {
 namespace {
@@ -82,24 +83,24 @@ class Printer {
   explicit Printer(const LsArguments& arguments) : arguments_(arguments) {}
 
   void Begin() {
-    if (json()) fmt::print("[");
+    if (json()) PrintText("[");
   }
   void End() {
-    if (json()) fmt::print("{}]\n", first_ ? "" : "\n");
+    if (json()) PrintText("{}]\n", first_ ? "" : "\n");
   }
 
   // A directory's heading, as `ls -R` prints it.
   void Heading(const std::string& path) {
     if (json() || !arguments_.recursive) return;
-    fmt::print("{}{}:\n", first_ ? "" : "\n", path.empty() ? "/" : PrintableName(path));
+    PrintText("{}{}:\n", first_ ? "" : "\n", path.empty() ? "/" : PrintableName(path));
     first_ = false;
   }
 
   void Entry(const std::string& path, const TreeEntry& entry) {
     if (json()) {
-      fmt::print("{}\n    {}", first_ ? "" : ",", ToCompactJson(DetailOf(path, entry)));
+      PrintText("{}\n    {}", first_ ? "" : ",", ToCompactJson(DetailOf(path, entry)));
     } else {
-      fmt::print("{}\n", Line(entry));
+      PrintText("{}\n", Line(entry));
     }
     first_ = false;
   }

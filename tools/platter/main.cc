@@ -1,7 +1,10 @@
 // platter: disk images from the command line.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 
 #include "tools/platter/argument_parser.h"
@@ -33,6 +36,16 @@ void RaiseOpenFileLimit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// A closed standard stream leaves its number to the first file that is opened, and messages would go into an image.
+// What takes its place can be opened and not be used, as a closed one.
+void OpenStandardStreams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) >= 0 || errno != EBADF) continue;
+    // The lowest number that is free is this one.
+    (void)open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
 }
 
 int Run(const Persona& persona, int argc, char** argv) {
@@ -67,6 +80,7 @@ int main(int argc, char** argv) {
   // A reader that goes away, or a file size limit, is an error to report, not an end without a word.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  OpenStandardStreams();
   RaiseOpenFileLimit();
   const int exit_code = Run(persona, argc, argv);
   if (!FlushOutput(persona) && exit_code == 0) return 1;

@@ -14,6 +14,7 @@
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/option_list.h"
 #include "tools/platter/snapshot_argument.h"
+#include "tools/print.h"
 
 namespace platter::cli {
 namespace {
@@ -84,6 +85,7 @@ std::string_view Contradiction(const std::vector<std::string>& operands, const M
   if (operands.size() > 1) return "At most one filename argument is allowed.";
   const bool wants_file = arguments.image.image_opts || !arguments.image.format.empty() || arguments.snapshot;
   if (operands.empty() && wants_file) return "--image-opts, -f, and -l require a filename argument.";
+  if (operands.empty() && arguments.image.disk) return "--disk requires a filename argument.";
   if (operands.empty() && !arguments.size) return "Either --size N or one filename must be specified.";
   if (!operands.empty() && arguments.size) return "--size N cannot be used together with a filename.";
   return "";
@@ -176,14 +178,14 @@ Result<Measurement> Measure(const FormatDriver& driver, const Source& source, Op
 
 void Print(OutputFormat output, const Measurement& measured) {
   if (output == OutputFormat::kHuman) {
-    fmt::print("required size: {}\nfully allocated size: {}\n", measured.required, measured.fully_allocated);
-    if (measured.bitmaps) fmt::print("bitmaps size: {}\n", *measured.bitmaps);
+    PrintText("required size: {}\nfully allocated size: {}\n", measured.required, measured.fully_allocated);
+    if (measured.bitmaps) PrintText("bitmaps size: {}\n", *measured.bitmaps);
     return;
   }
   Detail detail;
   detail.Add("required", measured.required).Add("fully-allocated", measured.fully_allocated);
   if (measured.bitmaps) detail.Add("bitmaps", *measured.bitmaps);
-  fmt::print("{}\n", ToJson(detail));
+  PrintText("{}\n", ToJson(detail));
 }
 
 }  // namespace

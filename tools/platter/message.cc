@@ -6,16 +6,18 @@
 #include <cstdio>
 #include <cstring>
 
+#include "tools/print.h"
+
 namespace platter::cli {
 
 void Complain(const Persona& persona, std::string_view text) {
   std::fflush(stdout);
-  fmt::print(stderr, "{}: {}\n", persona.program, text);
+  PrintText(stderr, "{}: {}\n", persona.program, text);
 }
 
 int ComplainUsage(const Persona& persona, std::string_view text) {
   Complain(persona, text);
-  fmt::print(stderr, "Try '{} --help' for more information\n", persona.program);
+  PrintText(stderr, "Try '{} --help' for more information\n", persona.program);
   return 1;
 }
 

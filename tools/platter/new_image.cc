@@ -11,6 +11,7 @@
 #include "formats/core/reference.h"
 #include "formats/core/stream_storage.h"
 #include "formats/format_table.h"
+#include "tools/platter/interrupt.h"
 
 namespace platter::cli {
 
@@ -25,8 +26,8 @@ Result<NewImagePlace> PlaceOf(std::string_view name, const FormatDriver& driver,
 
 NewImageFiles::~NewImageFiles() {
   for (const std::shared_ptr<FileStorage>& file : files_) {
-    if (file->created()) {
-      unlink(file->name().c_str());
+    if (!file->created_path().empty()) {
+      unlink(file->created_path().c_str());
     } else if (!file->is_device() && !file->untouched()) {
       // It was there before, and has been written to: what is in it now must not pass for an image.
       (void)file->Resize(0).ok();
@@ -44,14 +45,10 @@ void NewImageFiles::Keep() noexcept {
   made_folder_.clear();
 }
 
-Result<std::shared_ptr<Storage>> NewImageFiles::MakeBeside(const Reference& wanted, const std::string& image) {
-  return Make(PLATTER_TRY(ResolveReference(wanted, image)));
-}
-
 Result<std::shared_ptr<Storage>> NewImageFiles::MakeImage(const NewImagePlace& place) {
   if (!place.folder.empty()) PLATTER_CHECK(MakeFolder(place.folder));
   if (!StreamStorage::IsStream(place.path)) return Make(place.path);
-  auto stream = PLATTER_TRY(StreamStorage::Open(place.path));
+  auto stream = PLATTER_TRY(StreamStorage::Open(place.path, &CatchInterrupts()));
   streams_ = true;
   return std::shared_ptr<Storage>(std::move(stream));
 }

@@ -38,8 +38,6 @@ class NewImageFiles {
   Result<std::shared_ptr<Storage>> MakeImage(const NewImagePlace& place);
   // The same for any other file; kUnsupported for a stream.
   Result<std::shared_ptr<Storage>> Make(const std::string& path);
-  // The same for a file that the new image `image` refers to. kUnsupported for names that are no local path.
-  Result<std::shared_ptr<Storage>> MakeBeside(const Reference& wanted, const std::string& image);
   // True when the image file is a stream.
   bool streams() const noexcept { return streams_; }
   // One of the files that payload goes to, or one beside them; null before any is made.

@@ -97,13 +97,21 @@ Result<> NameDataFile(const FormatDriver* driver, const ImageOptions& node, Opti
 
 Result<OpenedChain> OpenTree(const ImageSource& source, const ImageOptions& node, const OpenRequest& request);
 
+// `named`: what the image above says of its backing file. Its format holds for what takes the file's place, too, unless
+// the options have one: a raw file is not to be probed.
 Result<OpenedChain> OpenOverriddenBacking(const ImageSource& source, const ImageOptions& backing,
-                                          const OpenRequest& request) {
+                                          const std::optional<Reference>& named, const OpenRequest& request) {
   ImageSource below;
   below.dialect = source.dialect;
-  below.path = FileMeant(backing.filename, backing.driver, source.dialect);
   below.driver = backing.driver;
+  if (below.driver == nullptr && named && !named->format_hint.empty()) {
+    below.driver = FindFormat(named->format_hint, source.dialect);
+    if (below.driver == nullptr) {
+      return Error(ErrorKind::kUnsupported, fmt::format("Unknown driver '{}'", named->format_hint)).In(source.path);
+    }
+  }
   below.open_options = backing.open_options;
+  below.path = FileMeant(backing.filename, below.driver, source.dialect);
   below.mode = source.mode;
   below.mode.access = FileMode::Access::kRead;
   below.mode.lock = source.mode.lock && backing.locking && !backing.force_share;
@@ -149,7 +157,7 @@ Result<OpenedChain> OpenTree(const ImageSource& source, const ImageOptions& node
     return Error(ErrorKind::kInvalid, fmt::format("format {} has no backing files", top.driver->name));
   }
   OpenedChain chain;
-  OpenedChain below = PLATTER_TRY(OpenOverriddenBacking(source, *node.backing, request));
+  OpenedChain below = PLATTER_TRY(OpenOverriddenBacking(source, *node.backing, top.image->info().backing, request));
   chain.layers.push_back(std::move(top));
   std::ranges::move(below.layers, std::back_inserter(chain.layers));
   return chain;

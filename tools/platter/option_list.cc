@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tools/platter/message.h"
+#include "tools/print.h"
 
 namespace platter::cli {
 namespace {
@@ -76,16 +77,16 @@ void PrintOptionHelp(const Persona& persona, const FormatDriver& driver, bool wi
   if (!with_file_name) std::erase_if(specs, &OptionSpec::of_host);
   std::ranges::sort(specs, {}, &OptionSpec::name);
   if (with_file_name) {
-    fmt::print("Supported options:\n");
+    PrintText("Supported options:\n");
   } else {
-    fmt::print("Supported {} options:\n", persona.FormatName(driver));
+    PrintText("Supported {} options:\n", persona.FormatName(driver));
   }
   for (const OptionSpec& spec : specs) {
-    fmt::print("  {:<22} - {}\n", fmt::format("{}=<{}>", spec.name, TypeName(spec.type)), spec.help);
+    PrintText("  {:<22} - {}\n", fmt::format("{}=<{}>", spec.name, TypeName(spec.type)), spec.help);
   }
   if (with_file_name) return;
-  fmt::print("\nThe protocol level may support further options.\n");
-  fmt::print("Specify the target filename to include those options.\n");
+  PrintText("\nThe protocol level may support further options.\n");
+  PrintText("Specify the target filename to include those options.\n");
 }
 
 std::string DescribeOptions(const Persona& persona, const FormatDriver& driver, const OptionValues& options) {

@@ -6,6 +6,7 @@
 
 #include "formats/container_table.h"
 #include "formats/core/forward_storage.h"
+#include "tools/platter/interrupt.h"
 #include "tools/platter/wrapped_disk.h"
 
 namespace platter::cli {
@@ -25,8 +26,8 @@ Result<PipedSource> OpenStandardInput(const ImageArgument& argument) {
   OpenContext context;
   context.gate = &gate;
   PipedSource source;
-  source.appliance =
-      PLATTER_TRY(ova::OpenPassing(std::make_shared<ForwardStorage>(kName, STDIN_FILENO), context.limits));
+  source.appliance = PLATTER_TRY(
+      ova::OpenPassing(std::make_shared<ForwardStorage>(kName, STDIN_FILENO, &CatchInterrupts()), context.limits));
   const std::size_t disk = PLATTER_TRY(ChooseDisk(*source.appliance, argument.disk));
   source.chain = PLATTER_TRY(OpenWrappedChain(kName, *source.appliance, disk, context));
   return source;

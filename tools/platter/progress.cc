@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tools/platter/human_size.h"
+#include "tools/print.h"
 
 namespace platter::cli {
 namespace {
@@ -45,7 +46,7 @@ void Progress::Finish(bool complete) {
     done_ = total_;
     Print(100);
   }
-  fmt::print(out_, "\n");
+  PrintText(out_, "\n");
   std::fflush(out_);
 }
 
@@ -55,7 +56,7 @@ void Progress::Print(double percent) {
   if (bar_) {
     PrintBar(percent);
   } else {
-    fmt::print(out_, "    ({:.2f}/100%)\r", percent);
+    PrintText(out_, "    ({:.2f}/100%)\r", percent);
   }
   std::fflush(out_);
 }
@@ -67,7 +68,7 @@ void Progress::PrintBar(double percent) {
   const auto filled = static_cast<std::size_t>(percent / 100 * static_cast<double>(kBarWidth));
   const std::string bar = std::string(filled, '#') + std::string(kBarWidth - filled, '.');
   const std::string time = percent >= 100 ? TimeText(seconds) + " in all" : TimeText(left) + " left";
-  fmt::print(out_, "\r[{}] {:5.1f} %  {}/s  {}\x1b[K", bar, percent, HumanSize(static_cast<std::uint64_t>(rate)), time);
+  PrintText(out_, "\r[{}] {:5.1f} %  {}/s  {}\x1b[K", bar, percent, HumanSize(static_cast<std::uint64_t>(rate)), time);
 }
 
 }  // namespace platter::cli

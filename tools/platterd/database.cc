@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "registry-core/catalog/catalog.h"
+#include "tools/print.h"
 
 namespace platter::platterd {
 namespace {
@@ -13,20 +14,20 @@ namespace {
 constexpr int kNeedsSync = 3;
 
 Result<int> Sync(const registry::DatabaseUrl& url) {
-  const auto state = PLATTER_TRY(registry::Migrate(url, [](std::string_view step) { fmt::print("{}\n", step); }));
-  fmt::print("Database is synced: version {} of the schema.\n", state.wanted);
+  const auto state = PLATTER_TRY(registry::Migrate(url, [](std::string_view step) { PrintText("{}\n", step); }));
+  PrintText("Database is synced: version {} of the schema.\n", state.wanted);
   return 0;
 }
 
 Result<int> Version(const registry::DatabaseUrl& url) {
-  fmt::print("{}\n", PLATTER_TRY(registry::ReadSchemaState(url)).found);
+  PrintText("{}\n", PLATTER_TRY(registry::ReadSchemaState(url)).found);
   return 0;
 }
 
 Result<int> Check(const registry::DatabaseUrl& url) {
   const registry::SchemaState state = PLATTER_TRY(registry::ReadSchemaState(url));
   if (state.found == state.wanted) {
-    fmt::print("The schema is up to date: version {}.\n", state.found);
+    PrintText("The schema is up to date: version {}.\n", state.found);
     return 0;
   }
   if (state.found > state.wanted) {
@@ -34,7 +35,7 @@ Result<int> Check(const registry::DatabaseUrl& url) {
         .Found(state.found)
         .Allowed(fmt::format("{} at most", state.wanted));
   }
-  fmt::print("The schema is at version {} and has to be at {}: run `platterd db sync`.\n", state.found, state.wanted);
+  PrintText("The schema is at version {} and has to be at {}: run `platterd db sync`.\n", state.found, state.wanted);
   return kNeedsSync;
 }
 
@@ -55,7 +56,7 @@ Result<int> Purge(const registry::DatabaseUrl& url, const PurgeOptions& purge) {
     removed += now;
     more = now == kAtOnce;
   }
-  fmt::print("Removed {} records of images that were deleted over {} days ago.\n", removed, purge.age_in_days);
+  PrintText("Removed {} records of images that were deleted over {} days ago.\n", removed, purge.age_in_days);
   return 0;
 }
 

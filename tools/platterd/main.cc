@@ -18,6 +18,7 @@
 #include "tools/platterd/registry.h"
 #include "tools/platterd/service/serve.h"
 #include "tools/platterd/v2/routes.h"
+#include "tools/print.h"
 
 namespace platter::platterd {
 namespace {
@@ -102,16 +103,16 @@ std::string FromEnvironment(const char* name) {
 }
 
 int Complain(const Error& error) {
-  fmt::print(stderr, "platterd: {}\n", error.Describe());
+  PrintText(stderr, "platterd: {}\n", error.Describe());
   return 1;
 }
 
 int CheckConfig(const CommandLine& line) {
   const auto settings = LoadSettings(line.config_files, FromEnvironment);
   if (!settings.ok()) return Complain(settings.error());
-  for (const std::string& remark : settings.value().remarks) fmt::print("{}\n", remark);
+  for (const std::string& remark : settings.value().remarks) PrintText("{}\n", remark);
   if (const auto folders = CheckFolders(settings.value()); !folders.ok()) return Complain(folders.error());
-  fmt::print("The configuration can be used.\n");
+  PrintText("The configuration can be used.\n");
   return 0;
 }
 
@@ -168,11 +169,11 @@ int Run(int argc, char** argv) {
     if (!read.ok()) return Complain(read.error());
   }
   if (line.help) {
-    fmt::print("{}", kHelp);
+    PrintText("{}", kHelp);
     return 0;
   }
   if (line.version) {
-    fmt::print("platterd version {}\n", PLATTER_VERSION);
+    PrintText("platterd version {}\n", PLATTER_VERSION);
     return 0;
   }
   const std::string verb = line.words.empty() ? "serve" : line.words.front();
@@ -188,11 +189,11 @@ int Run(int argc, char** argv) {
   }
   if (verb == "check-config") return CheckConfig(line);
   if (verb == "config-reference") {
-    fmt::print("{}", ConfigReference());
+    PrintText("{}", ConfigReference());
     return 0;
   }
   if (verb == "api-reference") {
-    fmt::print("{}", ApiReference());
+    PrintText("{}", ApiReference());
     return 0;
   }
   if (verb == "db") return Complain(Error(ErrorKind::kInvalid, "db wants sync, version, check or purge"));
