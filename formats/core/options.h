@@ -26,7 +26,8 @@ struct OptionSpec {
 };
 
 // Bytes from "512", "64k", "1.5G", "0x200": suffixes b, k, M, G, T, P, E in either case, powers of 1024; `default_unit`
-// bytes where no suffix stands. kInvalid for what is no size, kOutOfRange at 2^64 and above.
+// bytes where no suffix stands. Blanks and a plus sign may stand in front. kInvalid for what is no size, kOutOfRange at
+// 2^64 and above.
 Result<std::uint64_t> ParseSize(std::string_view text, std::uint64_t default_unit = 1);
 
 // Values that were set, in the order of setting; a later value of one name replaces the earlier.

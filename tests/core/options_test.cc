@@ -25,14 +25,15 @@ INSTANTIATE_TEST_SUITE_P(All, ParsesSize,
                                          SizeCase{"64k", 65536}, SizeCase{"64K", 65536}, SizeCase{"1M", 1 << 20},
                                          SizeCase{"1.5G", 3ULL << 29}, SizeCase{"2T", 2ULL << 40},
                                          SizeCase{"3P", 3ULL << 50}, SizeCase{"7E", 7ULL << 60}, SizeCase{"0x200", 512},
-                                         SizeCase{"0.5k", 512}));
+                                         SizeCase{"0.5k", 512}, SizeCase{" \t1", 1}, SizeCase{"+1M", 1 << 20}));
 
 class RefusesSize : public testing::TestWithParam<const char*> {};
 
 TEST_P(RefusesSize, WithAnError) { EXPECT_FALSE(ParseSize(GetParam()).ok()); }
 
 INSTANTIATE_TEST_SUITE_P(All, RefusesSize,
-                         testing::Values("", "k", "-1", "1kk", "1.5", "1x", "16E", "18446744073709551616", " 1"));
+                         testing::Values("", "k", "-1", "1kk", "1.5", "1x", "16E", "18446744073709551616", "1 ", " ",
+                                         "+", "+-1", "++1"));
 
 constexpr std::array kSpecs = {
     OptionSpec{"cluster_size", OptionType::kSize, ""},

@@ -131,6 +131,37 @@ def check_interrupt(kind):
     os.unlink("stuck")
 
 
+# Words of a call that waits for what never comes, {} being a FIFO that the test holds open in the way that is said.
+WAITING = [
+    ("for a reader", None, ["convert", "-f", "raw", "disk.raw", "{}"]),
+    ("for room", os.O_RDWR, ["convert", "-f", "raw", "disk.raw", "{}"]),
+    ("for a list", os.O_RDWR, ["hash", "--check", "{}"]),
+    ("for bytes", "stdin", ["hash", "-"]),
+    ("for a list's bytes", "stdin", ["hash", "--check", "-"]),
+    ("for an appliance", "stdin", ["convert", "-", "made.raw"]),
+]
+
+
+def check_waiting():
+    for name, hold, words in WAITING:
+        os.mkfifo("waiting.fifo")
+        held = os.open("waiting.fifo", os.O_RDWR) if hold is not None else None
+        process = subprocess.Popen([PLATTER, *(word.replace("{}", "waiting.fifo") for word in words)],
+                                   stdin=held if hold == "stdin" else subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        try:
+            code = process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+        expect(f"waiting {name}", code not in (0, -signal.SIGKILL) and not os.path.exists("made.raw"), f"exit {code}")
+        if held is not None:
+            os.close(held)
+        os.remove("waiting.fifo")
+
+
 def check_refusals():
     for arguments in (["-O", "qcow2"], ["-O", "raw", "-o", "preallocation=full"], ["-O", "vmdk"]):
         done = run(["convert", *arguments, "disk.raw", "/dev/stdout"])
@@ -167,6 +198,7 @@ def main():
         check_fifo(kind, image)
         check_socket(kind, image)
         check_interrupt(kind)
+    check_waiting()
     check_refusals()
     check_others(content)
     os.chdir("/")
