@@ -272,7 +272,9 @@ Result<CheckReport> CheckBundle(const CheckRequest& request) {
       CheckRequest one = request;
       one.storage = PLATTER_TRY(OpenEntry(entry, *request.storage, *request.context.gate));
       one.log = [&](const std::string& line) { request.log(fmt::format("{}: {}", entry.file, line)); };
-      const CheckReport report = PLATTER_TRY(CheckFile(one));
+      const auto shot = std::ranges::find(descriptor.shots, entry.guid, &Shot::guid);
+      const bool above_another = shot != descriptor.shots.end() && shot->parent != kNullGuid;
+      const CheckReport report = PLATTER_TRY(CheckFile(one, above_another));
       sum.corruptions += report.corruptions;
       sum.leaks += report.leaks;
       sum.corruptions_fixed += report.corruptions_fixed;

@@ -15,8 +15,13 @@ namespace {
 
 class TableCheck {
  public:
-  TableCheck(const CheckRequest& request, const Header& header, Repair repair)
-      : request_(request), storage_(*request.storage), header_(header), repair_(repair), file_size_(storage_.size()) {}
+  TableCheck(const CheckRequest& request, const Header& header, Repair repair, bool above_another)
+      : request_(request),
+        storage_(*request.storage),
+        header_(header),
+        repair_(repair),
+        drops_entries_(repair == Repair::kAll && !above_another),
+        file_size_(storage_.size()) {}
 
   Result<CheckReport> Run() {
     report_.total_clusters = header_.entries;
@@ -56,8 +61,9 @@ class TableCheck {
   Result<> Visit(std::uint64_t cluster, std::uint32_t entry) {
     const std::uint64_t host = header_.HostOffset(entry);
     if (host > file_size_) {
-      Complain(repair_ == Repair::kAll, fmt::format("cluster {} is outside image", cluster));
-      if (repair_ == Repair::kAll) return WriteWord(header_.EntryOffset(cluster), 0);
+      ++wrong_entries_;
+      Complain(drops_entries_, fmt::format("cluster {} is outside image", cluster));
+      if (drops_entries_) return WriteWord(header_.EntryOffset(cluster), 0);
     } else if (ours()) {
       PLATTER_CHECK(CheckPlace(cluster, entry));
     }
@@ -72,10 +78,12 @@ class TableCheck {
 
   Result<> CheckPlace(std::uint64_t cluster, std::uint32_t entry) {
     if (!CheckEntry(header_, cluster, entry, file_size_).ok()) {
+      ++wrong_entries_;
       Complain(false, fmt::format("cluster {} is misplaced or cut short", cluster));
       return Done{};
     }
     if (!seen_.Add(PlaceOf(header_, entry))) {
+      ++wrong_entries_;
       Complain(false, fmt::format("cluster {} shares its place with another", cluster));
     }
     if (seen_.memory() <= request_.context.limits.metadata_bytes) return Done{};
@@ -87,7 +95,8 @@ class TableCheck {
     const std::uint64_t end = ours() ? std::max(report_.image_end_offset, extension.end) : report_.image_end_offset;
     if (file_size_ <= end || storage_.is_device()) return Done{};
     const std::uint64_t leaks = DivideRoundingUp(file_size_ - end, header_.cluster_size);
-    const bool repaired = repair_ != Repair::kNothing;
+    // What nobody refers to may be what a wrong entry meant.
+    const bool repaired = repair_ != Repair::kNothing && wrong_entries_ == 0;
     request_.log(
         fmt::format("{} space leaked at the end of the image {}", repaired ? "Repairing" : "ERROR", file_size_ - end));
     if (!repaired) {
@@ -102,25 +111,27 @@ class TableCheck {
   Storage& storage_;
   const Header& header_;
   Repair repair_;
+  bool drops_entries_;
   std::uint64_t file_size_;
   NumberSet seen_;          // places
   std::uint64_t last_ = 0;  // host bytes: where the last cluster begins
+  std::uint64_t wrong_entries_ = 0;
   std::uint64_t previous_cluster_ = 0;
   std::uint64_t previous_host_ = 0;
   CheckReport report_;
 };
 
-Result<CheckReport> RunPass(const CheckRequest& request, Repair repair) {
+Result<CheckReport> RunPass(const CheckRequest& request, Repair repair, bool above_another) {
   const Header header = PLATTER_TRY(ReadHeader(*request.storage));
-  return TableCheck(request, header, repair).Run();
+  return TableCheck(request, header, repair, above_another).Run();
 }
 
 }  // namespace
 
-Result<CheckReport> CheckFile(const CheckRequest& request) {
-  const CheckReport first = PLATTER_TRY(RunPass(request, request.repair));
+Result<CheckReport> CheckFile(const CheckRequest& request, bool above_another) {
+  const CheckReport first = PLATTER_TRY(RunPass(request, request.repair, above_another));
   if (first.corruptions_fixed == 0 && first.leaks_fixed == 0) return first;
-  CheckReport second = PLATTER_TRY(RunPass(request, Repair::kNothing));
+  CheckReport second = PLATTER_TRY(RunPass(request, Repair::kNothing, above_another));
   second.corruptions_fixed = first.corruptions_fixed;
   second.leaks_fixed = first.leaks_fixed;
   return second;

@@ -8,7 +8,7 @@ namespace platter::ploop {
 
 // Findings, counts and lines are qemu-img's; and, not in qemu's dialect, entries that are misplaced or used twice
 // (which stay), and no leak where dirty bitmaps lie. Repair::kAll drops entries that point behind the file. Errors: as
-// ReadHeader; kIo; kLimit.
-Result<CheckReport> CheckFile(const CheckRequest& request);
+// ReadHeader; kIo; kLimit. `above_another`: what the image lacks shows the image below it, so that entries stay, too.
+Result<CheckReport> CheckFile(const CheckRequest& request, bool above_another = false);
 
 }  // namespace platter::ploop

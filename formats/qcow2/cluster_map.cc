@@ -52,7 +52,7 @@ ClusterMap::ClusterMap(const Header& header, Place place, std::shared_ptr<TableC
       cluster_(header.cluster_size()),
       l2_entries_(header.l2_entries()),
       coverage_bits_(static_cast<std::uint32_t>(std::countr_zero(header.l2_coverage()))),
-      reserved_(kL2Reserved | (header.version < 3 || header.extended_l2() ? kAllZero : 0)),
+      reserved_(header.l2_reserved()),
       page_mask_(~(tables_->page_bytes() - 1)) {}
 
 Result<ClusterRun> ClusterMap::At(ByteRange range) {

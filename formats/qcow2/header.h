@@ -59,6 +59,10 @@ struct Header {
   bool extended_l2() const noexcept { return has(kIncompatExtendedL2); }
   std::uint32_t refcount_bits() const noexcept { return 1U << refcount_order; }
 
+  // Bits that are clear in every standard L2 entry.
+  std::uint64_t l2_reserved() const noexcept {
+    return kL2Reserved | (version < 3 || extended_l2() ? kAllZero : std::uint64_t{0});
+  }
   std::uint64_t l2_entry_size() const noexcept { return extended_l2() ? 16 : 8; }
   std::uint64_t l2_entries() const noexcept { return cluster_size() / l2_entry_size(); }  // per table
   // Guest bytes that one L2 table covers.

@@ -49,7 +49,7 @@ class L2Runs {
   bool HasReservedBits() const noexcept {
     for (std::uint64_t i = SkipUnused(0); i < header_.l2_entries(); i = SkipUnused(i + 1)) {
       const L2Entry entry = L2Entry::Decode(header_, table_, i);
-      if ((entry.descriptor & kCompressed) == 0 && (entry.descriptor & kL2Reserved) != 0) return true;
+      if ((entry.descriptor & kCompressed) == 0 && (entry.descriptor & header_.l2_reserved()) != 0) return true;
     }
     return false;
   }

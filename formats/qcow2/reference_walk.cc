@@ -10,6 +10,9 @@ namespace {
 // Entries of L1 and bitmap tables in one image, all together: far more than any real image has, few enough to walk.
 constexpr std::uint64_t kMostEntries = std::uint64_t{1} << 28;
 
+// Of an entry of a table that is not aligned, in entries that are.
+constexpr std::uint64_t kMisalignedCost = 8;
+
 constexpr std::uint64_t kBitmapEntrySize = 8;
 constexpr std::uint64_t kBitmapEntryReserved = 0xFF000000000001FE;
 
@@ -62,17 +65,25 @@ Result<> ReferenceWalk::Count(std::uint64_t offset, std::uint64_t length) {
   }
 }
 
+// No reader takes a table that the end of the file cuts. What lies behind it altogether is told by Count.
+void ReferenceWalk::CheckWhole(const char* what, std::uint64_t offset, std::uint64_t length) {
+  const auto end = CheckedAdd(offset, length);
+  if (!thorough() || !end || *end <= state_.storage.size()) return;
+  if (*end >= state_.file_size() + state_.header.cluster_size()) return;
+  state_.Corruption("ERROR {} offset={:#x}: the end of the file cuts it", what, offset);
+}
+
 Result<> ReferenceWalk::SpendEntries(std::uint64_t entries) {
   entries_spent_ += entries;
   if (entries_spent_ <= kMostEntries) return Done{};
-  return Error(ErrorKind::kLimit, "snapshots and bitmaps have too many table entries")
-      .Allowed(fmt::format("{}", kMostEntries));
+  return Error(ErrorKind::kLimit, "tables have too many entries").Allowed(fmt::format("{}", kMostEntries));
 }
 
 Result<> ReferenceWalk::CountL1(std::uint64_t offset, std::uint64_t entries, bool active) {
   PLATTER_CHECK(SpendEntries(entries));
   const std::uint64_t per_read = state_.header.cluster_size() / kL1EntrySize;
   PLATTER_CHECK(Count(offset, entries * kL1EntrySize));
+  CheckWhole("L1 table", offset, entries * kL1EntrySize);
   std::vector<std::byte> part;
   for (std::uint64_t first = 0; first < entries; first += per_read) {
     const std::uint64_t count = std::min(per_read, entries - first);
@@ -94,7 +105,10 @@ Result<> ReferenceWalk::CountL1Entry(std::uint64_t entry, bool active) {
   PLATTER_CHECK(Count(l2_offset, state_.header.cluster_size()));
   if (!IsAligned(l2_offset, state_.header.cluster_size())) {
     state_.Corruption("ERROR l2_offset={:x}: Table is not cluster aligned; L1 entry corrupted", l2_offset);
+    // Tables that begin at every sector of each other would be walked thousands of times.
+    PLATTER_CHECK(SpendEntries(state_.header.l2_entries() * kMisalignedCost));
   }
+  CheckWhole("L2 table", l2_offset, state_.header.cluster_size());
   if (seen_.FirstTime(l2_offset)) return CountL2(l2_offset, active);
   Sharing& sharing = shared_[l2_offset];
   ++(active ? sharing.by_active_image : sharing.by_snapshots);
@@ -133,7 +147,7 @@ Result<std::uint64_t> ReferenceWalk::CountRun(const L2Runs& runs, std::uint64_t 
   if (header.has_data_file()) return std::uint64_t{0};
   const L2Entry entry = L2Entry::Decode(header, table_.bytes, index);
   const std::uint64_t offset = entry.host_offset();
-  if ((entry.descriptor & (kL2Reserved | kCompressed)) != 0 || offset == 0 || offset > state_.file_size() ||
+  if ((entry.descriptor & (header.l2_reserved() | kCompressed)) != 0 || offset == 0 || offset > state_.file_size() ||
       !IsAligned(offset, header.cluster_size())) {
     return std::uint64_t{0};
   }
@@ -154,7 +168,7 @@ Result<> ReferenceWalk::CountL2Entry(std::uint64_t index) {
   const L2Entry entry = L2Entry::Decode(state_.header, table_.bytes, index);
   if (entry.descriptor == 0 && entry.bitmap == 0) return Done{};
   const auto kind = entry.kind(state_.header);
-  if (kind != L2Entry::Kind::kPacked && (entry.descriptor & kL2Reserved) != 0) {
+  if (kind != L2Entry::Kind::kPacked && (entry.descriptor & Reserved()) != 0) {
     state_.Corruption("ERROR found l2 entry with reserved bits set: {:x}", entry.descriptor);
   }
   switch (kind) {
@@ -188,6 +202,8 @@ Result<> ReferenceWalk::CountCompressed(std::uint64_t index, L2Entry entry) {
     return Done{};
   }
   PLATTER_CHECK(Count(spot.offset, spot.length));
+  // A stream ends within its last sector.
+  CheckWhole("compressed cluster", spot.offset, spot.length - std::min(spot.length, kCompressedSector - 1));
   if (!table_.figures) return Done{};
   state_.report.allocated_clusters += state_.weight;
   state_.report.compressed_clusters += state_.weight;
@@ -285,8 +301,11 @@ Result<> ReferenceWalk::CountRefcountBlock(std::uint64_t index) {
     return Done{};
   }
   if (offset == 0) return Done{};
+  const std::uint64_t before = state_.report.corruptions;
   PLATTER_CHECK(Count(offset, state_.header.cluster_size()));
-  if (const std::uint64_t count = counts_.Get(state_.cluster_of(offset)); count != 1) {
+  // A count of one bit cannot say that there are two.
+  const bool overflowed = state_.report.corruptions != before;
+  if (const std::uint64_t count = counts_.Get(state_.cluster_of(offset)); count != 1 || overflowed) {
     state_.Corruption("ERROR refcount block {} refcount={}", index, count);
     state_.rebuild = true;
   }

@@ -63,6 +63,10 @@ class ReferenceWalk {
   Result<> CountBitmapEntry(const CheckedBitmap& bitmap, std::uint64_t at, std::uint64_t entry);
   Result<> CountRefcountBlocks();
   Result<> CountRefcountBlock(std::uint64_t index);
+  void CheckWhole(const char* what, std::uint64_t offset, std::uint64_t length);
+  // Also for what qemu's check does not look for.
+  bool thorough() const noexcept { return state_.request.context.dialect == Dialect::kPlatter; }
+  std::uint64_t Reserved() const noexcept { return thorough() ? state_.header.l2_reserved() : kL2Reserved; }
   Result<> SpendEntries(std::uint64_t entries);
 
   CheckState& state_;

@@ -49,9 +49,9 @@ Result<BlockRun> BlockMap::At(ByteRange range) {
   Cursor cursor;
   BlockRun run = PLATTER_TRY(RunAt(cursor, range.offset(), range.end()));
   while (run.length < range.length()) {
-    const BlockRun next = PLATTER_TRY(RunAt(cursor, range.offset() + run.length, range.end()));
-    if (!Continues(run, next)) break;
-    run.length += next.length;
+    const auto next = RunAt(cursor, range.offset() + run.length, range.end());
+    if (!next.ok() || !Continues(run, next.value())) break;  // an error waits until it is asked for
+    run.length += next.value().length;
   }
   return run;
 }

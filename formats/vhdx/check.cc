@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -116,11 +117,13 @@ class Checker {
       }
       at += page.size();
     }
+    if (partial_chunk_) MissBitmap();
     return Done{};
   }
 
   void CheckEntry(std::uint64_t index, const BatEntry& entry) {
     const std::uint64_t slots = geometry_.chunk_ratio() + 1;
+    if (partial_chunk_ && index / slots != *partial_chunk_) MissBitmap();
     const bool bitmap = index % slots == geometry_.chunk_ratio();
     const std::uint64_t block = index / slots * geometry_.chunk_ratio() + index % slots;
     if (bitmap) return CheckBitmapEntry(index, entry);
@@ -135,6 +138,7 @@ class Checker {
   void CheckBitmapEntry(std::uint64_t index, const BatEntry& entry) {
     if (!thorough_ || !geometry_.has_parent) return;
     if (entry.Is(BlockState::kNotPresent)) return;
+    partial_chunk_.reset();
     if (!entry.Is(BlockState::kFullyPresent)) {
       return Corruption(fmt::format("entry {}: sector bitmap in state {}", index, entry.state()));
     }
@@ -148,6 +152,13 @@ class Checker {
     }
     if (!entry.Is(BlockState::kPartiallyPresent)) return;
     if (!geometry_.has_parent) Corruption(fmt::format("entry {}: a part of a block, but there is no parent", index));
+    if (geometry_.has_parent) partial_chunk_ = index / (geometry_.chunk_ratio() + 1);
+  }
+
+  // The chunk's entries are behind us, and none was that of its sector bitmap.
+  void MissBitmap() {
+    Corruption(fmt::format("chunk {}: blocks are there in part, and no sector bitmap", *partial_chunk_));
+    partial_chunk_.reset();
   }
 
   // `length`: what has to lie inside the file; `taken`: what nobody else may use.
@@ -166,6 +177,7 @@ class Checker {
   const Geometry& geometry_;
   bool thorough_;
   UsedSpace* used_ = nullptr;
+  std::optional<std::uint64_t> partial_chunk_;  // whose sector bitmap has to come
   CheckReport report_;
 };
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "formats/core/bytes.h"
+#include "formats/core/checked.h"
 #include "formats/vhdx/block_map.h"
 #include "formats/vhdx/structure.h"
 
@@ -23,10 +24,17 @@ Result<std::vector<std::byte>> ReadTable(Storage& storage, const Region& region,
 // Where the last block ends that the table names.
 std::uint64_t EndOfBlocks(const Geometry& geometry, std::span<const std::byte> table) {
   table = table.first(std::min<std::uint64_t>(table.size(), geometry.bat_entries() * kBatEntrySize));
+  const std::uint64_t slots = geometry.chunk_ratio() + 1;
   std::uint64_t end = 0;
   for (std::size_t at = 0; at < table.size(); at += kBatEntrySize) {
     const BatEntry entry{LoadLe<std::uint64_t>(table.data() + at)};
-    if (entry.stored()) end = std::max(end, entry.offset() + geometry.block_size);
+    const std::uint64_t index = at / kBatEntrySize;
+    const bool bitmap = index % slots == geometry.chunk_ratio();
+    const std::uint64_t block = index / slots * geometry.chunk_ratio() + index % slots;
+    if (!entry.stored() || (bitmap ? !geometry.has_parent : block >= geometry.block_count())) continue;
+    const std::uint64_t stored =
+        bitmap ? kBitmapBlockSize : std::min(geometry.block_size, geometry.virtual_size - block * geometry.block_size);
+    end = std::max(end, CheckedAdd(entry.offset(), stored).value_or(~std::uint64_t{0}));
   }
   return end;
 }
