@@ -38,6 +38,10 @@ struct CheckState {
         stored(header, tables),
         dangling(DivideRoundingUp(storage.size(), header.cluster_size())) {}
 
+  // Also looks for what qemu's check does not.
+  bool thorough() const noexcept { return request.context.dialect == Dialect::kPlatter; }
+  std::uint64_t l2_reserved() const noexcept { return thorough() ? header.l2_reserved() : kL2Reserved; }
+
   bool repairs_leaks() const noexcept { return repair != Repair::kNothing; }
   bool repairs_all() const noexcept { return repair == Repair::kAll; }
 

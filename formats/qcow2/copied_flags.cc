@@ -74,7 +74,7 @@ class CopiedFlags {
     PLATTER_CHECK(state_.tables.ReadOnce(offset, table_));
     std::uint64_t wrong = 0;
     const L2Runs runs(state_.header, table_);
-    repairs_table_ = repair_ && !runs.HasReservedBits();
+    repairs_table_ = repair_ && !runs.HasAnyOf(state_.l2_reserved());
     for (std::uint64_t i = runs.SkipUnused(0); i < state_.header.l2_entries(); i = runs.SkipUnused(i)) {
       const std::uint64_t sound = PLATTER_TRY(SoundRun(runs, i));
       if (sound == 0) PLATTER_CHECK(CheckL2Entry(i, wrong));

@@ -44,12 +44,12 @@ class L2Runs {
     return run;
   }
 
-  // Whether a standard entry has bits set that none has. Such a "table" may be a guest's data that an L1 entry names by
-  // mistake, and is not to be repaired: each entry corrected would be data changed.
-  bool HasReservedBits() const noexcept {
+  // Whether a standard entry has one of the bits that none has. Such a "table" may be a guest's data that an L1 entry
+  // names by mistake, and is not to be repaired: each entry corrected would be data changed.
+  bool HasAnyOf(std::uint64_t reserved) const noexcept {
     for (std::uint64_t i = SkipUnused(0); i < header_.l2_entries(); i = SkipUnused(i + 1)) {
       const L2Entry entry = L2Entry::Decode(header_, table_, i);
-      if ((entry.descriptor & kCompressed) == 0 && (entry.descriptor & header_.l2_reserved()) != 0) return true;
+      if ((entry.descriptor & kCompressed) == 0 && (entry.descriptor & reserved) != 0) return true;
     }
     return false;
   }

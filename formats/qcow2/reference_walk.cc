@@ -68,7 +68,7 @@ Result<> ReferenceWalk::Count(std::uint64_t offset, std::uint64_t length) {
 // No reader takes a table that the end of the file cuts. What lies behind it altogether is told by Count.
 void ReferenceWalk::CheckWhole(const char* what, std::uint64_t offset, std::uint64_t length) {
   const auto end = CheckedAdd(offset, length);
-  if (!thorough() || !end || *end <= state_.storage.size()) return;
+  if (!state_.thorough() || !end || *end <= state_.storage.size()) return;
   if (*end >= state_.file_size() + state_.header.cluster_size()) return;
   state_.Corruption("ERROR {} offset={:#x}: the end of the file cuts it", what, offset);
 }
@@ -147,7 +147,7 @@ Result<std::uint64_t> ReferenceWalk::CountRun(const L2Runs& runs, std::uint64_t 
   if (header.has_data_file()) return std::uint64_t{0};
   const L2Entry entry = L2Entry::Decode(header, table_.bytes, index);
   const std::uint64_t offset = entry.host_offset();
-  if ((entry.descriptor & (header.l2_reserved() | kCompressed)) != 0 || offset == 0 || offset > state_.file_size() ||
+  if ((entry.descriptor & (state_.l2_reserved() | kCompressed)) != 0 || offset == 0 || offset > state_.file_size() ||
       !IsAligned(offset, header.cluster_size())) {
     return std::uint64_t{0};
   }
@@ -168,7 +168,7 @@ Result<> ReferenceWalk::CountL2Entry(std::uint64_t index) {
   const L2Entry entry = L2Entry::Decode(state_.header, table_.bytes, index);
   if (entry.descriptor == 0 && entry.bitmap == 0) return Done{};
   const auto kind = entry.kind(state_.header);
-  if (kind != L2Entry::Kind::kPacked && (entry.descriptor & Reserved()) != 0) {
+  if (kind != L2Entry::Kind::kPacked && (entry.descriptor & state_.l2_reserved()) != 0) {
     state_.Corruption("ERROR found l2 entry with reserved bits set: {:x}", entry.descriptor);
   }
   switch (kind) {
@@ -236,7 +236,7 @@ Result<bool> ReferenceWalk::CheckAlignment(std::uint64_t index, L2Entry entry) {
     state_.Corruption("ERROR offset={:x}: Data cluster is not properly aligned; L2 entry corrupted.", offset);
     return false;
   }
-  if (!table_.reserved_bits) table_.reserved_bits = L2Runs(state_.header, table_.bytes).HasReservedBits();
+  if (!table_.reserved_bits) table_.reserved_bits = L2Runs(state_.header, table_.bytes).HasAnyOf(state_.l2_reserved());
   const bool repairs = state_.repairs_all() && !*table_.reserved_bits;
   state_.Corruption("{} offset={:x}: Preallocated cluster is not properly aligned; L2 entry corrupted.",
                     repairs ? "Repairing" : "ERROR", offset);

@@ -40,7 +40,7 @@ class ReferenceWalk {
     std::uint64_t offset = 0;
     bool figures = false;  // its clusters enter the report's figures: the active image's tables
     std::uint64_t next_contiguous = 0;
-    std::optional<bool> reserved_bits;  // once known: L2Runs::HasReservedBits
+    std::optional<bool> reserved_bits;  // once known: L2Runs::HasAnyOf
     std::vector<std::byte> bytes;
   };
 
@@ -64,9 +64,6 @@ class ReferenceWalk {
   Result<> CountRefcountBlocks();
   Result<> CountRefcountBlock(std::uint64_t index);
   void CheckWhole(const char* what, std::uint64_t offset, std::uint64_t length);
-  // Also for what qemu's check does not look for.
-  bool thorough() const noexcept { return state_.request.context.dialect == Dialect::kPlatter; }
-  std::uint64_t Reserved() const noexcept { return thorough() ? state_.header.l2_reserved() : kL2Reserved; }
   Result<> SpendEntries(std::uint64_t entries);
 
   CheckState& state_;

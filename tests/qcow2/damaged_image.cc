@@ -131,11 +131,12 @@ Verdict CheckByQemu(const std::string& path, Repair repair) {
   return verdict;
 }
 
-Verdict CheckByUs(std::shared_ptr<Storage> storage, Repair repair) {
+Verdict CheckByUs(std::shared_ptr<Storage> storage, Repair repair, Dialect dialect) {
   Verdict verdict;
   CheckRequest request;
   request.storage = std::move(storage);
   request.repair = repair;
+  request.context.dialect = dialect;
   request.log = [&](const std::string& line) { verdict.lines.push_back(line); };
   const auto report = qcow2::Check(request);
   std::ranges::sort(verdict.lines);
@@ -152,11 +153,11 @@ Verdict CheckByUs(std::shared_ptr<Storage> storage, Repair repair) {
   return verdict;
 }
 
-Verdict CheckByUs(const std::string& path, Repair repair) {
+Verdict CheckByUs(const std::string& path, Repair repair, Dialect dialect) {
   const auto access = repair == Repair::kNothing ? FileMode::Access::kRead : FileMode::Access::kReadWrite;
   auto file = FileStorage::Open(path, {.access = access, .cache = CacheMode::kUnsafe});
   EXPECT_TRUE(file.ok()) << file.error().Describe();
-  return CheckByUs(std::move(file).value(), repair);
+  return CheckByUs(std::move(file).value(), repair, dialect);
 }
 
 std::string Differences(const Verdict& qemu, const Verdict& ours) {

@@ -81,8 +81,9 @@ struct Verdict {
   std::string error;
 };
 Verdict CheckByQemu(const std::string& path, Repair repair = Repair::kNothing);
-Verdict CheckByUs(const std::string& path, Repair repair = Repair::kNothing);
-Verdict CheckByUs(std::shared_ptr<Storage> storage, Repair repair = Repair::kNothing);
+// In qemu's dialect, which looks for what qemu looks for; or in ours, which looks for more.
+Verdict CheckByUs(const std::string& path, Repair repair = Repair::kNothing, Dialect dialect = Dialect::kQemu);
+Verdict CheckByUs(std::shared_ptr<Storage> storage, Repair repair = Repair::kNothing, Dialect dialect = Dialect::kQemu);
 // "" when equal, otherwise what differs.
 std::string Differences(const Verdict& qemu, const Verdict& ours);
 // The same without the log lines and without the image's end, which depend on where a new refcount structure is put.
