@@ -108,6 +108,15 @@ Result<> NewFileSystem::Begin(const Geometry& geometry, const VolumeRequest& req
   ext2_super_block wanted{};
   constexpr std::uint32_t kBlockSizeLog = 2;
   constexpr std::uint64_t kReservedPart = 20;
+  wanted.s_feature_compat = kCompatible;
+  wanted.s_feature_incompat = kIncompatible;
+  wanted.s_feature_ro_compat = kReadOnlyCompatible;
+  // Blocks that table descriptors could grow into are listed in 32 bits.
+  const bool growing = geometry.blocks <= std::numeric_limits<std::uint32_t>::max();
+  if (!growing) wanted.s_feature_compat &= ~std::uint32_t{EXT2_FEATURE_COMPAT_RESIZE_INODE};
+  const int journal = ext2fs_default_journal_size(geometry.blocks);
+  if (journal < 0) wanted.s_feature_compat &= ~std::uint32_t{EXT3_FEATURE_COMPAT_HAS_JOURNAL};
+  // Behind the features, by which the counts have a high half.
   ext2fs_blocks_count_set(&wanted, geometry.blocks);
   ext2fs_r_blocks_count_set(&wanted, geometry.blocks / kReservedPart);
   wanted.s_rev_level = 1;
@@ -118,11 +127,6 @@ Result<> NewFileSystem::Begin(const Geometry& geometry, const VolumeRequest& req
   wanted.s_log_groups_per_flex = 4;
   wanted.s_min_extra_isize = kExtraSize;
   wanted.s_want_extra_isize = kExtraSize;
-  wanted.s_feature_compat = kCompatible;
-  wanted.s_feature_incompat = kIncompatible;
-  wanted.s_feature_ro_compat = kReadOnlyCompatible;
-  const int journal = ext2fs_default_journal_size(geometry.blocks);
-  if (journal < 0) wanted.s_feature_compat &= ~std::uint32_t{EXT3_FEATURE_COMPAT_HAS_JOURNAL};
   constexpr std::string_view kMaking = "making the file system";
   PLATTER_CHECK(
       Check(ext2fs_initialize(StoreName(store_).c_str(), EXT2_FLAG_64BITS, &wanted, StoreManager(), &fs_), kMaking));
@@ -133,7 +137,7 @@ Result<> NewFileSystem::Begin(const Geometry& geometry, const VolumeRequest& req
     ext2fs_group_desc_csum_set(fs_, group);
   }
   PLATTER_CHECK(MakeOwnInodes());
-  PLATTER_CHECK(Check(ext2fs_create_resize_inode(fs_), kMaking));
+  if (growing) PLATTER_CHECK(Check(ext2fs_create_resize_inode(fs_), kMaking));
   if (journal < 0) return Done{};
   // What its blocks held before is zeros.
   return Check(ext2fs_add_journal_inode(fs_, static_cast<blk_t>(journal), EXT2_MKJOURNAL_LAZYINIT), kMaking);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <tuple>
 
 #include "formats/core/bytes.h"
@@ -177,11 +178,13 @@ class VolumeMaker {
     }
     constexpr std::uint64_t kInodeRatio = 16384;
     constexpr std::uint64_t kMostBlocks = std::uint64_t{1} << 40;
+    constexpr std::uint64_t kMostInodes = std::numeric_limits<std::uint32_t>::max();
     out_of_room_ = true;
     Geometry geometry;
     geometry.blocks = std::min(size_ / kBlock, kMostBlocks);
-    geometry.inodes = std::max(need.inodes + need.inodes / 4, size_ / kInodeRatio);
-    if (geometry.blocks < need.blocks || geometry.inodes > UINT32_MAX) {
+    // No file system has more inodes than 32 bits count, however large it is.
+    geometry.inodes = std::min(std::max(need.inodes + need.inodes / 4, size_ / kInodeRatio), kMostInodes);
+    if (geometry.blocks < need.blocks || geometry.inodes < need.inodes) {
       return Error(ErrorKind::kLimit, "the content does not fit into the file system");
     }
     PLATTER_CHECK(fs_.Begin(geometry, request_));

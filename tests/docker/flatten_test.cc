@@ -110,6 +110,32 @@ TEST_F(Flatten, SizeAndLabel) {
   EXPECT_THAT(Try("$platter docker flatten --size x oci small.raw").err, HasSubstr("Invalid file system size"));
 }
 
+// Where 32 bits count no block any more, and further on no inode.
+TEST_F(Flatten, VeryLargeSizes) {
+  ImageText image;
+  Write("a.tar", TarOf(image.Layout()));
+  struct Row {
+    const char* size;
+    const char* blocks;
+    const char* inodes;
+    bool resize_inode;
+  };
+  constexpr Row kRows[] = {
+      {"17592186040320", "4294967295", "1073741824", true},
+      {"16T", "4294967296", "1073741824", false},
+      {"17T", "4563402752", "1140850688", false},
+      {"65T", "17448304640", "4293918720", false},
+  };
+  for (const Row& row : kRows) {
+    Shell(fmt::format("$platter docker flatten -q --size {} a.tar /dev/stdout 2>errors | head -c 64M >head.raw",
+                      row.size));
+    const std::string header = Shell("dumpe2fs -h head.raw 2>/dev/null || true");
+    EXPECT_THAT(header, HasSubstr(fmt::format("Block count:              {}\n", row.blocks)));
+    EXPECT_THAT(header, HasSubstr(fmt::format("Inode count:              {}\n", row.inodes)));
+    EXPECT_EQ(header.find(" resize_inode ") != std::string::npos, row.resize_inode) << row.size;
+  }
+}
+
 // A quarter of the room is free, and at least 64 MiB; sizes around those where tables grow.
 TEST_F(Flatten, FitsWhateverTheContent) {
   struct Row {
