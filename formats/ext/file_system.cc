@@ -35,12 +35,17 @@ Result<> CheckGeometry(Storage& volume) {
   const std::uint64_t room = volume.size() / (std::uint64_t{1024} << u32(24));
   if (blocks == 0 || blocks > room) return bad("s_blocks_count", 4, blocks, fmt::format("1 to {}", room));
   if (u32(32) < 8) return bad("s_blocks_per_group", 32, u32(32), "at least 8");
-  constexpr std::uint64_t kMaxGroups = std::uint64_t{1} << 20;  // a descriptor each, of up to 64 bytes
+  constexpr std::uint64_t kMaxGroups = std::uint64_t{1} << 20;  // a descriptor each
+  constexpr std::uint16_t kMaxDescriptor = 64;                  // bytes
   if (blocks / u32(32) > kMaxGroups) {
     return Error(ErrorKind::kLimit, "ext file system has too many groups")
         .At("superblock", "s_blocks_per_group", 1024 + 32)
         .Found(u32(32))
         .Allowed(fmt::format("at least {}", blocks / kMaxGroups));
+  }
+  const auto descriptor = LoadLe<std::uint16_t>(super.data() + 254);
+  if ((u32(96) & kWide) != 0 && descriptor > kMaxDescriptor) {
+    return bad("s_desc_size", 254, descriptor, fmt::format("at most {}", kMaxDescriptor));
   }
   return Done{};
 }
@@ -59,6 +64,10 @@ int VisitEntry(ext2_ino_t /*folder*/, int /*entry*/, ext2_dir_entry* entry, int 
   return (*walk.visit)(name, entry->inode) ? 0 : DIRENT_ABORT;
 }
 
+Error TooManyEntries(std::uint32_t folder) {
+  return Error(ErrorKind::kLimit, fmt::format("the folder in inode {} has more than {} entries", folder, kMaxEntries));
+}
+
 }  // namespace
 
 FileSystem::FileSystem(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -73,6 +82,10 @@ Result<std::unique_ptr<FileSystem>> FileSystem::Open(std::shared_ptr<Storage> vo
       ext2fs_open2(VolumeName(state->volume).c_str(), nullptr, EXT2_FLAG_64BITS, 0, 0, VolumeManager(), &state->fs);
   if (code != 0) return state->Failure(code, "opening the ext file system");
   return std::unique_ptr<FileSystem>(new FileSystem(std::move(state)));
+}
+
+bool FileSystem::journal_pending() const noexcept {
+  return (state_->fs->super->s_feature_incompat & EXT3_FEATURE_INCOMPAT_RECOVER) != 0;
 }
 
 Result<File> FileSystem::Describe(std::uint32_t inode) {
@@ -94,11 +107,12 @@ Result<std::vector<std::pair<std::string, std::uint32_t>>> FileSystem::Entries(s
     if (name != "." && name != "..") entries.emplace_back(name, inode);
     return true;
   };
+  PLATTER_CHECK(state_->CheckPlain(folder));
   FolderWalk walk{&visit};
   const auto code = ext2fs_dir_iterate2(state_->fs, folder, DIRENT_FLAG_INCLUDE_EMPTY, nullptr, VisitEntry, &walk);
   if (code != 0) return state_->Failure(code, fmt::format("reading the folder in inode {}", folder));
   if (walk.left != 0) return entries;
-  return Error(ErrorKind::kLimit, fmt::format("the folder in inode {} has more than {} entries", folder, kMaxEntries));
+  return TooManyEntries(folder);
 }
 
 Result<std::vector<std::string>> FileSystem::List(const File& folder) {
@@ -113,10 +127,12 @@ Result<std::optional<std::uint32_t>> FileSystem::FindEntry(std::uint32_t folder,
     if (name == wanted) found = inode;
     return !found;
   };
+  PLATTER_CHECK(state_->CheckPlain(folder));
   FolderWalk walk{&visit};
   const auto code = ext2fs_dir_iterate2(state_->fs, folder, DIRENT_FLAG_INCLUDE_EMPTY, nullptr, VisitEntry, &walk);
   if (code != 0) return state_->Failure(code, fmt::format("reading the folder in inode {}", folder));
-  return found;
+  if (found || walk.left != 0) return found;
+  return TooManyEntries(folder);
 }
 
 Result<std::optional<File>> FileSystem::Lookup(std::string_view path, bool follow_last) {
@@ -164,6 +180,7 @@ Result<std::string> FileSystem::ReadLink(const File& link) {
         .Found(link.size)
         .Allowed("1 to 4095 bytes");
   }
+  PLATTER_CHECK(state_->CheckPlain(link.inode));
   ext2_inode bytes{};
   auto code = ext2fs_read_inode(state_->fs, link.inode, &bytes);
   if (code != 0) return state_->Failure(code, fmt::format("reading inode {}", link.inode));
@@ -188,6 +205,7 @@ Result<> FileSystem::Read(const File& file, const std::function<Result<>(std::sp
         .Found(file.size)
         .Allowed(fmt::format("0 to {}", most));
   }
+  PLATTER_CHECK(state_->CheckPlain(file.inode));
   ext2_file_t handle = nullptr;
   auto code = ext2fs_file_open(state_->fs, file.inode, 0, &handle);
   if (code != 0) return state_->Failure(code, fmt::format("opening inode {}", file.inode));

@@ -36,11 +36,15 @@ class FileSystem {
  public:
   // kNotThisFormat without a superblock; kCorrupt for one that the volume is too small for, and for what libext2fs
   // finds wrong; kUnsupported for features that it does not know; kLimit; kIo.
+  // What reads an encrypted inode's content, names or target is kUnsupported.
   // `budget`: bytes that may be read of it in all; then it runs in circles, and is kCorrupt.
   static Result<std::unique_ptr<FileSystem>> Open(std::shared_ptr<Storage> volume, std::uint64_t budget = kMaxBytes);
   ~FileSystem();
   FileSystem(const FileSystem&) = delete;
   FileSystem& operator=(const FileSystem&) = delete;
+
+  // Whether its journal holds what was not brought to its place, and is therefore not seen here.
+  bool journal_pending() const noexcept;
 
   // What `path` names from the root, symbolic links followed; empty where there is no such file, or a link leads
   // nowhere or in circles.
@@ -57,7 +61,8 @@ class FileSystem {
 
   // For whoever copies all of it. The root's inode:
   static constexpr std::uint32_t kRoot = 2;
-  // As File, with everything that an inode says; `links` as stored. kCorrupt for a kind that is none.
+  // As File, with everything that an inode says; `links` as stored. Access control lists are as Linux gives them to
+  // programs. kCorrupt for a kind that is none.
   Result<TreeInode> ReadInode(std::uint32_t inode);
   // The entries of a folder, in its own order, without "." and "..".
   Result<std::vector<std::pair<std::string, std::uint32_t>>> Entries(std::uint32_t folder);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "formats/core/error.h"
+#include "formats/core/result.h"
 #include "formats/ext/file_system.h"
 #include "formats/ext/volume.h"
 
@@ -32,6 +33,17 @@ struct FileSystem::State {
     if (code == EXT2_ET_NO_MEMORY) return Error(ErrorKind::kLimit, fmt::format("{}: {}", what, error_message(code)));
     const auto kind = code == EXT2_ET_BAD_MAGIC ? ErrorKind::kNotThisFormat : ErrorKind::kCorrupt;
     return Error(kind, fmt::format("{}: {}", what, error_message(code)));
+  }
+
+  // Of an encrypted inode everything that is read is ciphertext: content, a link's target, names.
+  Result<> CheckPlain(std::uint32_t inode) {
+    ext2_inode bytes{};
+    const auto code = ext2fs_read_inode(fs, inode, &bytes);
+    if (code != 0) return Failure(code, fmt::format("reading inode {}", inode));
+    if ((bytes.i_flags & EXT4_ENCRYPT_FL) == 0) return Done{};
+    return Error(ErrorKind::kUnsupported, fmt::format("inode {} is encrypted", inode))
+        .At("inode", "i_flags")
+        .Found(bytes.i_flags);
   }
 
   Volume volume;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "formats/core/bytes.h"
 #include "formats/ext/file_system.h"
 #include "formats/ext/file_system_state.h"
 
@@ -46,12 +47,36 @@ int VisitAttribute(char* name, char* value, std::size_t length, void* argument) 
   return 0;
 }
 
+// The list on the disk (version 1) as system calls have it (version 2): there each entry names somebody, or nobody.
+// Done here, since libext2fs's own way takes the list's length on trust. Nothing: damaged.
+std::optional<std::string> AclOf(std::string_view stored) {
+  constexpr std::size_t kHeader = 4;
+  constexpr std::size_t kShort = 4;  // tag and permissions
+  constexpr std::size_t kLong = 8;   // and an ID
+  constexpr std::uint16_t kUser = 0x02;
+  constexpr std::uint16_t kGroup = 0x08;
+  const auto* bytes = reinterpret_cast<const std::byte*>(stored.data());
+  if (stored.size() < kHeader || LoadLe<std::uint32_t>(bytes) != 1) return std::nullopt;
+  std::string list("\2\0\0\0", kHeader);
+  for (std::size_t at = kHeader; at < stored.size();) {
+    if (stored.size() - at < kShort) return std::nullopt;
+    const auto tag = LoadLe<std::uint16_t>(bytes + at);
+    const std::size_t length = tag == kUser || tag == kGroup ? kLong : kShort;
+    if (stored.size() - at < length) return std::nullopt;
+    list.append(stored.substr(at, length));
+    list.append(kLong - length, '\xFF');
+    at += length;
+  }
+  return list;
+}
+
 }  // namespace
 
 Result<std::vector<std::pair<std::string, std::string>>> FileSystem::ReadAttributes(std::uint32_t inode) {
   ext2_xattr_handle* handle = nullptr;
   const auto what = [&] { return fmt::format("reading the extended attributes of inode {}", inode); };
   auto code = ext2fs_xattrs_open(state_->fs, inode, &handle);
+  if (code == EXT2_ET_MISSING_EA_FEATURE) return std::vector<std::pair<std::string, std::string>>();
   if (code != 0) return state_->Failure(code, what());
   AttributeWalk walk;
   code = ext2fs_xattrs_read(handle);
@@ -60,6 +85,15 @@ Result<std::vector<std::pair<std::string, std::string>>> FileSystem::ReadAttribu
   if (code != 0) return state_->Failure(code, what());
   // Where data lies in its inode; no attribute of the user's.
   std::erase_if(walk.found, [](const auto& attribute) { return attribute.first == "system.data"; });
+  for (auto& [name, value] : walk.found) {
+    if (!name.starts_with("system.posix_acl_")) continue;
+    auto list = AclOf(value);
+    if (!list) {
+      return Error(ErrorKind::kCorrupt, fmt::format("an access control list of inode {} is damaged", inode))
+          .At("extended attribute", name);
+    }
+    value = std::move(*list);
+  }
   std::ranges::sort(walk.found);
   return std::move(walk.found);
 }

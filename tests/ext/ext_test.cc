@@ -120,7 +120,8 @@ TEST(Ext, SuperblockFields) {
   constexpr Field kFields[] = {
       {"s_log_block_size", 24, 7},   {"s_log_block_size", 24, kMax}, {"s_blocks_count", 4, 0},
       {"s_blocks_count", 4, 8193},   {"s_blocks_count", 4, kMax},    {"s_blocks_per_group", 32, 0},
-      {"s_blocks_per_group", 32, 7}, {"s_blocks_count", 336, kMax},
+      {"s_blocks_per_group", 32, 7}, {"s_blocks_count", 336, kMax},  {"s_desc_size", 254, 65},
+      {"s_desc_size", 254, 1024},
   };
   const test::TempDir folder;
   const auto sound = BytesOf(Make(folder, "-t ext4 -O 64bit -b 1024"));
@@ -139,6 +140,66 @@ TEST(Ext, SuperblockFields) {
   bytes = sound;
   bytes[1024 + 200] ^= std::byte{1};  // under the superblock's checksum
   EXPECT_EQ(Open(bytes).error().kind(), ErrorKind::kCorrupt);
+}
+
+// Ciphertext is no content, no name and no target.
+TEST(Ext, EncryptedInodesAreRefused) {
+  const test::TempDir folder;
+  Make(folder, "-t ext4");
+  test::MustRun({"sh", "-ec",
+                 "export PATH=$PATH:/sbin:/usr/sbin; for f in /boot/vmlinuz-1:0x80800 /etc:0x80800 /vmlinuz:0x800; do "
+                 "debugfs -w -R \"set_inode_field ${f%:*} flags ${f#*:}\" fs; done"},
+                {.folder = folder.path().string(), .environment = {}, .merge_streams = true});
+  const auto opened = Open(BytesOf(folder.File("fs")));
+  ASSERT_TRUE(opened.ok());
+  FileSystem& fs = *opened.value();
+  const auto refused = [](const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kUnsupported);
+    EXPECT_EQ(error.field(), "i_flags");
+  };
+  refused(Content(fs, *fs.Find("/boot/vmlinuz-1").value()).error());
+  refused(fs.List(*fs.Find("/etc").value()).error());
+  refused(fs.Find("/etc/hostname").error());
+  refused(fs.Find("/vmlinuz").error());
+  refused(fs.ReadInode(fs.FindLink("/vmlinuz").value()->inode).error());
+  EXPECT_TRUE(Content(fs, *fs.Find("/boot/hole").value()).ok());
+}
+
+TEST(Ext, FoldersAreReadAsFarAsTheyAreListed) {
+  constexpr std::size_t kBlock = 1024;
+  constexpr std::size_t kRecord = 12;
+  // Records of four-letter names, of which there are more than are read.
+  std::string records;
+  std::uint32_t made = 0;
+  for (std::size_t block = 0; block * (kBlock / kRecord) <= kMaxEntries; ++block) {
+    for (std::size_t at = 0; at + kRecord <= kBlock; at += kRecord) {
+      const bool last = at + 2 * kRecord > kBlock;
+      std::byte head[8] = {};
+      StoreLe(head, std::uint32_t{2});
+      StoreLe(head + 4, static_cast<std::uint16_t>(last ? kBlock - at : kRecord));
+      head[6] = std::byte{4};
+      records.append(reinterpret_cast<const char*>(head), sizeof(head));
+      for (unsigned shift : {18U, 12U, 6U, 0U}) records += static_cast<char>('0' + (made >> shift & 63U));
+      records.append(last ? kBlock - at - kRecord : 0, '\0');
+      ++made;
+    }
+  }
+  const std::string last = records.substr(records.size() - 8, 4);
+  const test::TempDir folder;
+  std::ofstream(folder.File("records"), std::ios::binary) << records;
+  Make(folder, "-t ext2 -b 1024");
+  test::MustRun({"sh", "-ec",
+                 "export PATH=$PATH:/sbin:/usr/sbin; debugfs -w -R 'write records many' fs; "
+                 "debugfs -w -R 'set_inode_field many mode 040755' fs"},
+                {.folder = folder.path().string(), .environment = {}, .merge_streams = true});
+  const auto fs = Open(BytesOf(folder.File("fs")));
+  ASSERT_TRUE(fs.ok());
+  const auto first = fs.value()->Find("/many/0001");
+  ASSERT_TRUE(first.ok());
+  EXPECT_TRUE(first.value().has_value());
+  const auto behind = fs.value()->Find("/many/" + last);
+  ASSERT_FALSE(behind.ok());
+  EXPECT_EQ(behind.error().kind(), ErrorKind::kLimit);
 }
 
 TEST(Ext, UnknownFeaturesAreRefused) {
