@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "convert/docker/layer_writer.h"
+#include "formats/containers/docker/layer.h"
 #include "formats/containers/tar/header.h"
 #include "formats/containers/tar/member_writer.h"
 #include "formats/core/bytes.h"
@@ -95,6 +96,10 @@ class TreeWriter {
             .At("folder", "name")
             .Found(Below(path, name));
       }
+      if (name.starts_with(kWhiteout)) {
+        ++wrapped_.whiteouts;
+        continue;
+      }
       Pending next{Below(path, name), number, level};
       PLATTER_CHECK(Spend(Weight(next)));
       left.push_back(std::move(next));
@@ -135,7 +140,7 @@ class TreeWriter {
     return Put(tar::MakeHeaders(full));
   }
 
-  static void Describe(const ext::TreeInode& inode, tar::FullMember& full) {
+  void Describe(const ext::TreeInode& inode, tar::FullMember& full) {
     full.attributes.mode = inode.mode;
     full.attributes.user = inode.user;
     full.attributes.group = inode.group;
@@ -145,7 +150,13 @@ class TreeWriter {
     full.attributes.device_minor = inode.device_minor;
     full.attributes.block_device = inode.kind == FileKind::kBlockDevice;
     if (inode.extra == nullptr) return;
-    full.attributes.extended = inode.extra->attributes;
+    for (const auto& attribute : inode.extra->attributes) {
+      if (attribute.first.find('=') == std::string::npos) {
+        full.attributes.extended.push_back(attribute);
+      } else {
+        ++wrapped_.attributes;
+      }
+    }
     full.member.link = inode.extra->target;
   }
 

@@ -27,8 +27,12 @@ struct WrapRequest {
 struct Wrapped {
   std::uint64_t files = 0;    // members of the layer
   std::uint64_t sockets = 0;  // left out: a layer holds none
-  std::uint64_t size = 0;     // bytes that the layer unpacks to
-  std::string digest;         // of the manifest
+  // Left out, too: files and folders named .wh.*, which a layer would take for whiteouts, and extended attributes with
+  // '=' in their names, where pax has the end of a name.
+  std::uint64_t whiteouts = 0;
+  std::uint64_t attributes = 0;
+  std::uint64_t size = 0;  // bytes that the layer unpacks to
+  std::string digest;      // of the manifest
 };
 
 // Writes an archive with one image of one layer that holds the file system's files: the kind of archive that docker

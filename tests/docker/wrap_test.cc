@@ -41,7 +41,8 @@ TEST_F(Wrap, TakesFileSystemsOfMke2fs) {
   Shell(
       "mkdir -p t/etc t/bin t/home; echo root >t/etc/hostname; cp /bin/true t/bin/sh; ln t/etc/hostname t/etc/again; "
       "truncate -s 2M t/home/hole; echo end >>t/home/hole; ln -s ../etc t/home/link");
-  for (const char* options : {"-t ext2", "-t ext3 -b 1024", "-t ext4", "-t ext4 -O inline_data", "-t ext2 -I 128"}) {
+  for (const char* options : {"-t ext2", "-t ext3 -b 1024", "-t ext4", "-t ext4 -O inline_data", "-t ext2 -I 128",
+                              "-t ext2 -O ^ext_attr", "-r 0"}) {
     Shell(fmt::format(
         "rm -rf fs w.tar o x; truncate -s 16M fs; mke2fs -q -F {} -d t fs; $platter docker wrap fs w.tar; "
         "skopeo --insecure-policy --tmpdir $PWD copy -q docker-archive:w.tar oci:o:x >/dev/null; unpack o:x x; "
@@ -50,6 +51,54 @@ TEST_F(Wrap, TakesFileSystemsOfMke2fs) {
         "diff a b; test x/rootfs/etc/again -ef x/rootfs/etc/hostname",
         options));
     EXPECT_THAT(Shell("$platter info w.tar"), HasSubstr("architecture: amd64"));
+  }
+}
+
+TEST_F(Wrap, KeepsAccessControlLists) {
+  // user::rw-, user:1000:r--, group::r--, mask::rw-, other::r--, as setxattr takes it.
+  Shell(
+      "mkdir t; echo a >t/file; truncate -s 8M fs; mke2fs -q -F -t ext4 -d t fs; "
+      "printf '\\2\\0\\0\\0\\1\\0\\6\\0\\377\\377\\377\\377\\2\\0\\4\\0\\350\\3\\0\\0\\4\\0\\4\\0\\377\\377\\377\\377"
+      "\\20\\0\\6\\0\\377\\377\\377\\377\\40\\0\\4\\0\\377\\377\\377\\377' >list; "
+      "debugfs -w -R 'ea_set -f list /file system.posix_acl_access' fs 2>/dev/null; "
+      "$platter docker wrap -q --platform linux/amd64 --compression none fs w.tar; "
+      "/usr/bin/python3 -c \"assert open('list', 'rb').read() in open('w.tar', 'rb').read()\"; "
+      "$platter docker flatten -q w.tar b 2>errors; test ! -s errors; for i in fs b; do "
+      "debugfs -R \"ea_get -r -f $i.list /file system.posix_acl_access\" $i 2>/dev/null; done; "
+      "test -s fs.list; cmp fs.list b.list");
+  // An entry that is cut.
+  Shell(
+      "printf '\\1\\0\\0\\0\\2\\0\\4\\0' >list; "
+      "debugfs -w -R 'ea_set -r -f list /file system.posix_acl_access' fs 2>/dev/null");
+  EXPECT_THAT(Try("$platter docker wrap -q --platform linux/amd64 fs w.tar").err,
+              HasSubstr("an access control list of inode 12 is damaged"));
+}
+
+TEST_F(Wrap, SaysWhatIsLeftOut) {
+  struct Row {
+    const char* change;
+    const char* warning;
+  };
+  constexpr Row kRows[] = {
+      {"mke2fs -q -F -t ext4 -d t fs", ""},
+      {"mkdir -p t/a/.wh.b t/a/.whole; echo x >t/a/.wh.b/c; echo x >t/.wh.file; mke2fs -q -F -t ext4 -d t fs; "
+       "rm -rf t/a t/.wh.file",
+       "warning: 2 files named .wh.* are left out"},
+      {"mke2fs -q -F -t ext4 -d t fs; debugfs -w -R 'ea_set /file user.a=b c' fs",
+       "warning: 1 extended attributes with a '=' in their names are left out"},
+      {"mke2fs -q -F -t ext4 -d t fs; printf 'jo\njw -b 8 /dev/zero\njc\n' | debugfs -w fs",
+       "warning: the journal of fs was not replayed"},
+  };
+  Shell("mkdir t; echo a >t/file");
+  for (const Row& row : kRows) {
+    Shell(fmt::format("rm -f fs; truncate -s 16M fs; {{ {}; }} >log 2>&1", row.change));
+    const CommandResult wrapped = Try("$platter docker wrap -q --platform linux/amd64 fs w.tar");
+    EXPECT_EQ(wrapped.exit_code, 0) << row.change;
+    EXPECT_THAT(wrapped.err, HasSubstr(row.warning)) << row.change;
+    EXPECT_EQ(wrapped.err.empty(), *row.warning == '\0') << wrapped.err;
+    const CommandResult flat = Try("$platter docker flatten -q w.tar b; debugfs -R 'cat /file' b 2>/dev/null");
+    EXPECT_EQ(flat.err, "") << row.change;
+    EXPECT_EQ(flat.out, "a\n") << row.change;
   }
 }
 
@@ -106,6 +155,10 @@ TEST_F(Wrap, Refusals) {
       {"--entrypoint '[1]' fs out", "list of words"},
       {"--entrypoint '[\"a\"' fs out", "list of words"},
       {"--partition 0 fs out", "partitions count from 1"},
+      {"--label \"$(printf 'k=\\377')\" fs out", "no UTF-8 (found k=\\xff)"},
+      {"--author \"$(printf '\\355\\240\\200')\" fs out", "no UTF-8"},
+      {"-e \"$(printf 'A=\\300\\200')\" fs out", "no UTF-8"},
+      {"--user \"$(printf 'a\\342\\202')\" fs out", "no UTF-8"},
       {"fs", "Expecting the file system and the archive to write"},
       {"nowhere out", "No such file"},
   };

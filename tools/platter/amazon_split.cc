@@ -148,6 +148,9 @@ class Split {
     NewImageFiles files(CacheMode::kWriteback);
     auto kernel = PLATTER_TRY(files.Make(Target("aki")));
     PLATTER_CHECK(WriteFile(boot.kernel, *kernel));
+    if (boot.kernel.files->journal_pending()) {
+      WarnOfJournal(persona_, fmt::format("the file system with {}", boot.kernel.path));
+    }
     if (boot.ramdisk) {
       auto ramdisk = PLATTER_TRY(files.Make(Target("ari")));
       PLATTER_CHECK(WriteFile(*boot.ramdisk, *ramdisk));

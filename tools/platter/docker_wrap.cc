@@ -20,6 +20,7 @@
 #include "tools/platter/new_image.h"
 #include "tools/platter/open_arguments.h"
 #include "tools/platter/source_watch.h"
+#include "tools/platter/volume_source.h"
 #include "tools/print.h"
 
 namespace platter::cli {
@@ -134,7 +135,37 @@ Result<> TakePartition(const std::string& text, WrapArguments& arguments) {
   return Done{};
 }
 
+// RFC 3629, section 4: what may follow a first byte.
+struct Sequence {
+  unsigned char first, last;  // bytes that it begins with
+  unsigned char least_second, most_second;
+  std::size_t length;
+};
+constexpr Sequence kSequences[] = {
+    {0x00, 0x7F, 0, 0, 1},       {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3},
+    {0xE1, 0xEC, 0x80, 0xBF, 3}, {0xED, 0xED, 0x80, 0x9F, 3}, {0xEE, 0xEF, 0x80, 0xBF, 3},
+    {0xF0, 0xF0, 0x90, 0xBF, 4}, {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4},
+};
+
+bool IsUtf8(std::string_view text) {
+  const auto in = [](char byte, unsigned char least, unsigned char most) {
+    return static_cast<unsigned char>(byte) >= least && static_cast<unsigned char>(byte) <= most;
+  };
+  while (!text.empty()) {
+    const auto* known =
+        std::ranges::find_if(kSequences, [&](const Sequence& row) { return in(text[0], row.first, row.last); });
+    if (known == std::end(kSequences) || known->length > text.size()) return false;
+    const std::string_view rest = text.substr(1, known->length - 1);
+    if (!rest.empty() && !in(rest[0], known->least_second, known->most_second)) return false;
+    if (!std::ranges::all_of(rest, [&](char byte) { return in(byte, 0x80, 0xBF); })) return false;
+    text.remove_prefix(known->length);
+  }
+  return true;
+}
+
 Result<> TakeOption(int code, const std::string& value, WrapArguments& arguments) {
+  // All of them end up in JSON.
+  if (!IsUtf8(value)) return Error(ErrorKind::kInvalid, "an option's text is no UTF-8").Found(PrintableName(value));
   docker::ImageConfig& config = arguments.request.config;
   if (code == 't') arguments.request.tags.push_back(PLATTER_TRY(TagOf(value)));
   if (code == kPartition) return TakePartition(value, arguments);
@@ -215,9 +246,7 @@ class WrapRun {
     const docker::Wrapped wrapped = PLATTER_TRY(docker::Wrap(*files_, request, *target));
     PLATTER_CHECK(watch_.Unchanged());
     files.Keep();
-    if (wrapped.sockets != 0) {
-      Complain(persona_, fmt::format("warning: {} sockets are left out: a layer holds none", wrapped.sockets));
-    }
+    WarnOfLosses(wrapped);
     if (arguments_.quiet) return Done{};
     const std::string name = request.tags.empty() ? "an image" : request.tags.front();
     PrintText("{}: {} for {}/{}, {} in {} files, {}\n", arguments_.target, name, request.config.os,
@@ -225,10 +254,20 @@ class WrapRun {
     return Done{};
   }
 
+  void WarnOfLosses(const docker::Wrapped& wrapped) const {
+    const auto warn = [&](std::uint64_t count, std::string_view what) {
+      if (count != 0) Complain(persona_, fmt::format("warning: {} {}", count, what));
+    };
+    warn(wrapped.sockets, "sockets are left out: a layer holds none");
+    warn(wrapped.whiteouts, "files named .wh.* are left out: in a layer such names remove other files");
+    warn(wrapped.attributes, "extended attributes with a '=' in their names are left out: a layer holds none");
+  }
+
   // The whole disk, or the partition that is the root.
   Result<> OpenFiles() {
     const auto disk = std::make_shared<ChainStorage>(arguments_.disk.text, chain_.chain());
     std::shared_ptr<Storage> bytes = disk;
+    std::string name = arguments_.disk.text;
     const auto magic = amazon::RecogniseFileSystem(*disk);
     const bool bare = magic.ok() && magic.value() && magic.value()->type.starts_with("ext");
     if (!bare || arguments_.partition) {
@@ -239,10 +278,12 @@ class WrapRun {
             .Allowed("ext2, ext3 or ext4");
       }
       bytes = choice.root.bytes;
+      name = fmt::format("{} of {}", choice.root.Name(), name);
     }
     // Once for the content, and once more for tables.
     const std::uint64_t budget = std::max(ext::kMaxBytes, 4 * std::min(bytes->size(), UINT64_MAX / 8));
     files_ = PLATTER_TRY(ext::FileSystem::Open(std::move(bytes), budget));
+    if (files_->journal_pending()) WarnOfJournal(persona_, name);
     return Done{};
   }
 

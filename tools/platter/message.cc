@@ -36,6 +36,13 @@ void ComplainOpen(const Persona& persona, std::string_view name, const Error& er
   Complain(persona, fmt::format("Could not open '{}': {}", name, reason));
 }
 
+void WarnOfJournal(const Persona& persona, std::string_view file_system) {
+  Complain(persona,
+           fmt::format("warning: the journal of {} was not replayed: what was written last is missing; mount it "
+                       "once, or run e2fsck -p on a copy",
+                       file_system));
+}
+
 bool FlushOutput(const Persona& persona) {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return true;
   Complain(persona, fmt::format("cannot write to the standard output: {}", std::strerror(errno)));

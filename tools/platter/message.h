@@ -21,6 +21,9 @@ std::string ReasonOf(const Error& error);
 // "platter: Could not open 'name': reason".
 void ComplainOpen(const Persona& persona, std::string_view name, const Error& error);
 
+// A warning that `file_system` is read without what its journal holds.
+void WarnOfJournal(const Persona& persona, std::string_view file_system);
+
 // False, after a message, when something that was printed did not reach the standard output.
 bool FlushOutput(const Persona& persona);
 
