@@ -15,7 +15,7 @@
 namespace platter::fuzz {
 namespace {
 
-constexpr std::uint64_t kOnTop = std::uint64_t{4} << 20;
+constexpr codec::Bound kBound{.on_top = std::uint64_t{4} << 20};
 
 // `damage`: the code of what is wrong with the stream; "" for a sound one, which unpacks to `size` bytes.
 void PassBy(std::span<const std::byte> bytes, codec::Compression compression, std::size_t piece,
@@ -41,7 +41,7 @@ void TestOneInput(std::span<const std::uint8_t> input) {
   const auto compression = codec::FindCompression(bytes);
   if (!compression) return;
   const auto file = std::make_shared<MemoryStorage>("stream", std::vector<std::byte>(bytes.begin(), bytes.end()));
-  const auto made = codec::UnpackedStorage::Make(file, *compression, kOnTop);
+  const auto made = codec::UnpackedStorage::Make(file, *compression, kBound);
   const std::uint64_t size = made.ok() ? made.value()->size() : 0;
   const bool too_large = !made.ok() && made.error().field() == "size";
   if (!made.ok()) Told(made.error());
@@ -52,7 +52,7 @@ void TestOneInput(std::span<const std::uint8_t> input) {
     std::vector<std::byte> part(std::min<std::uint64_t>(choices.Below(5000) + 1, size - at));
     std::vector<std::byte> again(part.size());
     Promise(made.value()->ReadAt(at, part).ok(), "what has been read once reads again");
-    const auto fresh = codec::UnpackedStorage::Make(file, *compression, kOnTop);
+    const auto fresh = codec::UnpackedStorage::Make(file, *compression, kBound);
     Promise(fresh.ok() && fresh.value()->ReadAt(at, again).ok() && part == again, "a stream reads the same each time");
   }
 }

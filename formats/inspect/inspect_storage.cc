@@ -324,7 +324,8 @@ class Inspection final {
     if (!compression) return Report{};  // a finding of the container's
     if (stream_ != nullptr) return LookIntoStream(driver, disk.bytes, *compression);
     if (depth_ == Depth::kStreaming) return LookWhilePassing(disk.bytes, *compression);
-    auto unpacked = codec::UnpackedStorage::Make(disk.bytes, *compression, codec::kOnTopOfUploads, unpacking_);
+    auto unpacked = codec::UnpackedStorage::Make(disk.bytes, *compression,
+                                                 codec::Bound{.on_top = codec::kOnTopOfUploads}, unpacking_);
     if (unpacked.ok())
       return Inspection(unpacked.value(), nullptr, nullptr, depth_, limits_, unpacking_, Place::kContainer).Run();
     if (unpacked.error().kind() == ErrorKind::kIo) return std::move(unpacked).error();

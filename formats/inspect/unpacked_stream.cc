@@ -41,9 +41,9 @@ void UnpackedStream::Append(std::span<const std::byte> stored) {
 
 Result<> UnpackedStream::CheckSize() const {
   const std::uint64_t stored = total_.value_or(taken_);
-  const std::uint64_t on_top = (total_ ? 1 : kPatience) * codec::kOnTopOfUploads;
-  if (made() <= codec::MostUnpacked(stored, on_top)) return Done{};
-  return codec::TooLarge(stored, on_top);
+  const codec::Bound bound{.on_top = (total_ ? 1 : kPatience) * codec::kOnTopOfUploads};
+  if (made() <= codec::MostUnpacked(stored, bound)) return Done{};
+  return codec::TooLarge(stored, bound);
 }
 
 std::optional<std::size_t> UnpackedStream::PartOfUnit() const {

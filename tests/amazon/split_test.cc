@@ -206,6 +206,13 @@ TEST_F(SplitTest, Refusals) {
   ExpectSame("self.ami", "disk");
 }
 
+TEST_F(SplitTest, AJournalThatWasNotReplayedIsSaid) {
+  Make("fs disk -t ext4 -d t; debugfs -w -R 'feature needs_recovery' disk >log 2>&1");
+  const auto result = Split("-q -d out disk");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, testing::HasSubstr("warning: the journal of the file system with /boot/vmlinuz"));
+}
+
 TEST_F(SplitTest, QemuImgHasNoSuchVerb) {
   std::filesystem::create_symlink(PLATTER_TOOL, folder_.File("qemu-img"));
   const auto result = test::RunCommand({"./qemu-img", "amazon", "split"}, Here());

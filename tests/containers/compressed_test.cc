@@ -203,6 +203,32 @@ TEST(CompressedTool, FaultsComeThrough) {
   }
 }
 
+// Zeros, by far the best that there is: they fit into the bound of their codec with nothing on top, and only gzip's
+// into what strangers may send.
+TEST(UnpackedStorage, BoundIsWhatTheCodecCanDo) {
+  const Press press;
+  struct Row {
+    const char* tool;
+    Compression compression;
+  };
+  constexpr Row kRows[] = {
+      {"gzip -9", Compression::kGzip},    {"bzip2 -9", Compression::kBzip2},
+      {"xz -6", Compression::kXz},        {"zstd -q -19 --long=27", Compression::kZstd},
+      {"zstd -q -1", Compression::kZstd},
+  };
+  for (const Row& row : kRows) {
+    press.Shell(std::string("head -c 64M /dev/zero | ") + row.tool + " >zeros");
+    const std::shared_ptr<Storage> stored = FileStorage::Open(press.File("zeros"), {}).value();
+    codec::Bound bound = codec::OwnBound(row.compression);
+    bound.on_top = 0;
+    EXPECT_TRUE(UnpackedStorage::Make(stored, row.compression, bound).ok()) << row.tool;
+    const auto strange = UnpackedStorage::Make(stored, row.compression, codec::Bound{});
+    EXPECT_EQ(strange.ok(), row.compression == Compression::kGzip) << row.tool;
+    if (strange.ok()) continue;
+    EXPECT_EQ(strange.error().kind(), ErrorKind::kLimit) << row.tool;
+  }
+}
+
 // At any place, on several threads, as the tool unpacks it.
 TEST(UnpackedStorage, ReadsAnywhereOnManyThreads) {
   const Press press(kLargeDisk);
@@ -212,7 +238,8 @@ TEST(UnpackedStorage, ReadsAnywhereOnManyThreads) {
                                                                    {"disk.raw.xz", Compression::kXz}};
   for (const auto& row : kFiles) {
     const std::string& file = row.first;
-    const auto made = UnpackedStorage::Make(FileStorage::Open(press.File(file), {}).value(), row.second, codec::kOnTop);
+    const auto made =
+        UnpackedStorage::Make(FileStorage::Open(press.File(file), {}).value(), row.second, codec::OwnBound(row.second));
     ASSERT_TRUE(made.ok()) << made.error().Describe();
     Storage& unpacked = *made.value();
     ASSERT_EQ(unpacked.size(), kLargeDisk);
@@ -335,8 +362,8 @@ TEST(Compressed, IsARawFileWhereThatIsAskedFor) {
 TEST(UnpackedStorage, StopsAReaderWhoGoesBackTooOften) {
   const Press press(kLargeDisk);
   press.Shell("xz -0 -k disk.raw");
-  const auto unpacked =
-      UnpackedStorage::Make(FileStorage::Open(press.File("disk.raw.xz"), {}).value(), Compression::kXz, codec::kOnTop);
+  const auto unpacked = UnpackedStorage::Make(FileStorage::Open(press.File("disk.raw.xz"), {}).value(),
+                                              Compression::kXz, codec::OwnBound(Compression::kXz));
   ASSERT_TRUE(unpacked.ok());
   std::vector<std::byte> piece(1);
   Result<> done = Done{};

@@ -84,6 +84,10 @@ TEST(LayerStream, ReadsEveryWayOfCompression) {
   }
   EXPECT_EQ(ReadAll(gzip + Gzip("")), whole);
   EXPECT_EQ(ReadAll(zstd), whole);
+  // Frames to be skipped, as pzstd writes them.
+  const std::string skipped("\x5A\x2A\x4D\x18\4\0\0\0abcd", 12);
+  EXPECT_EQ(ReadAll(skipped + Zstd(text)), text);
+  EXPECT_EQ(ReadAll(skipped + skipped + Zstd(text) + skipped + Zstd(text)), text + text);
 }
 
 TEST(LayerStream, NamesDamage) {

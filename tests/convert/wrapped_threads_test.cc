@@ -97,8 +97,9 @@ TEST(WrappedThreads, ReadStreamsAnywhere) {
   const std::string content = Content(kLength);
   for (const bool gzip : {true, false}) {
     const auto stored = std::make_shared<MemoryStorage>("disk", AsBytes(gzip ? Gzip(content) : Zstd(content)));
-    const auto unpacked = codec::UnpackedStorage::Make(
-        stored, gzip ? codec::Compression::kGzip : codec::Compression::kZstd, codec::kOnTop);
+    const auto unpacked =
+        codec::UnpackedStorage::Make(stored, gzip ? codec::Compression::kGzip : codec::Compression::kZstd,
+                                     codec::OwnBound(codec::Compression::kZstd));
     ASSERT_TRUE(unpacked.ok()) << unpacked.error().Describe();
     ReadByAll(AsBytes(content),
               [&](std::size_t at, std::span<std::byte> out) { return unpacked.value()->ReadAt(at, out); });

@@ -102,6 +102,15 @@ TEST_F(Wrap, SaysWhatIsLeftOut) {
   }
 }
 
+// A hole shrinks by more than deflate could make it.
+TEST_F(Wrap, LargeHolesComeBack) {
+  Shell(
+      "mkdir t; truncate -s 1300M t/hole; truncate -s 1400M fs; mke2fs -q -F -t ext4 -d t fs; "
+      "$platter docker wrap -q --platform linux/amd64 --compression zstd fs w.tar; $platter info w.tar; "
+      "$platter docker flatten -q w.tar b");
+  EXPECT_THAT(Stat("b", "/hole"), HasSubstr("Size: 1363148800\n"));
+}
+
 TEST_F(Wrap, FindsTheRootOfADisk) {
   Shell(
       "mkdir -p t/etc t/bin; cp /bin/true t/bin/sh; echo / >t/etc/fstab; truncate -s 8M fs; mke2fs -q -F -t ext4 -d t "

@@ -8,7 +8,7 @@
 namespace platter::hook {
 
 std::uint64_t CpuBudget::MostOf(std::uint64_t size) noexcept {
-  return size / kReadPerSecond + codec::MostUnpacked(size, 0) / kUnpackedPerSecond;
+  return size / kReadPerSecond + codec::MostUnpacked(size, {}) / kUnpackedPerSecond;
 }
 
 void CpuBudget::AddRead(std::uint64_t bytes) noexcept {
@@ -22,7 +22,7 @@ void CpuBudget::AddUnpacked(std::uint64_t bytes) noexcept {
 }
 
 void CpuBudget::Extend() noexcept {
-  const std::uint64_t unpacked = std::min(unpacked_, codec::MostUnpacked(read_, 0));
+  const std::uint64_t unpacked = std::min(unpacked_, codec::MostUnpacked(read_, {}));
   const std::uint64_t earned = read_ / kReadPerSecond + unpacked / kUnpackedPerSecond;
   if (earned <= given_) return;
   ExtendCpuLimit(earned - given_);

@@ -58,6 +58,8 @@ std::optional<Compression> FindCompression(std::span<const std::byte> head) noex
   return std::nullopt;
 }
 
+bool StartsWithSkipped(std::span<const std::byte> head) noexcept { return BehindSkipped(head).size() < head.size(); }
+
 std::optional<Compression> FindCompression(std::string_view name) noexcept {
   const auto found = std::ranges::find(kCodecs, name, &Codec::name);
   return found == kCodecs.end() ? std::nullopt : std::optional(found->compression);

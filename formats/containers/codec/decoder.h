@@ -21,6 +21,8 @@ std::string_view CompressionName(Compression compression) noexcept;  // "gzip", 
 
 // By the first bytes of a stream; ProbeInput::kHead of them show what stands behind a frame to be skipped.
 std::optional<Compression> FindCompression(std::span<const std::byte> head) noexcept;
+// Whether a zstd stream that starts like this has a frame to be skipped in front. Eight bytes tell.
+bool StartsWithSkipped(std::span<const std::byte> head) noexcept;
 // By the name that CompressionName gives.
 std::optional<Compression> FindCompression(std::string_view name) noexcept;
 

@@ -13,20 +13,34 @@ namespace platter::codec {
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{256} << 10;
-constexpr std::uint64_t kDeflateRatio = 1032;  // the best that deflate can do: 258 bytes in two bits
+constexpr std::uint64_t kOnTop = std::uint64_t{256} << 30;
 constexpr std::size_t kMostMarks = 96;
 constexpr std::uint64_t kMarks = std::uint64_t{8} << 20;  // bytes of them, at most
 constexpr std::uint64_t kFirstSpacing = std::uint64_t{4} << 20;
 
 }  // namespace
 
-std::uint64_t MostUnpacked(std::uint64_t stored, std::uint64_t on_top) noexcept {
-  const auto by_ratio = CheckedMultiply(stored, kDeflateRatio);
-  return by_ratio ? CheckedAdd(*by_ratio, on_top).value_or(UINT64_MAX) : UINT64_MAX;
+Bound OwnBound(Compression compression) noexcept {
+  switch (compression) {
+    case Compression::kGzip:
+      return {kOnTop, kDeflateRatio};
+    case Compression::kBzip2:
+      return {kOnTop, std::uint64_t{1} << 21};  // 46 MB of zeros in some 32 bytes, which two run lengths in a row make
+    case Compression::kXz:
+      return {kOnTop, std::uint64_t{1} << 13};
+    case Compression::kZstd:
+      return {kOnTop, std::uint64_t{1} << 15};  // 128 KiB in a block of four bytes
+  }
+  return {kOnTop, kDeflateRatio};
 }
 
-Error TooLarge(std::uint64_t stored, std::uint64_t on_top) {
-  const std::uint64_t most = MostUnpacked(stored, on_top);
+std::uint64_t MostUnpacked(std::uint64_t stored, const Bound& bound) noexcept {
+  const auto by_ratio = CheckedMultiply(stored, bound.ratio);
+  return by_ratio ? CheckedAdd(*by_ratio, bound.on_top).value_or(UINT64_MAX) : UINT64_MAX;
+}
+
+Error TooLarge(std::uint64_t stored, const Bound& bound) {
+  const std::uint64_t most = MostUnpacked(stored, bound);
   return Error(ErrorKind::kLimit, "the stream unpacks to more than any sound one does")
       .At("compressed stream", "size")
       .Found(fmt::format("more than {} bytes", most))
@@ -50,26 +64,26 @@ Result<std::optional<Compression>> FindCompression(Storage& stored) {
 }
 
 Result<std::shared_ptr<UnpackedStorage>> UnpackedStorage::Make(std::shared_ptr<Storage> stored, Compression compression,
-                                                               std::uint64_t on_top, Unpacking unpacking) {
+                                                               const Bound& bound, Unpacking unpacking) {
   if (PLATTER_TRY(FindCompression(*stored)) != compression) {
     return Error(ErrorKind::kNotThisFormat, fmt::format("not a {} stream", CompressionName(compression)))
         .In(stored->name());
   }
   std::shared_ptr<UnpackedStorage> unpacked(new UnpackedStorage(std::move(stored), compression, std::move(unpacking)));
-  auto measured = unpacked->Measure(on_top);
+  auto measured = unpacked->Measure(bound);
   if (!measured.ok()) return std::move(measured).error().In(unpacked->name());
   return unpacked;
 }
 
-Result<> UnpackedStorage::Measure(std::uint64_t on_top) {
-  const std::uint64_t most = MostUnpacked(stored_->size(), on_top);
+Result<> UnpackedStorage::Measure(const Bound& bound) {
+  const std::uint64_t most = MostUnpacked(stored_->size(), bound);
   Cursor cursor;
   Restart(cursor, marks_.front());
   std::vector<std::byte> piece(kPiece);
   for (bool more = true; more;) {
     const std::size_t length = PLATTER_TRY(Decompress(cursor, piece));
     more = length == piece.size();
-    if (cursor.unpacked > most) return TooLarge(stored_->size(), on_top);
+    if (cursor.unpacked > most) return TooLarge(stored_->size(), bound);
     if (more && cursor.unpacked - marks_.back().unpacked >= spacing_) AddMark(cursor);
   }
   size_ = cursor.unpacked;

@@ -18,15 +18,22 @@
 
 namespace platter::codec {
 
-// Bytes that a stream may unpack to on top of what deflate could make of it: in better codecs a disk of zeros shrinks
-// to nothing. For whoever converts images of his own, and for whoever takes them from strangers.
-inline constexpr std::uint64_t kOnTop = std::uint64_t{256} << 30;
+inline constexpr std::uint64_t kDeflateRatio = 1032;  // the best that deflate can do: 258 bytes in two bits
+
+// What a stream may unpack to: so many times the stored bytes, and so many bytes on top. What comes from strangers is
+// held to deflate's ratio whatever packs it, with little on top.
+struct Bound {
+  std::uint64_t on_top = 0;
+  std::uint64_t ratio = kDeflateRatio;
+};
 inline constexpr std::uint64_t kOnTopOfUploads = std::uint64_t{1} << 30;
+// For whoever reads files of his own: what the codec can do at its best, which it does with a disk of zeros.
+Bound OwnBound(Compression compression) noexcept;
 
 // What a stream of so many stored bytes may unpack to.
-std::uint64_t MostUnpacked(std::uint64_t stored, std::uint64_t on_top) noexcept;
+std::uint64_t MostUnpacked(std::uint64_t stored, const Bound& bound) noexcept;
 // The error beyond that.
-Error TooLarge(std::uint64_t stored, std::uint64_t on_top);
+Error TooLarge(std::uint64_t stored, const Bound& bound);
 
 // By the first bytes of a stored stream, as many as FindCompression wants. kIo.
 Result<std::optional<Compression>> FindCompression(Storage& stored);
@@ -47,7 +54,7 @@ class UnpackedStorage final : public ReadOnlyStorage {
   // Decoder; kIo. The tally counts what is decompressed, now and later, as often as it is; what is held for reading
   // counts as decoders do.
   static Result<std::shared_ptr<UnpackedStorage>> Make(std::shared_ptr<Storage> stored, Compression compression,
-                                                       std::uint64_t on_top, Unpacking unpacking = {});
+                                                       const Bound& bound, Unpacking unpacking = {});
 
   std::uint64_t size() const noexcept override { return size_; }
   std::uint64_t allocated_size() const noexcept override { return stored_->allocated_size(); }
@@ -80,7 +87,7 @@ class UnpackedStorage final : public ReadOnlyStorage {
   };
 
   UnpackedStorage(std::shared_ptr<Storage> stored, Compression compression, Unpacking unpacking);
-  Result<> Measure(std::uint64_t on_top);
+  Result<> Measure(const Bound& bound);
   // Fills `out` as far as the stream goes.
   Result<std::size_t> Decompress(Cursor& cursor, std::span<std::byte> out);
   Result<> Refill(Cursor& cursor);

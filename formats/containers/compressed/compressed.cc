@@ -57,7 +57,8 @@ Likeness Probe(const ProbeInput& input) noexcept {
 Result<std::unique_ptr<Container>> Open(std::shared_ptr<Storage> storage, const OpenContext& /*context*/) {
   const codec::Compression compression = PLATTER_TRY(CompressionOf(*storage));
   WrappedDisk disk = DiskOf(*storage, compression);
-  auto unpacked = PLATTER_TRY(codec::UnpackedStorage::Make(std::move(storage), compression, codec::kOnTop));
+  auto unpacked =
+      PLATTER_TRY(codec::UnpackedStorage::Make(std::move(storage), compression, codec::OwnBound(compression)));
   return std::unique_ptr<Container>(std::make_unique<Wrapping>(std::move(unpacked), std::move(disk)));
 }
 

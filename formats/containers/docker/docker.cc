@@ -56,7 +56,7 @@ class ImageArchive : public Container {
  private:
   Result<LayerMeasure> Measure(const Layer& layer) {
     const auto stored = PLATTER_TRY(blobs_->Open(layer.file));
-    if (stored != nullptr) return MeasureLayer(layer, stored, limits_);
+    if (stored != nullptr) return MeasureLayer(layer, stored, limits_, LayerOrigin::kOwn);
     return Error(ErrorKind::kIo, "a layer's file has gone");
   }
 

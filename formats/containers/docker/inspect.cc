@@ -107,7 +107,7 @@ class DockerInspection {
   Result<std::optional<std::uint64_t>> LookInto(const Layer& layer, const std::shared_ptr<Storage>& stored) {
     const std::size_t first = out_.findings.size();
     std::optional<std::uint64_t> size;
-    auto measure = MeasureLayer(layer, stored, limits_, out_.unpacking);
+    auto measure = MeasureLayer(layer, stored, limits_, LayerOrigin::kUpload, out_.unpacking);
     if (measure.ok()) {
       size = measure.value().size;
       PLATTER_CHECK(LookAtMembers(*UnpackedLayer(stored, measure.value(), out_.unpacking)));

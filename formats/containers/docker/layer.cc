@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "formats/containers/codec/unpacked_storage.h"
 #include "formats/containers/docker/findings.h"
 #include "formats/containers/docker/unpacked_storage.h"
 #include "formats/core/checked.h"
@@ -19,7 +20,6 @@
 namespace platter::docker {
 namespace {
 
-constexpr std::uint64_t kDeflateRatio = 1032;
 constexpr std::uint64_t kMostOnTop = 16;    // times limits.metadata_bytes
 constexpr std::size_t kLongestPath = 4096;  // bytes; Linux has no longer ones
 
@@ -34,17 +34,19 @@ Error Differs(std::string what, std::string field, const BlobDigest& found, cons
 // threads.
 class LayerReader {
  public:
-  LayerReader(const Layer& layer, const std::shared_ptr<Storage>& stored, const Limits& limits,
+  LayerReader(const Layer& layer, const std::shared_ptr<Storage>& stored, const Limits& limits, LayerOrigin origin,
               MemoryBudget* memory = nullptr)
       : layer_(layer),
         stored_(stored),
         memory_(memory),
-        most_(MostUnpacked(stored->size(), limits)),
+        limits_(limits),
+        origin_(origin),
         stored_digest_(layer.digest ? layer.digest->algorithm : DigestAlgorithm::kSha256),
         unpacked_digest_(layer.diff_id.algorithm) {}
 
   Result<> Open() {
     measure_.compression = PLATTER_TRY(FindCompression(*stored_));
+    most_ = MostUnpacked();
     const bool plain = measure_.compression == Compression::kNone;
     twice_ = layer_.digest && !(plain && layer_.digest->algorithm == layer_.diff_id.algorithm);
     stream_ = PLATTER_TRY(LayerStream::Open(stored_, twice_ ? &stored_digest_ : nullptr, memory_));
@@ -77,10 +79,20 @@ class LayerReader {
   }
 
  private:
+  std::uint64_t MostUnpacked() const noexcept {
+    codec::Bound bound;
+    bound.on_top = CheckedMultiply(limits_.metadata_bytes, kMostOnTop).value_or(UINT64_MAX);
+    const bool zstd = measure_.compression == Compression::kZstd;
+    if (zstd && origin_ == LayerOrigin::kOwn) bound.ratio = codec::OwnBound(codec::Compression::kZstd).ratio;
+    return codec::MostUnpacked(stored_->size(), bound);
+  }
+
   const Layer& layer_;
   const std::shared_ptr<Storage>& stored_;
   MemoryBudget* memory_;
-  std::uint64_t most_;
+  const Limits& limits_;
+  LayerOrigin origin_;
+  std::uint64_t most_ = 0;  // bytes that it may unpack to
   Hasher stored_digest_;
   Hasher unpacked_digest_;
   bool twice_ = false;
@@ -221,16 +233,9 @@ class LayerJudge {
 
 }  // namespace
 
-std::uint64_t MostUnpacked(std::uint64_t stored, const Limits& limits) noexcept {
-  const auto by_ratio = CheckedMultiply(stored, kDeflateRatio);
-  const auto on_top = CheckedMultiply(limits.metadata_bytes, kMostOnTop);
-  if (!by_ratio || !on_top) return UINT64_MAX;
-  return CheckedAdd(*by_ratio, *on_top).value_or(UINT64_MAX);
-}
-
 Result<LayerMeasure> MeasureLayer(const Layer& layer, const std::shared_ptr<Storage>& stored, const Limits& limits,
-                                  const Unpacking& unpacking) {
-  LayerReader reader(layer, stored, limits, unpacking.memory);
+                                  LayerOrigin origin, const Unpacking& unpacking) {
+  LayerReader reader(layer, stored, limits, origin, unpacking.memory);
   PLATTER_CHECK(reader.Open());
   std::vector<std::byte> piece(kLayerPiece);
   for (bool more = true; more;) {
@@ -244,7 +249,7 @@ Result<LayerMeasure> MeasureLayer(const Layer& layer, const std::shared_ptr<Stor
 
 Result<LayerMeasure> VisitLayer(const Layer& layer, const std::shared_ptr<Storage>& stored, const Limits& limits,
                                 LayerVisitor& visitor) {
-  LayerReader reader(layer, stored, limits);
+  LayerReader reader(layer, stored, limits, LayerOrigin::kOwn);
   PLATTER_CHECK(reader.Open());
   PieceRelay relay([&](std::span<const std::byte> piece) -> Result<> {
     reader.Hash(piece);

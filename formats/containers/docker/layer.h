@@ -23,14 +23,13 @@ struct LayerMeasure {
   std::uint64_t size = 0;  // bytes that it unpacks to
 };
 
-// What a layer of so many stored bytes may unpack to: what deflate can do, and for better codecs 16 times
-// limits.metadata_bytes on top.
-std::uint64_t MostUnpacked(std::uint64_t stored, const Limits& limits) noexcept;
+// Whose layers they are. Those of strangers unpack to what deflate can make of them, whatever packs them.
+enum class LayerOrigin : std::uint8_t { kOwn, kUpload };
 
 // Reads all of it, and compares digests. kCorrupt where they differ ("layer", "digest" or "diff_id") and for a damaged
-// stream; kLimit beyond MostUnpacked; as LayerStream.
+// stream; kLimit beyond what the compression can do and 16 times limits.metadata_bytes; as LayerStream.
 Result<LayerMeasure> MeasureLayer(const Layer& layer, const std::shared_ptr<Storage>& stored, const Limits& limits,
-                                  const Unpacking& unpacking = {});
+                                  LayerOrigin origin, const Unpacking& unpacking = {});
 
 // Whoever wants what is read.
 class LayerVisitor {
@@ -42,7 +41,8 @@ class LayerVisitor {
   virtual Result<> Take(std::span<const std::byte> piece) = 0;
 };
 inline constexpr std::uint64_t kLayerPiece = std::uint64_t{256} << 10;
-// The same, while `visitor` gets all of it, and the visitor's errors. Unpacks on one thread, and hashes on another.
+// The same of a layer of one's own, while `visitor` gets all of it, and the visitor's errors. Unpacks on one thread,
+// and hashes on another.
 Result<LayerMeasure> VisitLayer(const Layer& layer, const std::shared_ptr<Storage>& stored, const Limits& limits,
                                 LayerVisitor& visitor);
 

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "formats/containers/codec/decoder.h"
+#include "formats/containers/codec/unpacked_storage.h"
 #include "formats/containers/codec/zstd_stream.h"
 
 namespace platter::docker {
@@ -208,6 +210,10 @@ Result<Compression> FindCompression(Storage& stored) {
         .At("layer", "compression")
         .Found(std::string(mark.name))
         .Allowed("gzip, zstd, none");
+  }
+  if (codec::StartsWithSkipped(std::as_bytes(part)) &&
+      PLATTER_TRY(codec::FindCompression(stored)) == codec::Compression::kZstd) {
+    return Compression::kZstd;
   }
   return Compression::kNone;
 }

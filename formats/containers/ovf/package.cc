@@ -104,7 +104,7 @@ Result<std::shared_ptr<Storage>> Decompressed(std::shared_ptr<Storage> stored, c
   const auto compression = codec::FindCompression(disk.compression);
   if (!compression) return Error(ErrorKind::kUnsupported, "an unknown compression").In(stored->name());
   return std::shared_ptr<Storage>(
-      PLATTER_TRY(codec::UnpackedStorage::Make(std::move(stored), *compression, codec::kOnTop)));
+      PLATTER_TRY(codec::UnpackedStorage::Make(std::move(stored), *compression, codec::OwnBound(*compression))));
 }
 
 Result<std::string> FileOfDisk(const Descriptor& descriptor, const Disk& disk) {
