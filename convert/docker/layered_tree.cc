@@ -1,7 +1,8 @@
 #include "convert/docker/layered_tree.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <deque>
 #include <utility>
 
 #include "formats/containers/docker/layer.h"
@@ -215,18 +216,28 @@ Result<LayeredTree::Entry> LayeredTree::FolderAt(const std::vector<std::string_v
     if (++links > kMostLinks) {
       return Refused(ErrorKind::kCorrupt, "symbolic links lead in circles", "link", tree_.Path(next));
     }
-    const std::string& target = inode.extra->target;
-    if (target.starts_with('/')) at = Tree::kRoot;
-    std::vector<std::string> parts;
-    for (std::size_t start = 0; start < target.size();) {
-      const std::size_t end = std::min(target.find('/', start), target.size());
-      std::string part = target.substr(start, end - start);
-      if (!part.empty() && part != ".") parts.push_back(std::move(part));
-      start = end + 1;
-    }
-    left.insert(left.begin(), std::make_move_iterator(parts.begin()), std::make_move_iterator(parts.end()));
+    if (inode.extra->target.starts_with('/')) at = Tree::kRoot;
+    PLATTER_CHECK(Follow(next, left));
   }
   return at;
+}
+
+Result<> LayeredTree::Follow(Entry link, std::deque<std::string>& left) {
+  const std::string& target = tree_.inode(link).extra->target;
+  std::vector<std::string> parts;
+  for (std::size_t start = 0; start < target.size();) {
+    const std::size_t end = std::min(target.find('/', start), target.size());
+    std::string part = target.substr(start, end - start);
+    if (!part.empty() && part != ".") parts.push_back(std::move(part));
+    start = end + 1;
+  }
+  if (parts.size() > target_names_left_) {
+    return Refused(ErrorKind::kLimit, "the layers follow symbolic links too often", "link", tree_.Path(link))
+        .Allowed(fmt::format("{} names out of their targets", kMostTargetNames));
+  }
+  target_names_left_ -= parts.size();
+  left.insert(left.begin(), std::make_move_iterator(parts.begin()), std::make_move_iterator(parts.end()));
+  return Done{};
 }
 
 void LayeredTree::Touch(Entry entry) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,13 +25,16 @@ class LayeredTree {
   void BeginLayer() { ++layer_; }
   // The file content of the layer's members is that of source number layers-so-far minus one.
   // kCorrupt for names and links that lead out, a hard link to what is not there or to a folder, a member below what is
-  // no folder, and whiteouts of nothing; kUnsupported for a kind of member that no file is; as ext::Tree::Add.
+  // no folder, and whiteouts of nothing; kLimit where links make the way long for member after member; kUnsupported for
+  // a kind of member that no file is; as ext::Tree::Add.
   Result<> Apply(const tar::FullMember& full);
 
   const ext::Tree& tree() const noexcept { return tree_; }
 
  private:
   using Entry = ext::Tree::Entry;
+  // Names out of links' targets that are followed in all: each member may be given 65000 of them to go through.
+  static constexpr std::uint64_t kMostTargetNames = 50'000'000;
 
   Result<> ApplyNamed(const tar::FullMember& full, std::vector<std::string_view> names);
   Result<> ApplyWhiteout(const tar::FullMember& full, const std::vector<std::string_view>& folders,
@@ -40,6 +44,8 @@ class LayeredTree {
   // The folder that these names lead to, marked with those above it as the layer's own; what is missing is made, with
   // `full`'s time. Where `full` is null nothing is marked or made: kNone where there is no such folder.
   Result<Entry> FolderAt(const std::vector<std::string_view>& names, const tar::FullMember* full);
+  // Puts the names of the link's target in front of those that are left.
+  Result<> Follow(Entry link, std::deque<std::string>& left);
   Result<Entry> NewFolder(Entry folder, std::string_view name, const tar::FullMember& full);
   // Takes away what lower layers have there.
   void RemoveLower(Entry entry);
@@ -50,6 +56,7 @@ class LayeredTree {
   bool Cleared(Entry entry) const { return tree_.mark(entry) == (layer_ << 1 | 1U); }
 
   ext::Tree tree_;
+  std::uint64_t target_names_left_ = kMostTargetNames;
   std::uint32_t layer_ = 0;  // how many have begun
 };
 

@@ -228,6 +228,26 @@ TEST(LayeredTree, RepeatedWhiteoutsAreCheap) {
   ASSERT_TRUE(done.ok()) << done.error().Describe();
 }
 
+// A member may go through 65000 names of links, but a million members may not.
+TEST(LayeredTree, WaysThroughLinksAreBounded) {
+  LayeredTree layered(std::uint64_t{64} << 20);
+  std::string back_and_forth;
+  for (int turn = 0; turn < 800; ++turn) back_and_forth += "d/../";
+  Members members = {D("d")};
+  for (int link = 0; link < 39; ++link) {
+    members.push_back(test::TarPax({fmt::format("linkpath={}l{}", back_and_forth, link + 1)}));
+    members.push_back(S(fmt::format("l{}", link), "x"));
+  }
+  members.push_back(S("l39", "d"));
+  members.push_back(F("l0/f"));
+  const auto once = Apply(layered, {members});
+  ASSERT_TRUE(once.ok()) << once.error().Describe();
+  const auto often = Apply(layered, {Members(1000, F("l0/f"))});
+  ASSERT_FALSE(often.ok());
+  EXPECT_EQ(often.error().kind(), ErrorKind::kLimit);
+  EXPECT_THAT(often.error().Describe(), HasSubstr("follow symbolic links too often"));
+}
+
 TEST(LayeredTree, KeepsAttributes) {
   LayeredTree layered(1 << 20);
   std::string device = TarMember({.name = "null", .content = "", .type = '3'});
