@@ -86,7 +86,7 @@ Result<std::vector<std::pair<std::string, std::string>>> FileSystem::ReadAttribu
   // Where data lies in its inode; no attribute of the user's.
   std::erase_if(walk.found, [](const auto& attribute) { return attribute.first == "system.data"; });
   for (auto& [name, value] : walk.found) {
-    if (!name.starts_with("system.posix_acl_")) continue;
+    if (name != "system.posix_acl_access" && name != "system.posix_acl_default") continue;
     auto list = AclOf(value);
     if (!list) {
       return Error(ErrorKind::kCorrupt, fmt::format("an access control list of inode {} is damaged", inode))

@@ -258,16 +258,20 @@ Result<> NewFileSystem::WriteInode(const NewInode& made) {
 }
 
 Result<bool> NewFileSystem::WriteAttribute(std::uint32_t inode, const std::string& name, std::string_view value) {
-  constexpr std::string_view kKnown[] = {"user.", "trusted.", "security.", "system.posix_acl_"};
+  constexpr std::string_view kKnown[] = {"user.", "trusted.", "security."};
+  constexpr std::size_t kAclHeader = 4;
   const auto fits = [&](std::string_view known) { return name.starts_with(known) && name.size() > known.size(); };
-  if (std::ranges::none_of(kKnown, fits) || name.size() > Tree::kLongestName) return false;
+  const bool acl = name == "system.posix_acl_access" || name == "system.posix_acl_default";
+  // libext2fs takes a list that is shorter than its header for a lack of memory.
+  if (acl ? value.size() < kAclHeader : std::ranges::none_of(kKnown, fits)) return false;
+  if (name.size() > Tree::kLongestName) return false;
   ext2_xattr_handle* handle = nullptr;
   constexpr std::string_view kWhat = "writing extended attributes";
   PLATTER_CHECK(Check(ext2fs_xattrs_open(fs_, inode, &handle), kWhat));
   auto code = ext2fs_xattrs_read(handle);
   if (code == 0) code = ext2fs_xattr_set(handle, name.c_str(), value.data(), value.size());
   (void)ext2fs_xattrs_close(&handle);
-  if (code == EINVAL && name.starts_with("system.")) return false;
+  if (code == EINVAL && acl) return false;
   PLATTER_CHECK(Check(code, kWhat));
   return true;
 }

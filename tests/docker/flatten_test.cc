@@ -250,6 +250,23 @@ TEST_F(Flatten, WhatExt4HasNoPlaceForIsSaid) {
   ExpectSound("a.raw");
 }
 
+TEST_F(Flatten, DamagedAccessControlListsAreLeftOut) {
+  constexpr std::string_view kLists[] = {"posix_acl_access=",
+                                         "posix_acl_access=\2",
+                                         {"posix_acl_default=\2\0\0", 21},
+                                         {"posix_acl_access=\2\0\0\0\1", 22},
+                                         "posix_acl_strange=a"};
+  for (const std::string_view list : kLists) {
+    ImageText image;
+    image.layers[0].tar = TarArchive({TarPax({"SCHILY.xattr.system." + std::string(list)}), TarMember({.name = "a"})});
+    Write("a.tar", TarOf(image.Layout()));
+    const CommandResult result = Try("rm -f a.raw; $platter docker flatten a.tar a.raw");
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.err, HasSubstr("1 extended attributes that ext4 has no place for")) << list;
+    ExpectSound("a.raw");
+  }
+}
+
 TEST_F(Flatten, CommandLine) {
   EXPECT_THAT(Try("$platter docker").err, HasSubstr("Expecting what to do: flatten or wrap"));
   EXPECT_THAT(Try("$platter docker run").err, HasSubstr("'run' is not what docker does"));
