@@ -83,6 +83,8 @@ Result<TreeEntry> FindEntry(FileTree& tree, std::string_view path, bool follow_l
       continue;
     }
     if (++links > kMostLinks) return refuse("too many symbolic links");
+    if (child->target.empty() && !child->damage.empty())
+      return Error(ErrorKind::kCorrupt, child->damage).In(child->name);
     if (child->target.starts_with('/')) trail.resize(1);
     PushComponents(rest, child->target);
   }
@@ -142,7 +144,8 @@ class Walk {
       return !stop;
     });
     if (stop) return std::move(*stop);
-    if (!listed.ok()) visitor_.broken(next.path, listed.error());
+    // What the entry said already is not said twice.
+    if (!listed.ok() && listed.error().Describe() != next.directory.damage) visitor_.broken(next.path, listed.error());
     for (auto at = below.rbegin(); at != below.rend(); ++at) {
       bytes_ -= at->bytes();
       PLATTER_CHECK(Push(std::move(*at)));

@@ -36,6 +36,7 @@ struct TreeEntry {
   std::uint64_t size = 0;     // bytes of a regular file's content
   std::int64_t modified = 0;  // Unix time, seconds
   std::string target;         // of a symbolic link, as stored
+  std::string damage;         // what the image says wrongly of the entry; "" when nothing. The rest of it counts
   std::uint32_t mode = 0;     // permission bits, 07777 at most
   std::uint32_t user = 0;
   std::uint32_t group = 0;
@@ -57,8 +58,9 @@ class FileTree {
   // Which file system's names these are: "rock-ridge", "joliet", "iso9660", "udf".
   virtual std::string_view kind() const noexcept = 0;
   virtual Result<TreeEntry> Root() = 0;
-  // Every entry of a directory of this tree but "." and "..", in stored order. kInvalid when it is no directory,
-  // kCorrupt where the image lies. Memory does not grow with the directory.
+  // Every entry of a directory of this tree but "." and "..", in stored order; what is wrong with one of them is its
+  // `damage`, and a symbolic link whose target cannot be read has none. kInvalid when it is no directory, kCorrupt
+  // where no further entry can be found. Memory does not grow with the directory.
   virtual Result<> List(const TreeEntry& directory, const Visit& visit) = 0;
   // The content of a regular file of this tree, as a read-only Storage of its size. kInvalid for anything else,
   // kUnsupported where the content is stored in a way that is not read.
@@ -67,7 +69,7 @@ class FileTree {
 
 // The entry at `path`: components between slashes, from the root whether or not it starts with one; "" is the root.
 // Symbolic links on the way are followed inside the tree, never outside; the last component's only when `follow_last`.
-// kInvalid when there is none, or when a component is no directory.
+// kInvalid when there is none, or when a component is no directory; kCorrupt behind a link whose target is damaged.
 Result<TreeEntry> FindEntry(FileTree& tree, std::string_view path, bool follow_last);
 
 // What a walk reports. All three are set.

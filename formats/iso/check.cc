@@ -61,7 +61,8 @@ class VolumeCheck {
     TreeVisitor visitor;
     visitor.enter = [](const std::string&, const TreeEntry&) { return Result<>(Done{}); };
     visitor.entry = [&](const std::string& path, const TreeEntry& entry) -> Result<bool> {
-      if (entry.kind != FileKind::kRegular) return true;
+      if (!entry.damage.empty()) log_.Add(fmt::format("UDF, {}: {}", path, entry.damage));
+      if (entry.kind != FileKind::kRegular || !entry.damage.empty()) return true;
       const auto file = tree.OpenFile(entry);
       if (!file.ok()) PLATTER_CHECK(Note(path, file.error()));
       return true;

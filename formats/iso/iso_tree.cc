@@ -139,6 +139,7 @@ Result<std::optional<TreeEntry>> IsoTree::EntryOf(const DirectoryRecord& record)
 Result<> IsoTree::ApplyRockRidge(const DirectoryRecord& record, TreeEntry& entry, bool& listed) {
   RockRidge extra = PLATTER_TRY(ReadRockRidge(*storage_, descriptor_.block_size, *susp_, record));
   listed = !extra.relocated;
+  entry.damage = std::move(extra.damage);
   if (extra.name) entry.name = std::move(*extra.name);
   if (extra.mode) {
     entry.mode = *extra.mode & kPermissionBits;
@@ -157,11 +158,19 @@ Result<> IsoTree::ApplyRockRidge(const DirectoryRecord& record, TreeEntry& entry
   }
   if (entry.kind != FileKind::kRegular) entry.size = 0;
   if (extra.zisofs && entry.kind == FileKind::kRegular) entry.size = extra.zisofs->size;
-  if (extra.child_link && !record.self()) entry = PLATTER_TRY(MovedDirectory(*extra.child_link, std::move(entry)));
+  if (extra.child_link && !record.self()) return ApplyMove(*extra.child_link, entry);
   return Done{};
 }
 
-Result<TreeEntry> IsoTree::MovedDirectory(std::uint32_t block, TreeEntry entry) {
+// Where the link leads nowhere the entry stays, with that for its damage.
+Result<> IsoTree::ApplyMove(std::uint32_t block, TreeEntry& entry) {
+  auto moved = MoveDirectory(block, entry);
+  if (moved.ok() || moved.error().kind() != ErrorKind::kCorrupt) return moved;
+  entry.damage = moved.error().Describe();
+  return Done{};
+}
+
+Result<> IsoTree::MoveDirectory(std::uint32_t block, TreeEntry& entry) {
   const std::uint64_t offset = std::uint64_t{block} * descriptor_.block_size;
   const DirectoryRecord self = PLATTER_TRY(ReadRecord(offset));
   if (!self.directory() || self.extent != block) {
@@ -175,7 +184,7 @@ Result<TreeEntry> IsoTree::MovedDirectory(std::uint32_t block, TreeEntry entry) 
   entry.inode = block;
   entry.kind = FileKind::kDirectory;
   entry.size = 0;
-  return entry;
+  return Done{};
 }
 
 Result<> IsoTree::List(const TreeEntry& directory, const Visit& visit) {
@@ -203,6 +212,14 @@ Result<> IsoTree::List(const TreeEntry& directory, const Visit& visit) {
       .At("directory record", "flags", growing->node);
 }
 
+// What its entries do not say for certain is not guessed: compressed bytes are not the file's.
+Result<std::optional<Zisofs>> IsoTree::ZisofsOf(const DirectoryRecord& record) {
+  RockRidge extra = PLATTER_TRY(ReadRockRidge(*storage_, descriptor_.block_size, *susp_, record));
+  if (extra.cut || extra.zisofs_damaged) return Error(ErrorKind::kCorrupt, extra.damage).In(storage_->name());
+  if (!extra.child_link) return std::move(extra.zisofs);
+  return Error(ErrorKind::kCorrupt, "a directory that was moved, to where none is").In(storage_->name());
+}
+
 Result<std::shared_ptr<Storage>> IsoTree::OpenFile(const TreeEntry& file) {
   if (file.kind != FileKind::kRegular) return Error(ErrorKind::kInvalid, "not a regular file");
   auto content = std::make_shared<PiecesStorage>(file.name, storage_);
@@ -223,9 +240,7 @@ Result<std::shared_ptr<Storage>> IsoTree::OpenFile(const TreeEntry& file) {
           .Found(record->unit_size)
           .Allowed("0");
     }
-    if (count == 0 && susp_) {
-      zisofs = PLATTER_TRY(ReadRockRidge(*storage_, descriptor_.block_size, *susp_, *record)).zisofs;
-    }
+    if (count == 0 && susp_) zisofs = PLATTER_TRY(ZisofsOf(*record));
     content->Add({record->data_length, DataStart(*record)});
     if (!record->more_extents()) break;
   }

@@ -33,7 +33,9 @@ class IsoTree : public FileTree {
   // Empty for what is not listed.
   Result<std::optional<TreeEntry>> EntryOf(const DirectoryRecord& record);
   Result<> ApplyRockRidge(const DirectoryRecord& record, TreeEntry& entry, bool& listed);
-  Result<TreeEntry> MovedDirectory(std::uint32_t block, TreeEntry entry);
+  Result<> ApplyMove(std::uint32_t block, TreeEntry& entry);
+  Result<> MoveDirectory(std::uint32_t block, TreeEntry& entry);
+  Result<std::optional<Zisofs>> ZisofsOf(const DirectoryRecord& record);
   std::string NameOf(const DirectoryRecord& record) const;
   std::uint64_t DataStart(const DirectoryRecord& record) const noexcept;
 

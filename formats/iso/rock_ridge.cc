@@ -107,7 +107,37 @@ class SuspWalk {
 // Puts the entries of one record together.
 class RockRidgeParser {
  public:
-  Result<> Take(const SuspEntry& entry) {
+  // What is wrong with an entry does not keep from those behind it.
+  void Take(const SuspEntry& entry) {
+    auto taken = TakeEntry(entry);
+    if (taken.ok()) return;
+    Damaged(taken.error(), false);
+    name_damaged_ = name_damaged_ || entry.signature == "NM";
+    parsed_.zisofs_damaged = parsed_.zisofs_damaged || entry.signature == "ZF";
+    if (entry.signature != "SL") return;
+    target_damaged_ = true;
+    if (!parsed_.target) parsed_.target.emplace();
+  }
+
+  // An entry, or all behind one, could not be taken.
+  void Damaged(const Error& error, bool cut) {
+    if (parsed_.damage.empty()) parsed_.damage = error.Describe();
+    parsed_.cut = parsed_.cut || cut;
+  }
+
+  // Half a target leads elsewhere, half a name is another's.
+  RockRidge Finish() {
+    if (parsed_.target && (target_damaged_ || parsed_.cut)) parsed_.target->clear();
+    if (name_damaged_) parsed_.name.reset();
+    return std::move(parsed_);
+  }
+
+ private:
+  static Error TooShort(const SuspEntry& entry) {
+    return Corrupt("a Rock Ridge entry is too short", entry).Found(entry.data.size() + kEntryHeader);
+  }
+
+  Result<> TakeEntry(const SuspEntry& entry) {
     if (entry.signature == "NM") return TakeName(entry);
     if (entry.signature == "PX") return TakeAttributes(entry);
     if (entry.signature == "SL") return TakeLink(entry);
@@ -124,13 +154,6 @@ class RockRidgeParser {
       (entry.signature == "CL" ? parsed_.child_link : parsed_.parent_link) = Both(entry, 0, "block");
     }
     return Done{};
-  }
-
-  RockRidge Finish() { return std::move(parsed_); }
-
- private:
-  static Error TooShort(const SuspEntry& entry) {
-    return Corrupt("a Rock Ridge entry is too short", entry).Found(entry.data.size() + kEntryHeader);
   }
 
   // The number, once its two readings have been compared.
@@ -181,9 +204,11 @@ class RockRidgeParser {
 
   void AddComponent(std::string& target, unsigned flags, std::string_view text) {
     const bool root = (flags & 8U) != 0;
-    if (!target.empty() && !component_continues_ && (root || target.back() != '/')) target += '/';
+    // A root stands for a slash of its own: in the middle of a target for two in a row, and none is needed behind it.
+    if (!target.empty() && !component_continues_ && !after_root_) target += '/';
+    after_root_ = root;
     if (root) {
-      target += '/';  // in the middle of a target: two slashes in a row
+      target += '/';
     } else if ((flags & 4U) != 0) {
       target += "..";
     } else if ((flags & 2U) != 0) {
@@ -218,6 +243,9 @@ class RockRidgeParser {
 
   RockRidge parsed_;
   bool component_continues_ = false;
+  bool after_root_ = false;
+  bool name_damaged_ = false;
+  bool target_damaged_ = false;
 };
 
 }  // namespace
@@ -252,7 +280,12 @@ Result<RockRidge> ReadRockRidge(Storage& storage, std::uint32_t block_size, cons
   RockRidgeParser parser;
   SuspWalk walk(storage, block_size, record.host_offset);
   const auto entries = area.subspan(std::min<std::size_t>(header.skip, area.size()));
-  PLATTER_CHECK(walk.Run(entries, [&parser](const SuspEntry& entry) { return parser.Take(entry); }));
+  auto walked = walk.Run(entries, [&parser](const SuspEntry& entry) -> Result<> {
+    parser.Take(entry);
+    return Done{};
+  });
+  if (!walked.ok() && walked.error().kind() != ErrorKind::kCorrupt) return std::move(walked).error();
+  if (!walked.ok()) parser.Damaged(walked.error(), true);
   return parser.Finish();
 }
 

@@ -39,6 +39,10 @@ struct RockRidge {
   std::optional<std::uint32_t> parent_link;  // PL
   bool relocated = false;                    // RE: a moved directory, listed where its CL is
   std::optional<Zisofs> zisofs;
+  // The first entry that is not as it should be; "" when all are. The others count all the same.
+  std::string damage;
+  bool cut = false;             // by the damage: there may be entries that were not found
+  bool zisofs_damaged = false;  // the content is compressed, and it is not known how
   // The first number whose two byte orders disagree (the little-endian one counts): "PX, field mode: 1 little-endian, 2
   // big-endian". "" when there is none.
   std::string disagreement;
@@ -48,8 +52,8 @@ struct RockRidge {
 Result<std::optional<SuspHeader>> ReadSuspHeader(Storage& storage, std::uint32_t block_size,
                                                  const DirectoryRecord& root_self);
 
-// What the record's system use area and its continuations say. kCorrupt for entries that do not fit, continuations that
-// never end, and names beyond 1024 or targets beyond 4096 bytes.
+// What the record's system use area and its continuations say. Damage is entries that do not fit, continuations that
+// never end, and names beyond 1024 or targets beyond 4096 bytes; of those, no name and an empty target are given.
 Result<RockRidge> ReadRockRidge(Storage& storage, std::uint32_t block_size, const SuspHeader& header,
                                 const DirectoryRecord& record);
 

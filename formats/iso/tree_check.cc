@@ -134,7 +134,8 @@ Result<> TreeCheck::CheckExtent(const DirectoryRecord& record) {
 Result<> TreeCheck::CheckRockRidge(const DirectoryRecord& record) {
   if (susp_ == nullptr) return Done{};
   auto parsed = ReadRockRidge(storage_, descriptor_.block_size, *susp_, record);
-  if (!parsed.ok()) return Pass(std::move(parsed).error());
+  if (!parsed.ok()) return std::move(parsed).error();
+  if (!parsed.value().damage.empty()) Report(parsed.value().damage);
   if (!parsed.value().disagreement.empty()) {
     Report(fmt::format("directory record at offset {:#x}: {}", record.host_offset, parsed.value().disagreement));
   }

@@ -127,6 +127,7 @@ struct FileIdentifierLayout {
   static constexpr std::size_t kIcb = 20;  // long_ad
   static constexpr Le<std::uint16_t> kImplementationUseLength{36};
 };
+inline constexpr std::uint8_t kFileDirectory = 2;
 inline constexpr std::uint8_t kFileDeleted = 4;
 inline constexpr std::uint8_t kFileParent = 8;
 

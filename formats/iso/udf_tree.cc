@@ -217,8 +217,28 @@ Result<TreeEntry> UdfTree::EntryAt(UdfAddress address, std::string name) {
   entry.group = file.group;
   entry.links = file.links;
   entry.modified = file.modified;
-  if (entry.kind == FileKind::kSymbolicLink) entry.target = PLATTER_TRY(LinkTarget(entry.node, entry.name));
+  if (entry.kind != FileKind::kSymbolicLink) return entry;
+  auto target = LinkTarget(entry.node, entry.name);
+  if (!target.ok() && target.error().kind() == ErrorKind::kIo) return std::move(target).error();
+  if (target.ok()) {
+    entry.target = std::move(target).value();
+  } else {
+    entry.damage = target.error().Describe();
+  }
   return entry;
+}
+
+// An entry that leads nowhere is one all the same, and those behind it are in order.
+Result<TreeEntry> UdfTree::ListedAt(UdfAddress address, std::string name, bool directory) {
+  auto entry = EntryAt(address, name);
+  if (entry.ok() || entry.error().kind() == ErrorKind::kIo) return entry;
+  TreeEntry damaged;
+  damaged.name = std::move(name);
+  damaged.node = NodeOf(address);
+  damaged.inode = damaged.node;
+  damaged.kind = directory ? FileKind::kDirectory : FileKind::kRegular;
+  damaged.damage = entry.error().Describe();
+  return damaged;
 }
 
 Result<TreeEntry> UdfTree::Root() {
@@ -278,7 +298,8 @@ Result<> UdfTree::List(const TreeEntry& directory, const Visit& visit) {
     auto identifier = PLATTER_TRY(reader.Next());
     if (!identifier) return Done{};
     if ((identifier->characteristics & (udf::kFileDeleted | udf::kFileParent)) != 0) continue;
-    const TreeEntry entry = PLATTER_TRY(EntryAt(identifier->icb, std::move(identifier->name)));
+    const bool is_directory = (identifier->characteristics & udf::kFileDirectory) != 0;
+    const TreeEntry entry = PLATTER_TRY(ListedAt(identifier->icb, std::move(identifier->name), is_directory));
     if (!PLATTER_TRY(visit(entry))) return Done{};
   }
 }

@@ -23,6 +23,7 @@ class UdfTree : public FileTree {
  private:
   Result<std::vector<std::byte>> ReadFileEntry(std::uint64_t node);
   Result<TreeEntry> EntryAt(UdfAddress address, std::string name);
+  Result<TreeEntry> ListedAt(UdfAddress address, std::string name, bool directory);
   Result<std::string> LinkTarget(std::uint64_t node, const std::string& name);
   Result<std::shared_ptr<Storage>> Content(std::uint64_t node, const std::string& name);
 

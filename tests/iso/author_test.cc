@@ -76,6 +76,32 @@ TEST_F(Authored, JolietNamesHoldTheFolder) {
       Differences(ContentOfFolder(folder_.File("tree"), names), ContentOfTree(*image.value()->file_tree(), names)), "");
 }
 
+// The last slash of "./x/" is one that the format has no place for.
+TEST_F(Authored, LinksLeadWhereTheyDid) {
+  const std::pair<const char*, const char*> targets[] = {
+      {"//a//b", "//a//b"}, {"//", "//"},     {"///x", "///x"},       {"a//b", "a//b"},
+      {"/", "/"},           {"../x", "../x"}, {"a///b/.", "a///b/."}, {"./x/", "./x"},
+  };
+  std::filesystem::create_directory(folder_.File("tree/links"));
+  std::map<std::string, std::string> expected;
+  for (const auto& [target, read] : targets) {
+    const std::string name = "link" + std::to_string(expected.size());
+    std::filesystem::create_symlink(target, folder_.File("tree/links/" + name));
+    expected[name] = read;
+  }
+  const auto image = TryOpenVolume(FileStorage::Open(InFile(), {}).value());
+  ASSERT_TRUE(image.ok()) << image.error().Describe();
+  FileTree& tree = *image.value()->file_tree();
+  const std::string peer = Run("bsdtar tvf v.iso; xorriso -indev v.iso -lsl /links 2>/dev/null");
+  for (const auto& [name, target] : expected) {
+    const auto link = FindEntry(tree, "links/" + name, false);
+    ASSERT_TRUE(link.ok()) << link.error().Describe();
+    EXPECT_EQ(link.value().target, target);
+    EXPECT_NE(peer.find("links/" + name + " -> " + target + "\n"), std::string::npos) << peer;
+    EXPECT_NE(peer.find("'" + name + "' -> '" + target + "'\n"), std::string::npos) << peer;
+  }
+}
+
 TEST_F(Authored, VolumePassesTheCheck) { EXPECT_EQ(Report(InMemory()), ""); }
 
 TEST_F(Authored, XorrisoExtractsTheSame) {

@@ -1,4 +1,4 @@
-// Rock Ridge entries, damaged field by field: what a check finds, and that listing ends.
+// Rock Ridge entries, damaged field by field: what a check finds, and that the files beside stay what they are.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -99,6 +99,8 @@ TEST_P(RockRidgeEntry, IsReported) {
   Overwrite(bytes, entry + GetParam().offset, GetParam().bytes);
   EXPECT_THAT(FindingsIn(bytes), testing::Contains(testing::HasSubstr(GetParam().finding)));
   ListAll(bytes);
+  const std::string file = GetParam().file;
+  EXPECT_EQ(file.empty() ? "" : LostFrom(bytes_, bytes, file, "auto"), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RockRidgeEntry, testing::ValuesIn(kEntries),
@@ -128,6 +130,40 @@ TEST(RockRidgeVolume, IdentifierOfAnExtensionMustFit) {
   ASSERT_NE(id, std::string_view::npos);
   bytes[id - 4] = std::byte{255};
   EXPECT_THAT(FindingsIn(bytes), testing::Contains(testing::HasSubstr("an extension's identifier does not fit")));
+}
+
+TEST(RockRidgeVolume, DamagedEntryIsListedWithItsDamage) {
+  const Bytes whole = MakeVolume("genisoimage -quiet -R -o v.iso tree");
+  const struct {
+    const char* file;
+    const char* signature;
+    std::size_t offset;
+    std::uint8_t byte;
+    FileKind kind;
+    bool opens;
+  } rows[] = {
+      {"relative-link", "SL", 6, 255, FileKind::kSymbolicLink, false},
+      {"relative-link", "SL", 2, 255, FileKind::kSymbolicLink, false},
+      {"script", "TF", 2, 4, FileKind::kRegular, true},
+      {"script", "TF", 2, 255, FileKind::kRegular, false},
+  };
+  for (const auto& row : rows) {
+    Bytes bytes = whole;
+    bytes[EntryOf(bytes, row.file, row.signature) + row.offset] = std::byte{row.byte};
+    const auto image = OpenBytes(bytes);
+    ASSERT_TRUE(image.ok()) << image.error().Describe();
+    FileTree& tree = *image.value()->file_tree();
+    const auto entry = FindEntry(tree, row.file, false);
+    ASSERT_TRUE(entry.ok()) << entry.error().Describe();
+    EXPECT_EQ(entry.value().kind, row.kind);
+    EXPECT_NE(entry.value().damage, "");
+    EXPECT_EQ(entry.value().target, "");
+    EXPECT_EQ(tree.OpenFile(entry.value()).ok(), row.opens) << row.file << " " << row.signature;
+    if (row.kind != FileKind::kSymbolicLink) continue;
+    const auto followed = FindEntry(tree, row.file, true);
+    ASSERT_FALSE(followed.ok());
+    EXPECT_EQ(followed.error().kind(), ErrorKind::kCorrupt);
+  }
 }
 
 // A directory below the eighth level stands elsewhere, and an entry with its block number where it belongs.

@@ -34,6 +34,20 @@ Result<std::shared_ptr<Image>> OpenBytes(Bytes bytes, const std::string& tree) {
   return TryOpenVolume(std::make_shared<MemoryStorage>("v.iso", std::move(bytes)), tree);
 }
 
+std::string LostFrom(const Bytes& whole, const Bytes& damaged, const std::string& left_out, const std::string& tree) {
+  auto expected = ContentOfTree(*OpenBytes(whole, tree).value()->file_tree());
+  const auto image = OpenBytes(damaged, tree);
+  if (!image.ok()) return image.error().Describe();
+  auto found = ContentOfTree(*image.value()->file_tree());
+  expected.erase(left_out);
+  found.erase(left_out);
+  std::string text;
+  for (const auto& [path, what] : expected) {
+    if (found[path] != what) text += path + ": " + found[path] + ", not " + what + "\n";
+  }
+  return text;
+}
+
 std::vector<std::string> FindingsIn(Bytes bytes) {
   std::vector<std::string> lines;
   DenyGate gate;

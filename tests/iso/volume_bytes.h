@@ -24,6 +24,9 @@ void Overwrite(Bytes& bytes, std::size_t offset, const std::vector<std::uint8_t>
 
 Result<std::shared_ptr<Image>> OpenBytes(Bytes bytes, const std::string& tree = "auto");
 
+// What of a volume's tree is not the same in the damaged one, a line for each path but `left_out`.
+std::string LostFrom(const Bytes& whole, const Bytes& damaged, const std::string& left_out, const std::string& tree);
+
 // The lines of a check, or the error that ended it.
 std::vector<std::string> FindingsIn(Bytes bytes);
 

@@ -126,6 +126,26 @@ def hostile(platter):
     run(platter, "extract", "links.iso", "-C", "links", code=1)
 
 
+def damaged(platter):
+    """A link that genisoimage writes wrongly, as it does all beyond 398 bytes, and the files beside it."""
+    os.makedirs("long")
+    os.symlink("b" * 200 + "/" + "c" * 300, "long/link")
+    for name in ("before", "within", "zlast"):
+        with open(f"long/{name}", "w", encoding="ascii") as file:
+            file.write(name)
+    run("genisoimage", "-quiet", "-R", "-o", "long.iso", "long")
+    found, errors = run(platter, "ls", "long.iso", code=1)
+    expect(found, b"before\nlink\nwithin\nzlast\n")
+    expect("link: a component of a symbolic link does not fit its entry" in errors, True)
+    entries = json.loads(run(platter, "ls", "-R", "--output=json", "long.iso", code=1)[0])
+    expect([(entry["path"], entry["type"]) for entry in entries if "damage" in entry], [("link", "symlink")])
+    expect(run(platter, "cat", "long.iso", "zlast")[0], b"zlast")
+    run(platter, "cat", "long.iso", "link", code=1)
+    _, errors = run(platter, "extract", "long.iso", "-C", "long.out", code=1)
+    expect(errors.startswith("platter: link: a component"), True)
+    expect(sorted(os.listdir("long.out")), ["before", "within", "zlast"])
+
+
 def making(platter):
     os.environ["SOURCE_DATE_EPOCH"] = "1700000000"
     run(platter, "create", "--from", "tree", "-V", "cidata", "--joliet", "--rock", "made.iso")
@@ -153,7 +173,7 @@ def main():
     os.makedirs(folder)
     os.chdir(folder)
     make_tree()
-    for part in (listing, extracting, hostile, making):
+    for part in (listing, extracting, damaged, hostile, making):
         part(platter)
     os.chdir("/")
     shutil.rmtree(folder)

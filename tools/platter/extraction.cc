@@ -129,6 +129,7 @@ Result<bool> Extraction::Take(const std::string& path, const TreeEntry& entry) {
     parent_path_ = parent_path;
   }
   auto made = Make(parent_, name, path, entry);
+  if (made.ok() && !entry.damage.empty()) complain_(path, entry.damage);
   if (made.ok()) return true;
   // A full disk does not get better by going on.
   const bool hopeless = made.error().kind() == ErrorKind::kCancelled || made.error().os_error() == ENOSPC;
@@ -152,6 +153,7 @@ Result<> Extraction::Make(int parent, const std::string& name, const std::string
       return Done{};
     }
     case FileKind::kSymbolicLink: {
+      if (entry.target.empty() && !entry.damage.empty()) return Error(ErrorKind::kCorrupt, entry.damage);
       if (symlinkat(entry.target.c_str(), parent, name.c_str()) != 0) return HostError("cannot make the symbolic link");
       const auto times = TimesOf(entry.modified);
       utimensat(parent, name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW);

@@ -14,8 +14,8 @@ namespace platter::cli {
 
 class Extraction {
  public:
-  // `complain` is told of each entry that was not extracted, with its path. `interrupted` ends the work with
-  // kCancelled.
+  // `complain` is told of each entry that was not extracted, or is damaged, with its path. `interrupted` ends the work
+  // with kCancelled.
   Extraction(FileTree& tree, const std::atomic<bool>& interrupted,
              std::function<void(const std::string& path, const std::string& why)> complain);
   ~Extraction();

@@ -123,6 +123,7 @@ class Printer {
     detail.Add("mode", fmt::format("{:04o}", entry.mode)).Add("uid", entry.user).Add("gid", entry.group);
     detail.Add("links", entry.links).Add("mtime", entry.modified).Add("inode", entry.inode);
     if (entry.kind == FileKind::kSymbolicLink) detail.Add("target", entry.target);
+    if (!entry.damage.empty()) detail.Add("damage", entry.damage);
     return detail;
   }
 
@@ -134,36 +135,60 @@ std::string Below(const std::string& path, const std::string& name) {
   return path.empty() || path.ends_with('/') ? path + name : path + "/" + name;
 }
 
-Result<bool> ListAll(FileTree& tree, const TreeEntry& top, const LsArguments& arguments, const Persona& persona) {
-  Printer printer(arguments);
-  bool whole = true;
-  printer.Begin();
-  if (top.kind != FileKind::kDirectory) {
-    printer.Entry(arguments.path, top);
-  } else if (!arguments.recursive) {
-    PLATTER_CHECK(tree.List(top, [&](const TreeEntry& entry) -> Result<bool> {
-      printer.Entry(Below(arguments.path, entry.name), entry);
-      return true;
-    }));
-  } else {
+// Prints what there is, and complains of what is not as it should be.
+class Listing {
+ public:
+  Listing(FileTree& tree, const LsArguments& arguments, const Persona& persona)
+      : tree_(tree), arguments_(arguments), persona_(persona), printer_(arguments) {}
+
+  // Whether everything was in order.
+  Result<bool> Run(const TreeEntry& top) {
+    printer_.Begin();
+    if (top.kind != FileKind::kDirectory) {
+      Show(arguments_.path, top);
+    } else if (arguments_.recursive) {
+      PLATTER_CHECK(Walk(top));
+    } else {
+      PLATTER_CHECK(tree_.List(top, [this](const TreeEntry& entry) -> Result<bool> {
+        Show(Below(arguments_.path, entry.name), entry);
+        return true;
+      }));
+    }
+    printer_.End();
+    return whole_;
+  }
+
+ private:
+  Result<> Walk(const TreeEntry& top) {
     TreeVisitor visitor;
-    visitor.enter = [&](const std::string& path, const TreeEntry&) -> Result<> {
-      printer.Heading(path);
+    visitor.enter = [this](const std::string& path, const TreeEntry&) -> Result<> {
+      printer_.Heading(path);
       return Done{};
     };
-    visitor.entry = [&](const std::string& path, const TreeEntry& entry) -> Result<bool> {
-      printer.Entry(path, entry);
+    visitor.entry = [this](const std::string& path, const TreeEntry& entry) -> Result<bool> {
+      Show(path, entry);
       return true;
     };
-    visitor.broken = [&](const std::string& path, const Error& error) {
-      Complain(persona, fmt::format("{}: {}", PrintableName(path.empty() ? "/" : path), ReasonOf(error)));
-      whole = false;
-    };
-    PLATTER_CHECK(WalkTree(tree, top, arguments.path, {}, visitor));
+    visitor.broken = [this](const std::string& path, const Error& error) { Broken(path, ReasonOf(error)); };
+    return WalkTree(tree_, top, arguments_.path, {}, visitor);
   }
-  printer.End();
-  return whole;
-}
+
+  void Show(const std::string& path, const TreeEntry& entry) {
+    printer_.Entry(path, entry);
+    if (!entry.damage.empty()) Broken(path, entry.damage);
+  }
+
+  void Broken(const std::string& path, const std::string& why) {
+    Complain(persona_, fmt::format("{}: {}", PrintableName(path.empty() ? "/" : path), why));
+    whole_ = false;
+  }
+
+  FileTree& tree_;
+  const LsArguments& arguments_;
+  const Persona& persona_;
+  Printer printer_;
+  bool whole_ = true;
+};
 
 }  // namespace
 
@@ -181,7 +206,7 @@ int RunLs(const Invocation& call) {
     Complain(call.persona, ReasonOf(top.error()));
     return 1;
   }
-  const auto listed = ListAll(source.value().tree(), top.value(), arguments, call.persona);
+  const auto listed = Listing(source.value().tree(), arguments, call.persona).Run(top.value());
   if (listed.ok()) return listed.value() ? 0 : 1;
   Complain(call.persona, ReasonOf(listed.error()));
   return 1;
