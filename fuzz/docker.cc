@@ -63,7 +63,8 @@ void JudgeMembers(SparseStorage& tar) {
   tar::Index index;
   const auto done = docker::ReadLayerIndex(tar, SmallLimits(), index);
   std::vector<Finding> findings;
-  docker::JudgeLayer(index, findings);
+  FindingCount count;
+  docker::JudgeLayer(index, findings, count);
   for (const Finding& finding : findings) {
     Promise(finding.code.starts_with("docker.layer_") && !finding.message.empty(), "a finding says what it is");
   }

@@ -301,11 +301,12 @@ class Inspection final {
     return Done{};
   }
 
-  // The first ones of each code: an archive may have as many as it has members.
+  // The first ones of each code and concern, which is what a policy asks for: an archive may have as many as it has
+  // members.
   void AddFew(std::vector<Finding> findings) {
-    std::map<std::string, std::size_t> shown;
+    std::map<std::pair<std::string, Concern>, std::size_t> shown;
     for (Finding& finding : findings) {
-      if (++shown[finding.code] <= kShownProblems) report_.findings.push_back(std::move(finding));
+      if (++shown[{finding.code, finding.concern}] <= kShownProblems) report_.findings.push_back(std::move(finding));
     }
   }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <set>
 #include <span>
@@ -415,6 +416,26 @@ TEST(HostileTar, TakesNoMoreMemoryThanItMay) {
   EXPECT_THAT(reading.error, testing::HasSubstr("too much memory"));
   EXPECT_LT(reading.index.members.size(), 4000U);
   EXPECT_EQ(Read(archive).index.members.size(), 4000U);
+}
+
+// What repeats without end is kept so often that a report is the same; links that are allowed hide no other.
+TEST(HostileTar, FindingsAreKeptAFewTimes) {
+  std::string archive;
+  for (int count = 0; count < 200; ++count) archive += TarMember({.name = "../a", .type = '3'});
+  for (int count = 0; count < 200; ++count) archive += TarMember({.name = "in", .type = '2', .link = "/in"});
+  archive += TarMember({.name = "out", .type = '2', .link = "/out"});
+  Index index;
+  MemoryStorage storage("a.tar", AsBytes(archive));
+  const auto allowed = [](const Member& member) { return member.link == "/in"; };
+  ASSERT_TRUE(ReadIndex(storage, {}, index, allowed).ok());
+  EXPECT_EQ(index.members.size(), 401U);
+  const std::vector<std::string> codes = Codes(index);
+  for (const char* code : {"tar.name", "tar.device", "tar.duplicate"}) {
+    EXPECT_EQ(std::ranges::count(codes, code), 64) << code;
+  }
+  EXPECT_EQ(std::ranges::count(codes, "tar.link"), 1);
+  EXPECT_EQ(index.findings[0].offset, 0U);
+  EXPECT_THAT(index.findings[0].cves, testing::ElementsAre("CVE-2007-4559"));
 }
 
 TEST(HostileTar, SizesThatPaxChangesAreNamed) {

@@ -144,6 +144,17 @@ std::vector<Appliance> HostileMembers() {
       {"AbsoluteName", [] { return With({.name = "/etc/passwd"}); }, "tar.name", "CVE-2007-4559", kDocker},
       {"NameOutside", [] { return With({.name = "a/../../b"}); }, "tar.name", "CVE-2007-4559", kDocker},
       {"LinkOutside", [] { return With({.name = "a/b", .type = '2', .link = "../../c"}); }, "tar.link", "", kDocker},
+      {"LinkOutsideBehindManyInside",
+       [] {
+         const std::string archive = TarOf(ImageText().Both());
+         std::string links;
+         for (int at = 0; at < 100; ++at) {
+           links += TarMember({.name = fmt::format("a/{}", at), .type = '2', .link = "../manifest.json"});
+         }
+         links += TarArchive({TarMember({.name = "a/b", .type = '2', .link = "../../c"})});
+         return ToBytes(archive.substr(0, archive.size() - 1024) + links);
+       },
+       "tar.link", "", kDocker},
       {"Device", [] { return With({.name = "sda", .type = '4'}); }, "tar.device", "", kDocker},
       {"Duplicate", [] { return With({.name = "./manifest.json", .content = "[]"}); }, "tar.duplicate", "", kDocker},
       {"SecondArchive", [] { return ToBytes(TarOf(ImageText().Saved()) + TarOf(ImageText().Saved())); },

@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
+#include <utility>
 
 #include "formats/core/memory_budget.h"
 #include "tests/containers/docker_bytes.h"
@@ -80,6 +82,30 @@ TEST(SoundDocker, HasToFitThePolicy) {
   const inspect::Report report = InspectBytes(archive, options, Depth::kFull);
   EXPECT_EQ(report.verdict, Verdict::kRefused);
   EXPECT_NE(FindCode(report, "policy.virtual_size"), nullptr) << Text(report);
+}
+
+// A policy that allows one concern still sees the other behind many of it, of members and of what is in the layers.
+TEST(HostileDocker, ManyFindingsHideNoOther) {
+  std::string many;
+  for (int at = 0; at < 100; ++at) many += TarMember({.name = "../a" + std::to_string(at)});
+  many += TarArchive({TarMember({.name = ""})});
+  ImageText image;
+  const std::string sound = TarOf(image.Both());
+  image.layers[0].tar = image.layers[0].stored = many;
+  inspect::Options options = DeclaredDocker();
+  options.policy.allow_references = true;
+  for (const auto& row : {std::pair(TarOf(image.Both()), "docker.layer_name"),
+                          std::pair(sound.substr(0, sound.size() - 1024) + many, "tar.name")}) {
+    const inspect::Report report = InspectBytes(ToBytes(row.first), options, Depth::kFull);
+    EXPECT_EQ(report.verdict, Verdict::kRefused) << Text(report);
+    const auto with = [&](Concern concern) {
+      return std::ranges::count_if(report.findings, [&](const Finding& finding) {
+        return finding.code == row.second && finding.concern == concern;
+      });
+    };
+    EXPECT_EQ(with(Concern::kReference), 8) << Text(report);
+    EXPECT_EQ(with(Concern::kAmbiguous), 1) << Text(report);
+  }
 }
 
 // What unpacks as it should in a container's own root.

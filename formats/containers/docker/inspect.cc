@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <set>
 #include <utility>
 
 #include "formats/containers/docker/catalog.h"
@@ -27,9 +26,11 @@ class DockerInspection {
 
   Result<> Run() {
     out_.layered = true;
-    auto indexed = tar::ReadIndex(*storage_, limits_, index_);
+    // Links inside the archive are what docker and skopeo make for layers that images share.
+    const auto inside = [](const tar::Member& member) { return !LinkTarget(member).empty(); };
+    auto indexed = tar::ReadIndex(*storage_, limits_, index_, inside);
     const bool complete = indexed.ok();
-    AddMembers();
+    out_.findings = std::move(index_.findings);
     ArchiveBlobs blobs(storage_, index_, complete);
     if (!complete) ReadAhead();
     Catalog catalog;
@@ -52,19 +53,6 @@ class DockerInspection {
  private:
   Finding& Add(std::string code, Concern concern, std::string message, std::string value = "") {
     return out_.findings.emplace_back(MakeFinding(std::move(code), concern, std::move(message), std::move(value)));
-  }
-
-  // Links inside the archive are what docker and skopeo make for layers that images share.
-  void AddMembers() {
-    std::set<std::uint64_t> links_inside;  // host bytes of headers
-    for (const tar::Member& member : index_.members) {
-      const bool link = member.type == tar::MemberType::kSymbolicLink || member.type == tar::MemberType::kHardLink;
-      if (link && !LinkTarget(member).empty()) links_inside.insert(member.header);
-    }
-    for (Finding& finding : index_.findings) {
-      if (finding.code == "tar.link" && finding.offset && links_inside.contains(*finding.offset)) continue;
-      out_.findings.push_back(std::move(finding));
-    }
   }
 
   void ReadAhead() {
@@ -123,7 +111,7 @@ class DockerInspection {
   Result<> LookAtMembers(Storage& unpacked) {
     tar::Index index;
     auto indexed = ReadLayerIndex(unpacked, limits_, index);
-    JudgeLayer(index, out_.findings);
+    JudgeLayer(index, out_.findings, count_);
     if (indexed.ok()) return Done{};
     Error error = std::move(indexed).error();
     if (error.kind() == ErrorKind::kIo) return error;
@@ -149,6 +137,7 @@ class DockerInspection {
   bool whole_;
   ContainerInspection& out_;
   tar::Index index_;
+  FindingCount count_;  // of the layers' members
 };
 
 }  // namespace

@@ -174,7 +174,8 @@ class PieceRelay {
 // in the container's own root.
 class LayerJudge {
  public:
-  LayerJudge(const tar::Index& index, std::vector<Finding>& findings) : index_(index), out_(findings) {}
+  LayerJudge(const tar::Index& index, std::vector<Finding>& findings, FindingCount& count)
+      : index_(index), out_(findings), count_(count) {}
 
   void Run() {
     for (const tar::Member& member : index_.members) {
@@ -182,8 +183,10 @@ class LayerJudge {
     }
     for (const Finding& finding : index_.findings) {
       if (finding.code == "tar.link" || finding.code == "tar.device") continue;
+      std::string code = "docker.layer_" + finding.code.substr(std::string_view("tar.").size());
+      if (!count_.Keeps(code, finding.concern)) continue;
       Finding& taken = out_.emplace_back(finding);
-      taken.code = "docker.layer_" + finding.code.substr(std::string_view("tar.").size());
+      taken.code = std::move(code);
       taken.offset.reset();
     }
     for (const tar::Member& member : index_.members) Judge(member);
@@ -191,6 +194,7 @@ class LayerJudge {
 
  private:
   void Add(std::string code, Concern concern, std::string message, const std::string& value) {
+    if (!count_.Keeps(code, concern)) return;
     out_.push_back(MakeFinding(std::move(code), concern, std::move(message), value));
   }
 
@@ -228,6 +232,7 @@ class LayerJudge {
 
   const tar::Index& index_;
   std::vector<Finding>& out_;
+  FindingCount& count_;
   std::set<std::string, std::less<>> links_;  // plain names
 };
 
@@ -288,6 +293,8 @@ Result<> ReadLayerIndex(Storage& unpacked, const Limits& limits, tar::Index& ind
   return Error(ErrorKind::kCorrupt, "the layer is no tar archive").In(unpacked.name()).At("layer", "tar");
 }
 
-void JudgeLayer(const tar::Index& index, std::vector<Finding>& findings) { LayerJudge(index, findings).Run(); }
+void JudgeLayer(const tar::Index& index, std::vector<Finding>& findings, FindingCount& count) {
+  LayerJudge(index, findings, count).Run();
+}
 
 }  // namespace platter::docker

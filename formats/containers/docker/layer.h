@@ -11,6 +11,7 @@
 #include "formats/containers/docker/layer_stream.h"
 #include "formats/containers/tar/index.h"
 #include "formats/core/finding.h"
+#include "formats/core/finding_count.h"
 #include "formats/core/limits.h"
 #include "formats/core/result.h"
 #include "formats/core/storage.h"
@@ -53,8 +54,8 @@ std::shared_ptr<Storage> UnpackedLayer(std::shared_ptr<Storage> stored, const La
 // The members of a layer. An empty file is a layer without any. As tar::ReadIndex.
 Result<> ReadLayerIndex(Storage& unpacked, const Limits& limits, tar::Index& index);
 
-// What of it is unsafe to unpack: codes docker.layer_*.
-void JudgeLayer(const tar::Index& index, std::vector<Finding>& findings);
+// What of it is unsafe to unpack: codes docker.layer_*. `count`: of all layers of the archive.
+void JudgeLayer(const tar::Index& index, std::vector<Finding>& findings, FindingCount& count);
 
 inline constexpr std::string_view kWhiteout = ".wh.";          // in front of a name that the layers below lose
 inline constexpr std::string_view kOpaque = ".wh..wh..opq";    // the folder loses all that the layers below have

@@ -12,6 +12,7 @@
 #include "formats/containers/ovf/chunks.h"
 #include "formats/containers/ovf/manifest.h"
 #include "formats/containers/ovf/package.h"
+#include "formats/core/finding_count.h"
 
 namespace platter::ova {
 namespace {
@@ -43,8 +44,12 @@ class OvaInspection {
   }
 
  private:
+  // One that is not kept, as there are many like it, lives until the next.
   Finding& Add(std::string code, Concern concern, std::string message, std::string value = "") {
-    return ovf::AddFinding(out_.findings, std::move(code), concern, std::move(message), std::move(value));
+    const bool kept = count_.Keeps(code, concern);
+    if (!kept) not_kept_.clear();
+    return ovf::AddFinding(kept ? out_.findings : not_kept_, std::move(code), concern, std::move(message),
+                           std::move(value));
   }
 
   // What is the host's stays an error.
@@ -267,6 +272,8 @@ class OvaInspection {
   bool whole_;
   ContainerInspection& out_;
   Archive archive_;
+  FindingCount count_;
+  std::vector<Finding> not_kept_;
   bool complete_ = false;  // the archive has been read to its end
   // The descriptor's references by their plain names.
   using Files = std::map<std::string, const ovf::File*, std::less<>>;

@@ -11,6 +11,7 @@
 #include "formats/containers/tar/names.h"
 #include "formats/containers/tar/pax.h"
 #include "formats/core/checked.h"
+#include "formats/core/finding_count.h"
 
 namespace platter::tar {
 namespace {
@@ -25,8 +26,8 @@ Error Wrong(std::string what, std::string field, std::uint64_t offset) {
 
 class IndexReader {
  public:
-  IndexReader(Storage& archive, const Limits& limits, Index& index)
-      : archive_(archive), room_(limits.metadata_bytes), index_(index) {}
+  IndexReader(Storage& archive, const Limits& limits, Index& index, const AllowsLink& allows_link)
+      : archive_(archive), room_(limits.metadata_bytes), index_(index), allows_link_(allows_link) {}
 
   Result<> Run() {
     auto done = ReadMembers();
@@ -258,7 +259,7 @@ class IndexReader {
 
   void JudgeLink(const std::string& link, const Member& member) {
     if (member.type != MemberType::kHardLink && member.type != MemberType::kSymbolicLink) return;
-    if (!LeadsOut(link)) return;
+    if (!LeadsOut(link) || (allows_link_ && allows_link_(member))) return;
     Add("tar.link", Concern::kReference, "a link leads out of the folder where it is unpacked", link, member.header);
   }
 
@@ -294,8 +295,9 @@ class IndexReader {
     }
   }
 
+  // One that is not kept, as there are many like it, lives until the next.
   Finding& Add(std::string_view code, Concern concern, std::string message, std::string value, std::uint64_t offset) {
-    Finding& finding = index_.findings.emplace_back();
+    Finding& finding = count_.Keeps(code, concern) ? index_.findings.emplace_back() : not_kept_.emplace();
     finding.code = code;
     finding.concern = concern;
     finding.severity = concern == Concern::kNone ? Severity::kWarning : SeverityOf(concern);
@@ -308,6 +310,9 @@ class IndexReader {
   Storage& archive_;
   std::uint64_t room_;  // bytes that names may still take
   Index& index_;
+  const AllowsLink& allows_link_;
+  FindingCount count_;
+  std::optional<Finding> not_kept_;
   std::uint64_t at_ = 0;  // host byte of the next block
   Announced announced_;
   std::uint64_t announced_at_ = 0;  // host byte of its first header
@@ -350,9 +355,9 @@ std::string_view TypeName(MemberType type) noexcept {
   return kNames[static_cast<std::size_t>(type)];
 }
 
-Result<> ReadIndex(Storage& archive, const Limits& limits, Index& index) {
+Result<> ReadIndex(Storage& archive, const Limits& limits, Index& index, const AllowsLink& allows_link) {
   if (archive.size() < kBlock) return Error(ErrorKind::kNotThisFormat, "not a tar archive").In(archive.name());
-  auto done = IndexReader(archive, limits, index).Run();
+  auto done = IndexReader(archive, limits, index, allows_link).Run();
   if (!done.ok()) return std::move(done).error().In(archive.name());
   return Done{};
 }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,15 +54,19 @@ inline constexpr std::array kFindingRules = {
 
 struct Index {
   std::vector<Member> members;  // in the archive's order
-  // What makes the archive unsafe to unpack, or two programs see two archives: codes tar.*.
+  // What makes the archive unsafe to unpack, or two programs see two archives: codes tar.*. The first of each code and
+  // concern, as FindingCount has it.
   std::vector<Finding> findings;
   std::uint64_t end = 0;  // host byte behind the last member and the end's mark
 };
 
+// Whether a link is one that the archive's format makes, wherever it leads. null: none is.
+using AllowsLink = std::function<bool(const Member&)>;
+
 // Adds to `index` what is in `archive`; what was found before an error stays there. Reads headers only. kNotThisFormat
 // when the first block is no header; kCorrupt for a header that makes no sense and for a member that reaches past the
 // archive's end; kLimit when names take more than limits.metadata_bytes; kIo.
-Result<> ReadIndex(Storage& archive, const Limits& limits, Index& index);
+Result<> ReadIndex(Storage& archive, const Limits& limits, Index& index, const AllowsLink& allows_link = {});
 
 // A name without "./" and doubled slashes: two that are then equal are one file to whoever unpacks them.
 std::string PlainName(std::string_view name);
