@@ -75,6 +75,12 @@ bool HasLiteralName(const Archive& archive, const ovf::File& file) {
   return archive.First(literal) != nullptr || archive.First(ovf::ChunkName(literal, 0)) != nullptr;
 }
 
+Error LiteralNameError(const std::string& href) {
+  return Error(ErrorKind::kCorrupt, "the archive has the file under its name as it stands, and as it is decoded")
+      .At("OVF descriptor", "File/@href")
+      .Found(href);
+}
+
 Result<std::vector<std::byte>> ReadText(const std::shared_ptr<Storage>& storage, const tar::Member& member,
                                         const Limits& limits) {
   const auto bytes = PLATTER_TRY(Open(storage, member));

@@ -56,10 +56,7 @@ class Appliance : public Container {
     if (!name.ok()) return std::move(name).error().In(storage_->name());
     const ovf::File& file = *descriptor_.FindFile(wanted.file);
     if (HasLiteralName(archive_, file)) {
-      return Error(ErrorKind::kCorrupt, "the archive has the file under its name as it stands, and as it is decoded")
-          .In(storage_->name())
-          .At("OVF descriptor", "File/@href")
-          .Found(file.href);
+      return LiteralNameError(file.href).In(storage_->name());
     }
     auto stored = file.chunk_size ? OpenChunks(storage_, archive_, file, name.value()) : OpenFile(name.value());
     if (!stored.ok()) return std::move(stored).error().In(storage_->name());

@@ -50,6 +50,7 @@ Result<std::shared_ptr<Storage>> OpenChunks(const std::shared_ptr<Storage>& stor
 
 // Whether the archive has the file under the name that its href is as it stands, too.
 bool HasLiteralName(const Archive& archive, const ovf::File& file);
+Error LiteralNameError(const std::string& href);
 
 // kCorrupt, kLimit, kIo and ovf::ParseDescriptor's.
 Result<ovf::Descriptor> ReadDescriptor(const std::shared_ptr<Storage>& storage, const Archive& archive,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "formats/containers/ova/ova.h"
+#include "formats/containers/ovf/chunks.h"
 #include "formats/containers/ovf/package.h"
 #include "formats/containers/tar/header.h"
 #include "formats/containers/tar/scanner.h"
@@ -105,12 +106,20 @@ class Passing final : public PassingAppliance {
           .Found(found_name_);
     }
     found_ = member;
+    PLATTER_CHECK(CheckLiteralName());
     if (!IsDescriptorName(found_name_)) return Done{};
     if (!descriptor_name_.empty()) {
       return Error(ErrorKind::kCorrupt, "the archive has more than one descriptor").At("OVF descriptor", "whole file");
     }
     descriptor_name_ = found_name_;
     return Done{};
+  }
+
+  // As HasLiteralName, for the disk that is read, as far as the archive has come by.
+  Result<> CheckLiteralName() const {
+    if (literal_.empty()) return Done{};
+    if (!names_.contains(literal_) && !names_.contains(ovf::ChunkName(literal_, 0))) return Done{};
+    return LiteralNameError(literal_);
   }
 
   Result<> ReadDescriptor() {
@@ -128,6 +137,8 @@ class Passing final : public PassingAppliance {
     }
     if (!wanted_.empty() || names_.contains(name)) return OutOfOrder("the disk's file has passed by", name);
     wanted_ = name;
+    literal_ = ovf::LiteralNameOf(file.href);
+    PLATTER_CHECK(CheckLiteralName());
     while (!scanner_.ended() && PLATTER_TRY(Step())) {
       if (found_ && found_name_ == wanted_) return ova::Open(pipe_, *found_);
     }
@@ -153,7 +164,8 @@ class Passing final : public PassingAppliance {
   std::uint64_t names_size_ = 0;
   std::string descriptor_name_;
   std::optional<ovf::Descriptor> descriptor_;
-  std::string wanted_;  // the disk's file
+  std::string wanted_;   // the disk's file
+  std::string literal_;  // what it is called to programs that decode nothing; "" where that is the same
 };
 
 }  // namespace
