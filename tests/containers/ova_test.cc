@@ -323,6 +323,15 @@ const std::vector<Piped> kPiped = {
      kVmdk, "ended early"},
     {"TwoOfItsName", "cp disk.raw box-disk1; " + kTarPiped + "; echo > box-disk1; tar -rf box.ova box-disk1", kRaw,
      "two members of one name"},
+    {"DecodedAndLiteralName",
+     "sed -i 's/\"box-disk1\"/\"box%2Ddisk1\"/' box.ovf; cp disk.raw box-disk1; cp disk.raw box%2Ddisk1; "
+     "tar -cf box.ova box.ovf box-disk1 box%2Ddisk1",
+     kRaw, "under its name as it stands"},
+    {"LiteralNameFirst",
+     "sed -i 's/\"box-disk1\"/\"box%2Ddisk1\"/' box.ovf; cp disk.raw box-disk1; cp disk.raw box%2Ddisk1; "
+     "tar -cf box.ova box.ovf box%2Ddisk1 box-disk1",
+     kRaw, "under its name as it stands"},
+    {"DecodedName", "sed -i 's/\"box-disk1\"/\"box%2Ddisk1\"/' box.ovf; cp disk.raw box-disk1; " + kTarPiped, kRaw},
     {"TwoDescriptors", "cp disk.raw box-disk1; cp box.ovf b.ovf; tar -cf box.ova box.ovf box-disk1 b.ovf", kRaw,
      "more than one descriptor"},
     {"SparseMember",
@@ -561,8 +570,9 @@ TEST(OvaMade, IsWhatVirtV2vReads) {
 
 TEST(OvaMade, RefusesWhatItCannotSay) {
   const Workshop shop;
-  for (const char* options : {"cpus=0", "cpus=x", "memory=1k", "firmware=uefi", "name=a/b", "name=", "name=.hidden",
-                              "network=a\nb", "subformat=monolithicFlat"}) {
+  for (const char* options :
+       {"cpus=0", "cpus=x", "memory=1k", "firmware=uefi", "name=a/b", "name=", "name=.hidden", "name=file:x",
+        "name=caf\xE9", "os=caf\xE9", "network=\xED\xA0\x80", "network=a\nb", "subformat=monolithicFlat"}) {
     const CommandResult result = shop.Try({kTool, "convert", "-O", "ova", "-o", options, "disk.raw", "out.ova"});
     EXPECT_EQ(result.exit_code, 1) << options;
     EXPECT_FALSE(std::filesystem::exists(shop.File("out.ova"))) << options;
@@ -574,6 +584,21 @@ TEST(OvaMade, RefusesWhatItCannotSay) {
   shop.Run({"ln", "-s", kTool, "qemu-img"});
   EXPECT_THAT(shop.Try({"./qemu-img", "convert", "-O", "ova", "disk.raw", "out.ova"}).err,
               HasSubstr("Unknown file format"));
+}
+
+// The name of the file is the machine's, as far as it is text.
+TEST(OvaMade, TakesItsNameFromAnyFile) {
+  const Workshop shop;
+  const std::vector<std::pair<std::string, std::string>> names = {{"caf\xE9.ova", "caf_"},
+                                                                  {"caf\xC3\xA9.ova", "caf\xC3\xA9"},
+                                                                  {"a\x01"
+                                                                   "b\xC3.ova",
+                                                                   "a_b_"}};
+  for (const auto& [file, name] : names) {
+    shop.Run({kTool, "convert", "-O", "ova", "disk.raw", file});
+    EXPECT_THAT(shop.Run({kTool, "info", file}), HasSubstr("machine: " + name + "\n"));
+    shop.Run({kTool, "compare", file, "disk.raw"});
+  }
 }
 
 TEST(OvfMade, IsWhatOtherToolsRead) {
@@ -618,11 +643,12 @@ TEST(OvfMade, TakesWhatAnOvaTakes) {
 
 TEST(OvfMade, RefusesWhatItCannotSay) {
   const Workshop shop;
-  for (const char* options : {"cpus=0", "firmware=uefi", "name=", "network=a\nb", "subformat=monolithicFlat"}) {
+  for (const char* options :
+       {"cpus=0", "firmware=uefi", "name=", "name=caf\xE9", "network=a\nb", "subformat=monolithicFlat"}) {
     EXPECT_EQ(shop.Try({kTool, "convert", "-O", "ovf", "-o", options, "disk.raw", "out.ovf"}).exit_code, 1) << options;
     EXPECT_EQ(shop.Run({"ls"}), "disk.raw\n") << options;
   }
-  for (const char* target : {"out", "out.mf", ".ovf", "a%20b.ovf", "a\nb.ovf"}) {
+  for (const char* target : {"out", "out.mf", ".ovf", "a%20b.ovf", "a\nb.ovf", "caf\xE9.ovf"}) {
     EXPECT_EQ(shop.Try({kTool, "convert", "-O", "ovf", "disk.raw", target}).exit_code, 1) << target;
     EXPECT_EQ(shop.Run({"ls"}), "disk.raw\n") << target;
   }

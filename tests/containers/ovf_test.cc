@@ -96,6 +96,21 @@ TEST(Descriptor, MayBeUtf16) {
   EXPECT_EQ(parsed.value().disks.size(), 1U);
 }
 
+TEST(Descriptor, TextIsReadAcrossComments) {
+  std::string text = kVirtualBoxText;
+  const std::string_view quantity = "VirtualQuantity>2<";
+  const std::size_t at = text.find(quantity);
+  ASSERT_NE(at, std::string::npos);
+  for (const auto& [written, cpus] : std::vector<std::pair<std::string, std::uint64_t>>{
+           {"1<!-- -->2", 12}, {"<!-- -->3", 3}, {"1<![CDATA[6]]>", 16}, {" \n4 <!-- -->\t", 4}}) {
+    std::string changed = text;
+    changed.replace(at + quantity.size() - 2, 1, written);
+    const auto parsed = Parse(changed);
+    ASSERT_TRUE(parsed.ok()) << parsed.error().Describe();
+    EXPECT_EQ(parsed.value().systems.at(0).cpus, cpus) << written;
+  }
+}
+
 TEST(Descriptor, TakesCapacityFromAProperty) {
   const std::string product =
       "<ProductSection><Info/><Property ovf:key=\"size\" ovf:type=\"int\" ovf:value=\"12\"/></ProductSection>";
@@ -178,6 +193,14 @@ std::vector<Hostile> HostileTexts() {
   return {
       {"NotXml", "<Envelope", "not well-formed"},
       {"Empty", "", "not well-formed"},
+      {"SecondRoot", OneDiskOvf("a", "1") + OneDiskOvf("b", "1").substr(OneDiskOvf("b", "1").find("<Envelope")),
+       "not well-formed XML: a second root element"},
+      {"TextBehindTheRoot", OneDiskOvf("a", "1") + "more", "not well-formed XML: text beside the root element"},
+      {"NulBehindTheRoot", OneDiskOvf("a", "1") + std::string(1, '\0'), "a byte that is no text in UTF-8"},
+      {"ByteOfLatin1", OneDiskOvf("caf\xE9", "1"), "a byte that is no text in UTF-8"},
+      {"OverlongUtf8", OneDiskOvf("a\xC0\xAF", "1"), "a byte that is no text in UTF-8"},
+      {"HalfASurrogatePair", OneDiskOvf("a\xED\xA0\x80", "1"), "a byte that is no text in UTF-8"},
+      {"ControlCharacter", OneDiskOvf("a\x01", "1"), "a byte that is no text in UTF-8"},
       {"OtherRoot", "<a xmlns=\"http://schemas.dmtf.org/ovf/envelope/1\"/>", "not an OVF descriptor"},
       {"OtherNamespace", "<Envelope xmlns=\"http://schemas.xmlsoap.org/soap/envelope/\"/>", "not an OVF descriptor"},
       {"Doctype", with_doctype, "document type declarations"},

@@ -280,7 +280,7 @@ class Parser {
     }
     if (device.type == kMemory) {
       // Without a unit: megabytes, as everyone means it.
-      const std::string_view unit = TextOf(Child(item, "AllocationUnits"));
+      const std::string unit = TextOf(Child(item, "AllocationUnits"));
       const auto size =
           ParseSize(TextOf(Child(item, "VirtualQuantity")), unit.empty() ? "MB" : unit, "VirtualQuantity");
       if (size.ok()) system.memory = size.value();

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "formats/containers/ovf/descriptor.h"
+#include "formats/containers/ovf/xml.h"
+
 namespace platter::ovf {
 namespace {
 
@@ -11,8 +14,18 @@ constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
 constexpr std::uint64_t kMostCpus = 4096;
 constexpr std::size_t kMostName = 80;  // bytes: ".ovf" and the like fit into a tar header behind it
 
-bool IsText(std::string_view text) {
-  return std::ranges::none_of(text, [](unsigned char letter) { return letter < 0x20 || letter == 0x7F; });
+bool IsControl(unsigned char letter) { return letter < 0x20 || letter == 0x7F; }
+
+bool IsText(std::string_view text) { return TextLength(text) == text.size() && std::ranges::none_of(text, IsControl); }
+
+// The name of a file may be any bytes.
+std::string AsText(std::string name) {
+  std::ranges::replace_if(name, IsControl, '_');
+  for (std::size_t at = 0; at < name.size();) {
+    at += TextLength(std::string_view(name).substr(at));
+    if (at < name.size()) name[at] = '_';
+  }
+  return name;
 }
 
 std::string Escaped(std::string_view text) {
@@ -41,7 +54,7 @@ std::string Escaped(std::string_view text) {
 Result<std::string> TextOption(const OptionValues& options, const char* name, std::string otherwise) {
   std::string text = options.Text(name).value_or(std::move(otherwise));
   if (!text.empty() && IsText(text)) return text;
-  return RefusedOption(name, "it has no text, or control characters in it");
+  return RefusedOption(name, "it has no text, or what is no text in UTF-8, such as control characters");
 }
 
 // One item of hardware; `more` stands behind the elements that each has, which have their order in the alphabet.
@@ -82,10 +95,15 @@ std::string BaseName(std::string_view path) {
   return std::string(path.substr(0, path.rfind('.')));
 }
 
+bool IsReference(const std::string& file) {
+  const auto name = FileNameOf(file);
+  return TextLength(file) == file.size() && name.ok() && name.value() == file;
+}
+
 Result<Machine> MachineOf(const CreateRequest& request) {
   const OptionValues& options = request.options;
   Machine machine;
-  machine.name = PLATTER_TRY(TextOption(options, "name", BaseName(request.storage->name())));
+  machine.name = PLATTER_TRY(TextOption(options, "name", AsText(BaseName(request.storage->name()))));
   machine.files = machine.name;
   machine.os = PLATTER_TRY(TextOption(options, "os", "Other"));
   machine.network = PLATTER_TRY(TextOption(options, "network", "VM Network"));
@@ -100,6 +118,7 @@ Result<Machine> MachineOf(const CreateRequest& request) {
         "name",
         fmt::format("it names files: no slashes or percent signs, no dot in front, at most {} bytes", kMostName));
   }
+  if (!IsReference(machine.disk_file())) return RefusedOption("name", "it names files: not one of another place");
   if (machine.cpus == 0 || machine.cpus > kMostCpus) return RefusedOption("cpus", fmt::format("1 to {}", kMostCpus));
   if (machine.memory < kMebibyte || machine.memory % kMebibyte != 0) return RefusedOption("memory", "whole mebibytes");
   if (!machine.efi && firmware != "bios") return RefusedOption("firmware", "bios or efi");

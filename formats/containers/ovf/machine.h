@@ -43,6 +43,9 @@ Result<Machine> MachineOf(const CreateRequest& request);
 // file; the text is as long for any.
 std::string DescriptorOf(const Machine& machine, std::uint64_t disk_size);
 
+// Whether a descriptor can refer to a file of that name: as a reader takes it, it is that file beside the descriptor.
+bool IsReference(const std::string& file);
+
 // "box" of "folder/box.ova".
 std::string BaseName(std::string_view path);
 

@@ -21,10 +21,10 @@ Result<std::string> BaseOf(const std::string& target) {
   const auto unsayable = [](unsigned char letter) {
     return letter < 0x20 || letter == 0x7F || letter == '%' || letter == '\\' || letter == '(' || letter == ')';
   };
-  if (base.empty() || std::ranges::any_of(base, unsayable)) {
+  if (base.empty() || std::ranges::any_of(base, unsayable) || !IsReference(base)) {
     return refusal(
-        "the descriptor and the manifest name files after it: no control characters, percent signs, backslashes or "
-        "brackets");
+        "the descriptor and the manifest name files after it: UTF-8, no control characters, percent signs, backslashes "
+        "or brackets, nothing that leads elsewhere");
   }
   return base;
 }

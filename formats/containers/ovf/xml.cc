@@ -27,6 +27,12 @@ Error TooMuch(std::string what, std::uint64_t found, std::uint64_t allowed) {
       .Allowed(fmt::format("at most {}", allowed));
 }
 
+std::string_view Trimmed(std::string_view text) {
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0) text.remove_prefix(1);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) text.remove_suffix(1);
+  return text;
+}
+
 // Iterative: the depth is what is to be found out.
 bool TooComplex(pugi::xml_node node) {
   int depth = 0;
@@ -46,6 +52,46 @@ bool TooComplex(pugi::xml_node node) {
     if (node == top) return false;
     node = node.next_sibling();
   }
+}
+
+Error NotWellFormed(std::string_view why) { return Wrong(fmt::format("not well-formed XML: {}", why), "whole file"); }
+
+// The parser takes fragments: what stands beside the one element is not its affair.
+Result<> CheckTop(const pugi::xml_document& document) {
+  int elements = 0;
+  for (const pugi::xml_node& node : document.children()) {
+    if (node.type() == pugi::node_doctype) {
+      return Wrong("document type declarations are not allowed", "DOCTYPE")
+          .Found(std::string(node.value()).substr(0, 64));
+    }
+    if (node.type() == pugi::node_element && ++elements > 1) return NotWellFormed("a second root element");
+    const bool text = node.type() == pugi::node_pcdata || node.type() == pugi::node_cdata;
+    if (text && !Trimmed(node.value()).empty()) return NotWellFormed("text beside the root element");
+  }
+  if (elements == 0) return NotWellFormed("no root element");
+  return Done{};
+}
+
+// Bytes of the UTF-8 sequence at the front of `text`; 0 where there is none.
+std::size_t SequenceLength(std::string_view text) noexcept {
+  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+  const unsigned first = byte(0);
+  const std::size_t length = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+  if (length == 0 || first > 0xF4 || length > text.size()) return 0;
+  for (std::size_t at = 1; at < length; ++at) {
+    if ((byte(at) & 0xC0) != 0x80) return 0;
+  }
+  // Longer than need be, half a pair of UTF-16, behind the last code point.
+  const bool wrong = (first == 0xE0 && byte(1) < 0xA0) || (first == 0xED && byte(1) > 0x9F) ||
+                     (first == 0xF0 && byte(1) < 0x90) || (first == 0xF4 && byte(1) > 0x8F);
+  return wrong ? 0 : length;
+}
+
+// Of the characters that XML has, U+FFFE and U+FFFF are none.
+bool IsXmlCharacter(std::string_view sequence) noexcept {
+  const auto first = static_cast<unsigned char>(sequence[0]);
+  if (sequence.size() == 1) return first >= 0x20 || first == '\t' || first == '\n' || first == '\r';
+  return sequence != "\xEF\xBF\xBE" && sequence != "\xEF\xBF\xBF";
 }
 
 // The element of a document.
@@ -70,16 +116,14 @@ Result<pugi::xml_node> ParseXml(std::span<const std::byte> text, const Limits& l
   if (marks > kMostMarks) {
     return TooMuch("the descriptor has too many elements", static_cast<std::uint64_t>(marks), kMostMarks);
   }
-  const auto parsed = document.load_buffer(text.data(), text.size(), pugi::parse_default | pugi::parse_doctype);
-  if (!parsed) {
-    return Wrong(fmt::format("not well-formed XML: {}", parsed.description()), "whole file")
-        .Found(fmt::format("at byte {}", parsed.offset));
+  constexpr unsigned kParse = pugi::parse_default | pugi::parse_doctype | pugi::parse_fragment | pugi::parse_ws_pcdata;
+  const auto parsed = document.load_buffer(text.data(), text.size(), kParse);
+  if (!parsed) return NotWellFormed(parsed.description()).Found(fmt::format("at byte {}", parsed.offset));
+  const std::string_view letters(reinterpret_cast<const char*>(text.data()), text.size());
+  if (parsed.encoding == pugi::encoding_utf8 && TextLength(letters) != letters.size()) {
+    return NotWellFormed("a byte that is no text in UTF-8").Found(fmt::format("at byte {}", TextLength(letters)));
   }
-  for (const pugi::xml_node& node : document.children()) {
-    if (node.type() != pugi::node_doctype) continue;
-    return Wrong("document type declarations are not allowed", "DOCTYPE")
-        .Found(std::string(node.value()).substr(0, 64));
-  }
+  PLATTER_CHECK(CheckTop(document));
   if (TooComplex(document)) {
     return Error(ErrorKind::kLimit, "the descriptor's elements are nested too deeply, or have too many attributes")
         .At("OVF descriptor", "whole file")
@@ -118,11 +162,23 @@ pugi::xml_node Child(const pugi::xml_node& node, std::string_view local_name) {
   return {};
 }
 
-std::string_view TextOf(const pugi::xml_node& node) {
-  std::string_view text = node.text().get();
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0) text.remove_prefix(1);
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) text.remove_suffix(1);
-  return text;
+// A comment in the middle makes two nodes of one text.
+std::string TextOf(const pugi::xml_node& node) {
+  std::string text;
+  for (const pugi::xml_node& child : node.children()) {
+    if (child.type() == pugi::node_pcdata || child.type() == pugi::node_cdata) text += child.value();
+  }
+  return std::string(Trimmed(text));
+}
+
+std::size_t TextLength(std::string_view text) noexcept {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t length = SequenceLength(text.substr(at));
+    if (length == 0 || !IsXmlCharacter(text.substr(at, length))) break;
+    at += length;
+  }
+  return at;
 }
 
 Result<std::optional<std::string>> Attribute(const pugi::xml_node& node, std::string_view local_name) {

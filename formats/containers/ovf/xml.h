@@ -16,8 +16,12 @@
 namespace platter::ovf {
 
 // Parses into `document`, whose root element is returned. kCorrupt for text that is not well formed and for a document
-// type declaration; kLimit for text that is too long, or has too many or too deeply nested elements.
+// type declaration (of text in UTF-16 or Latin-1 the parser skips what is none); kLimit for text that is too long, or
+// has too many or too deeply nested elements.
 Result<pugi::xml_node> ParseXml(std::span<const std::byte> text, const Limits& limits, pugi::xml_document& document);
+
+// How many bytes of `text` come before the first that is no character of XML in UTF-8.
+std::size_t TextLength(std::string_view text) noexcept;
 
 // "File" of "ovf:File".
 std::string_view LocalName(std::string_view name) noexcept;
@@ -29,8 +33,8 @@ std::string_view NamespaceOf(const pugi::xml_node& node);
 std::vector<pugi::xml_node> Children(const pugi::xml_node& node, std::string_view local_name);
 // The first one; a null node when there is none.
 pugi::xml_node Child(const pugi::xml_node& node, std::string_view local_name);
-// Without the white space around it.
-std::string_view TextOf(const pugi::xml_node& node);
+// All text in the element itself, without the white space around it.
+std::string TextOf(const pugi::xml_node& node);
 // An attribute of the element's own vocabulary: without a prefix, or with one of the same namespace as the element's
 // or the root's. kCorrupt when it is there in both spellings, with two values.
 Result<std::optional<std::string>> Attribute(const pugi::xml_node& node, std::string_view local_name);
