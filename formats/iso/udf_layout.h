@@ -50,6 +50,9 @@ struct AnchorLayout {
   static constexpr Le<std::uint32_t> kReserveLocation{28};
 };
 
+// 3/8.4.3: of the descriptors of one thing in a sequence, the one with the highest number counts.
+inline constexpr Le<std::uint32_t> kVolumeDescriptorSequenceNumber{16};
+
 // 3/10.1
 struct PrimaryVolumeLayout {
   static constexpr std::size_t kSize = 512;

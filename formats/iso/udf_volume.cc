@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <optional>
 
 #include "formats/core/checked.h"
@@ -110,6 +111,7 @@ class VolumeReader {
   Result<> ReadSequence(std::uint32_t location, std::uint32_t length) {
     logical_volume_.clear();
     partitions_.clear();
+    primary_number_.reset();
     std::size_t budget = kMostDescriptorsRead;
     for (std::uint32_t at = 0; at < length / volume_.sector_size && budget > 0; ++at, --budget) {
       const auto sector = CheckedAdd(location, at);
@@ -131,19 +133,27 @@ class VolumeReader {
 
   void TakeDescriptor(TagId id, const std::vector<std::byte>& bytes) {
     const auto field = [&bytes](Text text) { return std::span(bytes).subspan(text.offset, text.length); };
-    if (id == TagId::kPrimaryVolume) {
+    const std::uint32_t number = NumberOf(bytes);
+    if (id == TagId::kPrimaryVolume && number >= primary_number_.value_or(0)) {
+      primary_number_ = number;
       volume_.volume_id = DString(field(udf::PrimaryVolumeLayout::kVolumeId));
       volume_.volume_set_id = DString(field(udf::PrimaryVolumeLayout::kVolumeSetId));
       volume_.application = Trimmed(field(udf::PrimaryVolumeLayout::kApplicationId));
     } else if (id == TagId::kPartition) {
       using Layout = udf::PartitionLayout;
       const RecordView<Layout> view(std::span<const std::byte>(bytes).first<Layout::kSize>());
-      partitions_.push_back({view.Get<Layout::kNumber>(),
-                             std::uint64_t{view.Get<Layout::kStart>()} * volume_.sector_size,
-                             std::uint64_t{view.Get<Layout::kLength>()} * volume_.sector_size});
-    } else if (id == TagId::kLogicalVolume) {
+      const UdfPartition partition = {view.Get<Layout::kNumber>(),
+                                      std::uint64_t{view.Get<Layout::kStart>()} * volume_.sector_size,
+                                      std::uint64_t{view.Get<Layout::kLength>()} * volume_.sector_size};
+      const auto there = partitions_.try_emplace(partition.number, Numbered{number, partition}).first;
+      if (number >= there->second.number) there->second = {number, partition};
+    } else if (id == TagId::kLogicalVolume && (logical_volume_.empty() || number >= NumberOf(logical_volume_))) {
       logical_volume_ = bytes;
     }
+  }
+
+  static std::uint32_t NumberOf(const std::vector<std::byte>& descriptor) {
+    return udf::kVolumeDescriptorSequenceNumber.Decode(descriptor.data());
   }
 
   static Error LogicalVolumeError(ErrorKind kind, std::string what, const char* field) {
@@ -168,8 +178,8 @@ class VolumeReader {
           .Allowed(std::to_string(volume_.sector_size));
     }
     PLATTER_CHECK(ReadMaps(bytes, view.Get<Layout::kMapCount>()));
-    for (const UdfPartition& partition : partitions_) {
-      volume_.claimed_size = std::max(volume_.claimed_size, partition.start + partition.length);
+    for (const auto& [number, found] : partitions_) {
+      volume_.claimed_size = std::max(volume_.claimed_size, found.partition.start + found.partition.length);
     }
     file_set_ = AddressOf(bytes.subspan(Layout::kFileSet, udf::LongAllocation::kSize));
     return Done{};
@@ -207,11 +217,11 @@ class VolumeReader {
                                 fmt::format("UDF partitions of the kind '{}' are not supported", name), "maps");
     }
     const auto number = LoadLe<std::uint16_t>(map.data() + 4);
-    const auto partition = std::ranges::find(partitions_, number, &UdfPartition::number);
+    const auto partition = partitions_.find(number);
     if (partition == partitions_.end()) {
       return LogicalVolumeError(ErrorKind::kCorrupt, "a partition map names no partition", "maps").Found(number);
     }
-    volume_.maps.push_back(*partition);
+    volume_.maps.push_back(partition->second.partition);
     return Done{};
   }
 
@@ -233,8 +243,14 @@ class VolumeReader {
   Storage& storage_;
   UdfVolume& volume_;
   Findings& findings_;
-  std::vector<std::byte> logical_volume_;  // the descriptor that counts: the last one
-  std::vector<UdfPartition> partitions_;
+  // The descriptors that count: those with the highest numbers, of equal ones the last.
+  struct Numbered {
+    std::uint32_t number = 0;
+    UdfPartition partition;
+  };
+  std::optional<std::uint32_t> primary_number_;
+  std::vector<std::byte> logical_volume_;
+  std::map<std::uint16_t, Numbered> partitions_;  // by partition number
   UdfAddress file_set_;
 };
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <ostream>
 #include <span>
@@ -11,6 +12,8 @@
 #include <vector>
 
 #include "formats/core/bytes.h"
+#include "formats/core/memory_storage.h"
+#include "formats/iso/udf_volume.h"
 #include "tests/iso/sample_tree.h"
 #include "tests/iso/volume_bytes.h"
 
@@ -221,6 +224,65 @@ TEST(Udf, DirectoryThatHoldsItselfIsWalkedOnce) {
   StoreLe(bytes.data() + identifier + 24, Number32(bytes, parts.at(Part::kFileSet).at(0) + 404));
   SealTag(bytes, identifier, Seal::kAll);
   EXPECT_THAT(FindingsIn(bytes), testing::Contains(testing::HasSubstr("more than once")));
+}
+
+// Puts a copy of the descriptor at `descriptor` behind its sequence, whose end's mark stands at `end` and moves on.
+// Returns where the copy is.
+std::size_t AddToSequence(Bytes& bytes, std::size_t descriptor, std::size_t end) {
+  const auto copy = [&bytes](std::size_t from, std::size_t to) {
+    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(from), kSector,
+                bytes.begin() + static_cast<std::ptrdiff_t>(to));
+    StoreLe(bytes.data() + to + 12, static_cast<std::uint32_t>(to / kSector));
+    SealTag(bytes, to, Seal::kAll);
+  };
+  copy(end, end + kSector);
+  copy(descriptor, end);
+  return end;
+}
+
+std::string VolumeId(const Bytes& bytes) {
+  MemoryStorage storage("v.iso", bytes);
+  iso::Findings findings;
+  const auto volume = iso::ReadUdfVolume(storage, "NSR02", findings);
+  return volume.ok() ? volume.value().volume_id : volume.error().Describe();
+}
+
+// ECMA-167 3/8.4.3: of two descriptors, the one with the higher number counts, wherever it stands.
+TEST(Udf, HighestSequenceNumberCounts) {
+  const struct {
+    std::uint16_t tag;
+    std::size_t offset;  // of what is wrong in the other descriptor
+    std::vector<std::uint8_t> wrong;
+  } rows[] = {
+      {1, 24, {8, 'w', 'r', 'o', 'n', 'g'}},  // the volume's identifier
+      {5, 188, {0, 0, 0, 1}},                 // where the partition starts
+      {6, 252, kMax4},                        // where the file set is
+  };
+  const Bytes whole = MakeVolume("genisoimage -quiet -udf -V LABEL -o v.iso tree");
+  const auto expected = ContentOfTree(*OpenBytes(whole, "udf").value()->file_tree());
+  for (const auto& row : rows) {
+    for (const bool last_counts : {true, false}) {
+      Bytes bytes = whole;
+      std::size_t first = 0;
+      for (std::size_t at = 17 * kSector; at + kSector < 100 * kSector; at += kSector) {
+        if (Number32(bytes, at + 12) != at / kSector) continue;
+        if (Number16(bytes, at) == row.tag) first = at;
+        if (Number16(bytes, at) != 8 || first == 0) continue;
+        const std::size_t second = AddToSequence(bytes, first, at);
+        Overwrite(bytes, (last_counts ? first : second) + row.offset, row.wrong);
+        StoreLe(bytes.data() + first + 16, last_counts ? std::uint32_t{8} : std::uint32_t{9});
+        StoreLe(bytes.data() + second + 16, last_counts ? std::uint32_t{9} : std::uint32_t{8});
+        for (const std::size_t changed : {first, second}) SealTag(bytes, changed, Seal::kAll);
+        first = 0;
+        at += kSector;
+      }
+      const auto image = OpenBytes(bytes, "udf");
+      ASSERT_TRUE(image.ok()) << row.tag << " " << image.error().Describe();
+      EXPECT_EQ(ContentOfTree(*image.value()->file_tree()), expected) << row.tag << " " << last_counts;
+      EXPECT_EQ(VolumeId(bytes), "LABEL") << row.tag << " " << last_counts;
+      EXPECT_THAT(FindingsIn(bytes), testing::IsEmpty()) << row.tag << " " << last_counts;
+    }
+  }
 }
 
 TEST(Udf, ReserveSequenceIsUsed) {
