@@ -8,6 +8,7 @@
 
 #include "formats/containers/docker/findings.h"
 #include "formats/containers/docker/json.h"
+#include "formats/core/finding_count.h"
 
 namespace platter::docker {
 namespace {
@@ -46,13 +47,17 @@ class CatalogReader {
     if (done.ok()) return done;
     Error error = std::move(done).error();
     if (error.kind() == ErrorKind::kIo) return error;
-    out_.findings.push_back(FindingOf("docker", kFindingRules, error));
+    Keep(FindingOf("docker", kFindingRules, error));
     if (!out_.fault) out_.fault = std::move(error);
     return Done{};
   }
 
+  void Keep(Finding finding) {
+    if (count_.Keeps(finding.code, finding.concern)) out_.findings.push_back(std::move(finding));
+  }
+
   void Warn(std::string code, std::string message, std::string value = "") {
-    out_.findings.push_back(MakeFinding(std::move(code), Concern::kNone, std::move(message), std::move(value)));
+    Keep(MakeFinding(std::move(code), Concern::kNone, std::move(message), std::move(value)));
   }
 
   Result<Document> Read(std::string_view file, std::string_view structure) {
@@ -275,8 +280,8 @@ class CatalogReader {
           .Found(descriptor.media_type);
     }
     if (descriptor.elsewhere) {
-      out_.findings.push_back(MakeFinding("docker.layer_elsewhere", Concern::kReference,
-                                          "a layer may be fetched from another place", descriptor.digest.Text()));
+      Keep(MakeFinding("docker.layer_elsewhere", Concern::kReference, "a layer may be fetched from another place",
+                       descriptor.digest.Text()));
     }
     Layer layer;
     layer.file = descriptor.digest.File();
@@ -312,7 +317,7 @@ class CatalogReader {
   }
 
   void AddAmbiguous(std::string message, const std::string& value) {
-    out_.findings.push_back(MakeFinding("docker.ambiguous", Concern::kAmbiguous, std::move(message), value));
+    Keep(MakeFinding("docker.ambiguous", Concern::kAmbiguous, std::move(message), value));
   }
 
   // Images for several platforms go by one name, and manifest.json has one of them.
@@ -372,6 +377,7 @@ class CatalogReader {
   Blobs& blobs_;
   std::uint64_t room_;  // bytes that documents may still take
   Catalog& out_;
+  FindingCount count_;
   std::map<std::string, std::size_t> places_;  // of layers, by file
   std::size_t manifests_ = 0;
 };

@@ -117,8 +117,12 @@ class DockerInspection {
     if (error.kind() == ErrorKind::kIo) return error;
     Finding finding = FindingOf("docker", kLayerFindingRules, error);
     finding.offset.reset();
-    out_.findings.push_back(std::move(finding));
+    KeepOfLayer(std::move(finding));
     return Done{};
+  }
+
+  void KeepOfLayer(Finding finding) {
+    if (count_.Keeps(finding.code, finding.concern)) out_.findings.push_back(std::move(finding));
   }
 
   Result<> AsFinding(Error error) {
@@ -128,7 +132,7 @@ class DockerInspection {
       finding.concern = Concern::kSize;
       finding.severity = SeverityOf(finding.concern);
     }
-    out_.findings.push_back(std::move(finding));
+    KeepOfLayer(std::move(finding));
     return Done{};
   }
 
@@ -137,7 +141,7 @@ class DockerInspection {
   bool whole_;
   ContainerInspection& out_;
   tar::Index index_;
-  FindingCount count_;  // of the layers' members
+  FindingCount count_;  // of the layers, and their members
 };
 
 }  // namespace
