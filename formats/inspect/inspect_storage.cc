@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -24,6 +25,7 @@ namespace {
 
 constexpr std::uint64_t kSector = 512;
 constexpr std::size_t kShownProblems = 8;
+constexpr std::size_t kShownOfTable = 64;
 constexpr std::string_view kTrailingData = "compressed.trailing_data";
 constexpr std::size_t kPiece = std::size_t{256} << 10;
 
@@ -492,14 +494,23 @@ class Inspection final {
     }
   }
 
+  // A container may hold disks by the thousand, and each a table of as many entries.
+  void AddOfTable(std::span<const std::string> findings) {
+    for (const std::string& finding : findings.first(std::min(findings.size(), kShownOfTable))) {
+      report_.Add("partition.table", Concern::kNone, finding);
+      report_.findings.back().severity = Severity::kWarning;
+    }
+    if (findings.size() <= kShownOfTable) return;
+    report_.Add("partition.table", Concern::kNone, "there is more like it in the table",
+                std::to_string(findings.size() - kShownOfTable));
+    report_.findings.back().severity = Severity::kWarning;
+  }
+
   Result<> LookForPartitions(std::string_view format) {
     const auto look = [&]() -> Result<> {
       const auto table = PLATTER_TRY(partition::ReadPartitionTable(*storage_));
       if (!table || (format == "raw" && !whole())) return Done{};
-      for (const std::string& finding : table->findings) {
-        report_.Add("partition.table", Concern::kNone, finding);
-        report_.findings.back().severity = Severity::kWarning;
-      }
+      AddOfTable(table->findings);
       if (table->gpt_missing) {
         report_.Add("partition.protective_mbr", Concern::kAmbiguous,
                     "the MBR protects a GUID partition table that is not there");

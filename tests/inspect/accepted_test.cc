@@ -2,6 +2,7 @@
 // the size of its disk.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <vector>
@@ -75,6 +76,20 @@ TEST(Accepted, LargeDisksFromAStream) {
     EXPECT_EQ(report.verdict, inspect::Verdict::kAccepted) << name << "\n" << Text(report);
     EXPECT_EQ(InspectBytes(image, {}, inspect::Depth::kFull).verdict, inspect::Verdict::kAccepted) << name;
   }
+}
+
+// A table of 200 partitions, each of which ends past the disk's end.
+TEST(Accepted, TablesOfWhichNotEveryEntryIsNamed) {
+  const Bytes disk = MadeBy({{"truncate", "-s", "4M", "image"},
+                             {"sh", "-c",
+                              "{ printf 'label: gpt\ntable-length: 200\ngrain: 512\n'; for at in $(seq 200); do "
+                              "echo \"start=$((2048 + at * 8)), size=8\"; done; } | sfdisk -q image"},
+                             {"truncate", "-s", "1M", "image"}});
+  const inspect::Report report = InspectBytes(disk, {}, inspect::Depth::kFull);
+  EXPECT_EQ(report.verdict, inspect::Verdict::kAccepted) << Text(report);
+  ASSERT_EQ(std::ranges::count(report.findings, "partition.table", &Finding::code), 65) << Text(report);
+  EXPECT_EQ(report.findings.back().severity, Severity::kWarning);
+  EXPECT_EQ(report.findings.back().value, "137");  // one is the missing second copy
 }
 
 // Geometries that hold less than the disk, as their creators make them: by the specification's rule, and where no
