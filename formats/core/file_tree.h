@@ -59,8 +59,8 @@ class FileTree {
   virtual std::string_view kind() const noexcept = 0;
   virtual Result<TreeEntry> Root() = 0;
   // Every entry of a directory of this tree but "." and "..", in stored order; what is wrong with one of them is its
-  // `damage`, and a symbolic link whose target cannot be read has none. kInvalid when it is no directory, kCorrupt
-  // where no further entry can be found. Memory does not grow with the directory.
+  // `damage`, and a symbolic link whose target cannot be read has none. kInvalid when it is no directory;
+  // kCorrupt, behind all entries that can be found, where there may be more. Memory does not grow with the directory.
   virtual Result<> List(const TreeEntry& directory, const Visit& visit) = 0;
   // The content of a regular file of this tree, as a read-only Storage of its size. kInvalid for anything else,
   // kUnsupported where the content is stored in a way that is not read.

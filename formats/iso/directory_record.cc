@@ -88,4 +88,12 @@ Result<std::optional<DirectoryRecord>> DirectoryReader::Next() {
   return std::optional<DirectoryRecord>();
 }
 
+bool DirectoryReader::PassDamage() noexcept {
+  const std::uint64_t sector = AlignDown(at_, kSectorSize);
+  if (sector != loaded_ || passed_ == kMostDamaged) return false;
+  ++passed_;
+  at_ = sector + kSectorSize;
+  return true;
+}
+
 }  // namespace platter::iso

@@ -51,13 +51,18 @@ class DirectoryReader {
 
   // Empty at the end. kCorrupt for a record that its sector cuts off, and where the file ends too early.
   Result<std::optional<DirectoryRecord>> Next();
+  // Behind a record that is damaged: goes on in the next sector, where one starts. False where that is of no use.
+  bool PassDamage() noexcept;
 
  private:
+  static constexpr std::size_t kMostDamaged = 64;  // sectors of a directory, that are passed over
+
   Result<> Load(std::uint64_t sector);
 
   Storage& storage_;
   std::uint64_t at_;   // host offset of the next record
   std::uint64_t end_;  // host offset
+  std::size_t passed_ = 0;
   std::uint64_t loaded_ = ~std::uint64_t{0};
   std::vector<std::byte> bytes_;
 };

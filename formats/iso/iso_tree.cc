@@ -193,8 +193,16 @@ Result<> IsoTree::List(const TreeEntry& directory, const Visit& visit) {
   DirectoryReader reader(*storage_, DataStart(record), record.data_length);
   std::optional<TreeEntry> growing;  // a file whose further extents come next
   bool skipping = false;             // the same of one that is not listed
+  std::optional<Error> damage;       // the first
   while (true) {
-    const auto next = PLATTER_TRY(reader.Next());
+    auto read = reader.Next();
+    if (!read.ok() && read.error().kind() == ErrorKind::kCorrupt && reader.PassDamage()) {
+      if (!damage) damage = std::move(read).error();
+      growing.reset();
+      skipping = false;
+      continue;
+    }
+    const auto next = PLATTER_TRY(std::move(read));
     if (!next) break;
     if (growing) {
       growing->size += next->data_length;
@@ -206,6 +214,7 @@ Result<> IsoTree::List(const TreeEntry& directory, const Visit& visit) {
     if (!PLATTER_TRY(visit(*growing))) return Done{};
     growing.reset();
   }
+  if (damage) return std::move(*damage);
   if (!growing) return Done{};
   return Error(ErrorKind::kCorrupt, "a file's last extent is missing")
       .In(storage_->name())

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "formats/core/checked.h"
@@ -19,6 +20,7 @@ using udf::TagId;
 
 constexpr std::uint64_t kLongestTarget = 4096;  // bytes of path components
 constexpr std::size_t kWindow = 16384;          // of a directory, bytes held at a time
+constexpr std::size_t kMostDamaged = 64;        // identifiers of a directory, that are passed over
 
 std::uint64_t NodeOf(UdfAddress address) noexcept { return std::uint64_t{address.partition} << 32 | address.block; }
 UdfAddress AddressOf(std::uint64_t node) noexcept {
@@ -137,6 +139,7 @@ class IdentifierReader {
   // Empty at the end of the directory.
   Result<std::optional<Identifier>> Next() {
     using Layout = udf::FileIdentifierLayout;
+    passed_ = false;
     if (at_ >= content_.size()) return std::optional<Identifier>();
     PLATTER_CHECK(Need(Layout::kSize));
     const RecordView<Layout> fixed(Rest().first<Layout::kSize>());
@@ -148,15 +151,19 @@ class IdentifierReader {
     const auto bytes = Rest().first(length);
     const auto location = udf::TagLayout::kLocation.Decode(bytes.data());
     // The tag's own location is taken as it is: writers count it from the file's or from the directory's first block.
-    PLATTER_CHECK(CheckUdfTag(bytes, TagId::kFileIdentifier, location, at_));
+    const std::uint64_t start = std::exchange(at_, at_ + length);
+    passed_ = true;
+    PLATTER_CHECK(CheckUdfTag(bytes, TagId::kFileIdentifier, location, start));
     const std::byte* icb = bytes.data() + Layout::kIcb;
     Identifier identifier;
     identifier.characteristics = fixed.Get<Layout::kCharacteristics>();
     identifier.icb = {udf::LongAllocation::kBlock.Decode(icb), udf::LongAllocation::kPartition.Decode(icb)};
     identifier.name = CompressedUnicode(bytes.subspan(Layout::kSize + use, name_length));
-    at_ += length;
     return std::optional<Identifier>(std::move(identifier));
   }
+
+  // Whether the next one can be looked for behind one that is damaged.
+  bool PassDamage() noexcept { return passed_ && ++damaged_ <= kMostDamaged; }
 
  private:
   std::span<const std::byte> Rest() const { return std::span(window_).subspan(at_ - window_start_); }
@@ -176,6 +183,8 @@ class IdentifierReader {
 
   Storage& content_;
   std::uint64_t at_ = 0;
+  bool passed_ = false;  // the last one, whose length is known
+  std::size_t damaged_ = 0;
   std::uint64_t window_start_ = 0;
   std::vector<std::byte> window_;
 };
@@ -294,8 +303,15 @@ Result<> UdfTree::List(const TreeEntry& directory, const Visit& visit) {
   if (directory.kind != FileKind::kDirectory) return Error(ErrorKind::kInvalid, "not a directory");
   const auto content = PLATTER_TRY(Content(directory.node, directory.name));
   IdentifierReader reader(*content);
+  std::optional<Error> damage;  // the first
   while (true) {
-    auto identifier = PLATTER_TRY(reader.Next());
+    auto read = reader.Next();
+    if (!read.ok() && read.error().kind() == ErrorKind::kCorrupt && reader.PassDamage()) {
+      if (!damage) damage = std::move(read).error();
+      continue;
+    }
+    auto identifier = PLATTER_TRY(std::move(read));
+    if (!identifier && damage) return std::move(*damage);
     if (!identifier) return Done{};
     if ((identifier->characteristics & (udf::kFileDeleted | udf::kFileParent)) != 0) continue;
     const bool is_directory = (identifier->characteristics & udf::kFileDirectory) != 0;

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -164,6 +165,36 @@ TEST(RockRidgeVolume, DamagedEntryIsListedWithItsDamage) {
     ASSERT_FALSE(followed.ok());
     EXPECT_EQ(followed.error().kind(), ErrorKind::kCorrupt);
   }
+}
+
+// A record that does not fit its sector takes those behind it in the sector with it, and none beyond.
+TEST(RockRidgeVolume, DamagedRecordHidesNoOtherSector) {
+  const Bytes whole = MakeVolume(
+      "mkdir tree/full; for at in $(seq 100); do : > tree/full/file$at; done; "
+      "genisoimage -quiet -R -o v.iso tree");
+  const auto image = OpenBytes(whole);
+  FileTree& tree = *image.value()->file_tree();
+  const auto folder = FindEntry(tree, "full", false);
+  ASSERT_TRUE(folder.ok());
+  std::vector<TreeEntry> files;
+  const auto take = [&files](const TreeEntry& entry) -> Result<bool> {
+    files.push_back(entry);
+    return true;
+  };
+  ASSERT_TRUE(tree.List(folder.value(), take).ok());
+  ASSERT_EQ(files.size(), 100U);
+  const std::uint64_t damaged = files[5].node;
+  const auto lost = std::ranges::count_if(
+      files, [damaged](const TreeEntry& file) { return file.node >= damaged && file.node / 2048 == damaged / 2048; });
+  ASSERT_GT(lost, 3);
+  Bytes bytes = whole;
+  bytes[damaged] = std::byte{20};  // less than a record has
+  const auto opened = OpenBytes(bytes);
+  files.clear();
+  const auto listed = opened.value()->file_tree()->List(folder.value(), take);
+  ASSERT_FALSE(listed.ok());
+  EXPECT_EQ(listed.error().kind(), ErrorKind::kCorrupt);
+  EXPECT_EQ(static_cast<std::ptrdiff_t>(files.size()), 100 - lost);
 }
 
 // A directory below the eighth level stands elsewhere, and an entry with its block number where it belongs.

@@ -285,6 +285,15 @@ TEST(Udf, HighestSequenceNumberCounts) {
   }
 }
 
+// The folder is reported, and the files behind the damage are there.
+TEST(Udf, DamagedIdentifierHidesNoOther) {
+  const Bytes whole = MakeVolume("genisoimage -quiet -udf -o v.iso tree");
+  Bytes bytes = whole;
+  Overwrite(bytes, PartsOf(whole).at(Part::kIdentifier).at(0) + 4, {0xEE});
+  EXPECT_EQ(LostFrom(whole, bytes, "script", "udf"), "");
+  EXPECT_THAT(FindingsIn(bytes), testing::Contains(testing::HasSubstr("a wrong checksum")));
+}
+
 TEST(Udf, ReserveSequenceIsUsed) {
   Bytes bytes = MakeVolume("genisoimage -quiet -udf -o v.iso tree");
   const auto whole = ContentOfTree(*OpenBytes(bytes, "udf").value()->file_tree());

@@ -149,10 +149,11 @@ class Listing {
     } else if (arguments_.recursive) {
       PLATTER_CHECK(Walk(top));
     } else {
-      PLATTER_CHECK(tree_.List(top, [this](const TreeEntry& entry) -> Result<bool> {
+      const auto listed = tree_.List(top, [this](const TreeEntry& entry) -> Result<bool> {
         Show(Below(arguments_.path, entry.name), entry);
         return true;
-      }));
+      });
+      if (!listed.ok()) Broken(arguments_.path, ReasonOf(listed.error()));
     }
     printer_.End();
     return whole_;
