@@ -65,8 +65,10 @@ Result<ClusterRun> Bat::ClusterAt(std::uint64_t guest) {
 Result<ClusterRun> Bat::At(ByteRange range) {
   ClusterRun run = PLATTER_TRY(ClusterAt(range.offset()));
   for (std::uint64_t passed = 1; run.length < range.length() && passed < kEntriesPerCall; ++passed) {
-    const auto next = ClusterAt(range.offset() + run.length);
-    if (!next.ok() || !Continues(run, next.value())) break;  // an error waits until it is asked for
+    auto next = ClusterAt(range.offset() + run.length);
+    // A wrong entry further on is the business of who asks for it; a read that failed is not passed over.
+    if (!next.ok() && next.error().kind() == ErrorKind::kIo) return std::move(next).error();
+    if (!next.ok() || !Continues(run, next.value())) break;
     run.length += next.value().length;
   }
   run.length = std::min(run.length, range.length());

@@ -49,8 +49,10 @@ Result<BlockRun> BlockMap::At(ByteRange range) {
   Cursor cursor;
   BlockRun run = PLATTER_TRY(RunAt(cursor, range.offset(), range.end()));
   while (run.length < range.length()) {
-    const auto next = RunAt(cursor, range.offset() + run.length, range.end());
-    if (!next.ok() || !Continues(run, next.value())) break;  // an error waits until it is asked for
+    auto next = RunAt(cursor, range.offset() + run.length, range.end());
+    // A wrong entry further on is the business of who asks for it; a read that failed is not passed over.
+    if (!next.ok() && next.error().kind() == ErrorKind::kIo) return std::move(next).error();
+    if (!next.ok() || !Continues(run, next.value())) break;
     run.length += next.value().length;
   }
   return run;

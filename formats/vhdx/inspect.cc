@@ -32,8 +32,7 @@ std::uint64_t EndOfBlocks(const Geometry& geometry, std::span<const std::byte> t
     const bool bitmap = index % slots == geometry.chunk_ratio();
     const std::uint64_t block = index / slots * geometry.chunk_ratio() + index % slots;
     if (!entry.stored() || (bitmap ? !geometry.has_parent : block >= geometry.block_count())) continue;
-    const std::uint64_t stored =
-        bitmap ? kBitmapBlockSize : std::min(geometry.block_size, geometry.virtual_size - block * geometry.block_size);
+    const std::uint64_t stored = bitmap ? kBitmapBlockSize : geometry.block_size;
     end = std::max(end, CheckedAdd(entry.offset(), stored).value_or(~std::uint64_t{0}));
   }
   return end;

@@ -270,9 +270,10 @@ def compare_creations(comparison, share):
 def compare_repairs(comparison, share):
     for mode in ("leaks", "all"):
         for image in REPAIRS[::share]:
-            copy = lambda: shutil.copyfile(image, "repaired.qcow2")
+            repaired = f"repaired-{image}"
+            copy = lambda: shutil.copyfile(image, repaired)
             for output in ("human", "json"):
-                comparison.compare(["check", f"--output={output}", "-r", mode, "repaired.qcow2"], copy)
+                comparison.compare(["check", f"--output={output}", "-r", mode, repaired], copy)
 
 
 def main():
