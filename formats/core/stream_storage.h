@@ -30,7 +30,7 @@ class StreamStorage : public Storage {
   // kCancelled once `cancel` is true; null: never.
   static Result<std::shared_ptr<StreamStorage>> Open(const std::string& path,
                                                      const std::atomic<bool>* cancel = nullptr);
-  // Takes over `fd`, open for writing; what blocks is not interrupted.
+  // Takes over `fd`, open for writing. Only where it does not block is `cancel` heard.
   StreamStorage(std::string name, int fd, const std::atomic<bool>* cancel = nullptr)
       : Storage(std::move(name)), fd_(fd), cancel_(cancel) {}
   ~StreamStorage() override;
@@ -63,7 +63,7 @@ class StreamStorage : public Storage {
   std::atomic<std::uint64_t> position_{0};
   std::mutex mutex_;
   std::condition_variable advanced_;
-  int failure_ = 0;  // errno of the write that failed; ECANCELED
+  int failure_ = 0;  // errno of the write that failed; ECANCELED after an interrupt
 };
 
 }  // namespace platter
