@@ -104,7 +104,7 @@ class Recogniser {
     const auto kernel = PLATTER_TRY(amazon::RecogniseKernel(*disk_));
     if (kernel) return std::string_view("aki");
     if (PLATTER_TRY(amazon::StartsWithRamdisk(*disk_))) return std::string_view("ari");
-    auto table = partition::ReadPartitionTable(*disk_);
+    auto table = partition::ReadPartitionTable(*disk_, partition::Copies::kAtTheEnd);
     if (!table.ok() && !IsDamage(table.error())) return std::move(table).error();
     if (!table.ok() || table.value()) return std::string_view("disk");
     const auto fs = PLATTER_TRY(amazon::RecogniseFileSystem(*disk_));

@@ -7,6 +7,8 @@
 namespace platter::inspect {
 namespace {
 
+constexpr std::uint64_t kSector = 512;
+
 struct Mark {
   std::size_t offset;
   std::string_view bytes;
@@ -54,11 +56,12 @@ Wrapping ForeignContainer(std::span<const std::byte> head) noexcept {
   return {};
 }
 
-bool EndsWithVhdFooter(std::span<const std::byte> tail) noexcept {
+bool EndsWithVhdFooter(std::span<const std::byte> tail, std::uint64_t file_size) noexcept {
   constexpr std::string_view kCookie = "conectix";
   const std::string_view text(reinterpret_cast<const char*>(tail.data()), tail.size());
-  // Virtual PC before 2004 wrote one byte less.
-  for (const std::size_t length : {std::size_t{512}, std::size_t{511}}) {
+  // Programs count whole sectors. Virtual PC before 2004 wrote one byte less, whatever stood in front of it.
+  const std::uint64_t in_last_sector = file_size == 0 ? 0 : (file_size - 1) % kSector + 1;
+  for (const std::uint64_t length : {kSector, kSector - 1, in_last_sector}) {
     if (text.size() >= length && text.substr(text.size() - length).starts_with(kCookie)) return true;
   }
   return false;

@@ -19,6 +19,6 @@ Wrapping ForeignContainer(std::span<const std::byte> head) noexcept;
 
 // Whether the file's last bytes are a VHD's footer, however little it fits the file: some programs look at nothing
 // else.
-bool EndsWithVhdFooter(std::span<const std::byte> tail) noexcept;
+bool EndsWithVhdFooter(std::span<const std::byte> tail, std::uint64_t file_size) noexcept;
 
 }  // namespace platter::inspect

@@ -67,7 +67,8 @@ class Inspection final {
     } else if (report_.formats.empty()) {
       PLATTER_CHECK(InspectAsRaw(ends));
     }
-    if (std::ranges::find(report_.formats, "vhd") == report_.formats.end() && EndsWithVhdFooter(ends.tail)) {
+    if (std::ranges::find(report_.formats, "vhd") == report_.formats.end() &&
+        EndsWithVhdFooter(ends.tail, report_.file_size)) {
       report_.Add(
           "content.stray_footer", Concern::kAmbiguous,
           "the file ends with a VHD's footer that does not fit it: the disk is cut, or made to be taken for one");
@@ -176,17 +177,18 @@ class Inspection final {
     if (image != nullptr) AddFacts(driver, image->info());
     AddLength(driver, inspection.expected_length);
     if (depth_ == Depth::kFull) PLATTER_CHECK(WalkTables(driver));
+    if (image != nullptr && (whole() || driver.name != "iso")) TakeSize(image->info().virtual_size);
+    if (report_.virtual_size && inspection.larger_size) TakeSize(*inspection.larger_size);
     if (report_.formats.size() > 1) return Done{};
     report_.format = driver.name;
     report_.variant = inspection.variant;
     report_.confidence = opened ? Confidence::kCertain : Confidence::kLikely;
-    if (image != nullptr && (whole() || driver.name != "iso")) report_.virtual_size = image->info().virtual_size;
-    if (report_.virtual_size && inspection.larger_size) {
-      report_.virtual_size = std::max(*report_.virtual_size, *inspection.larger_size);
-    }
     RemoveRepeated(first);
     return Done{};
   }
+
+  // Of a file that programs take for disks of several sizes the largest counts.
+  void TakeSize(std::uint64_t size) { report_.virtual_size = std::max(report_.virtual_size.value_or(0), size); }
 
   // A probe and a parser that disagree: other programs may side with either.
   void AddContradiction(const FormatDriver& driver) {
@@ -375,8 +377,8 @@ class Inspection final {
         Inspection(stream.window(), &window, nullptr, Depth::kStreaming, limits_, unpacking_, Place::kUnpacked).Run();
     window.KeepWhatWasMissed();
     if (last && stream.damage()) report_.findings.push_back(*stream.damage());
-    // How far a damaged stream goes is no size of a disk.
-    if (report.ok() && stream.damage()) report.value().virtual_size.reset();
+    // How far a damaged stream goes is no size of a disk; what an image's header says is.
+    if (report.ok() && stream.damage() && report.value().format == "raw") report.value().virtual_size.reset();
     return report.ok() ? std::move(report).value() : Report{};  // of a window nothing fails but what is still to come
   }
 
@@ -508,7 +510,8 @@ class Inspection final {
 
   Result<> LookForPartitions(std::string_view format) {
     const auto look = [&]() -> Result<> {
-      const auto table = PLATTER_TRY(partition::ReadPartitionTable(*storage_));
+      const auto copies = depth_ == Depth::kFull ? partition::Copies::kAll : partition::Copies::kAtTheEnd;
+      const auto table = PLATTER_TRY(partition::ReadPartitionTable(*storage_, copies));
       if (!table || (format == "raw" && !whole())) return Done{};
       AddOfTable(table->findings);
       if (table->gpt_missing) {

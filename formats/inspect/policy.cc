@@ -134,7 +134,11 @@ struct Judgement {
   }
 
   void Sizes(bool whole) const {
-    if (!report.virtual_size) return;
+    if (!report.virtual_size) {
+      if (!whole || !(policy.max_virtual_size || policy.max_ratio)) return;
+      return Object("policy.size_unknown", Concern::kUnseen,
+                    "the policy limits the size of the disk, and the file does not tell it", "");
+    }
     const std::uint64_t size = *report.virtual_size;
     if (policy.max_virtual_size && size > *policy.max_virtual_size) {
       Object("policy.virtual_size", Concern::kSize,
@@ -172,8 +176,42 @@ int TakeLine(void* user, const char* section, const char* key, const char* value
   return 0;
 }
 
+// What inih would take for something else than it looks like: it ends with a NUL, breaks long lines in the middle, also
+// comments, and adds indented lines to the key above.
+Result<> CheckLines(std::string_view text) {
+  constexpr std::size_t kLongest = INI_MAX_LINE - 2;  // bytes; a line feed and a NUL follow
+  std::size_t number = 1;
+  const auto wrong = [&](std::string what, std::string allowed) {
+    return Error(ErrorKind::kInvalid, std::move(what))
+        .At("policy", fmt::format("line {}", number))
+        .Allowed(std::move(allowed));
+  };
+  for (; !text.empty(); ++number) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (line.find('\0') != std::string_view::npos) return wrong("the policy has a zero byte", "text");
+    if (line.size() > kLongest) {
+      return wrong("the policy has a line that is too long", fmt::format("up to {} bytes", kLongest));
+    }
+    if (!Trimmed(line).empty() && (line.front() == ' ' || line.front() == '\t')) {
+      return wrong("the policy has an indented line", "lines that start with a key, a section or a comment");
+    }
+  }
+  return Done{};
+}
+
 bool Has(const Report& report, Concern concern) {
   return std::ranges::find(report.findings, concern, &Finding::concern) != report.findings.end();
+}
+
+// Whether a footer may still show a VHD, which comes before what the file is so far. Where that makes it ambiguous, and
+// is refused, what is wrong with the file so far is no less wrong.
+bool MayEndAsVhd(std::string_view format, const Policy& policy) {
+  const auto formats = AllFormats();
+  const auto place = [&](std::string_view name) {
+    return std::ranges::find(formats, name, [](const FormatDriver* driver) { return driver->name; });
+  };
+  return format == "raw" || (policy.allow_ambiguous && place(format) > place("vhd"));
 }
 
 // Whether the container may still turn out to be none, but a kernel's or a ramdisk's compression.
@@ -215,6 +253,7 @@ Result<> SetPolicyValue(Policy& policy, std::string_view key, std::string_view v
 }
 
 Result<> ReadPolicy(const std::string& text, Policy& policy) {
+  PLATTER_CHECK(CheckLines(text));
   PolicyLines lines{policy, std::nullopt};
   const int line = ini_parse_string(text.c_str(), TakeLine, &lines);
   if (lines.error) return std::move(*lines.error);
@@ -247,7 +286,7 @@ void Judge(Report& report, const Policy& policy, bool whole) {
   const ContainerDriver* driver = FindContainer(report.container);
   const bool container = driver != nullptr && (whole || !MayYield(*driver, report));
   // A footer may still turn raw bytes into a fixed VHD, and more disks may follow.
-  const bool settled = whole || (!container && report.format != "raw" && !report.format.empty());
+  const bool settled = whole || (!container && !report.format.empty() && !MayEndAsVhd(report.format, policy));
   if (container || (settled && !report.format.empty())) judgement.ExpectContainer();
   if (settled && !report.format.empty()) {
     judgement.ExpectDisk();

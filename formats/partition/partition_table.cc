@@ -19,7 +19,7 @@ std::uint64_t LastLba(const Storage& disk, std::uint32_t sector_size) {
   return count == 0 ? 0 : count - 1;
 }
 
-void CheckBackup(Storage& disk, GptCopy& primary) {
+void CheckBackup(Storage& disk, GptCopy& primary, Copies copies) {
   const std::uint64_t last = LastLba(disk, primary.table.sector_size);
   auto& findings = primary.table.findings;
   if (primary.alternate_lba > last) {
@@ -30,6 +30,7 @@ void CheckBackup(Storage& disk, GptCopy& primary) {
   if (primary.alternate_lba != last) {
     findings.push_back(fmt::format("the second copy of the table is in sector {}, not in the last one ({})",
                                    primary.alternate_lba, last));
+    if (copies == Copies::kAtTheEnd) return;
   }
   const auto backup = ReadGptCopy(disk, primary.alternate_lba, primary.table.sector_size);
   if (!backup.ok()) {
@@ -61,13 +62,13 @@ Result<std::optional<std::uint32_t>> FindGpt(Storage& disk, bool protective) {
   return std::optional<std::uint32_t>{};
 }
 
-Result<PartitionTable> ReadGpt(Storage& disk, std::uint32_t sector_size) {
+Result<PartitionTable> ReadGpt(Storage& disk, std::uint32_t sector_size, Copies copies) {
   auto primary = ReadGptCopy(disk, 1, sector_size);
   if (!primary.ok()) {
     if (primary.error().kind() == ErrorKind::kIo) return std::move(primary).error();
     return std::move(PLATTER_TRY(ReadBackup(disk, sector_size, std::move(primary).error())).table);
   }
-  CheckBackup(disk, primary.value());
+  CheckBackup(disk, primary.value(), copies);
   return std::move(primary.value().table);
 }
 
@@ -100,13 +101,13 @@ const Partition* PartitionTable::Find(std::uint32_t number) const noexcept {
   return found == partitions.end() ? nullptr : &*found;
 }
 
-Result<std::optional<PartitionTable>> ReadPartitionTable(Storage& disk) {
+Result<std::optional<PartitionTable>> ReadPartitionTable(Storage& disk, Copies copies) {
   const auto mbr = PLATTER_TRY(ReadMbr(disk));
   const bool protective = mbr && mbr->protective();
   const auto sector_size = PLATTER_TRY(FindGpt(disk, protective));
   PartitionTable table;
   if (sector_size) {
-    table = PLATTER_TRY(ReadGpt(disk, *sector_size));
+    table = PLATTER_TRY(ReadGpt(disk, *sector_size, copies));
     if (!protective) table.findings.emplace_back("no protective MBR");
     if (protective && mbr->used() > 1) {
       table.scheme = Scheme::kHybrid;

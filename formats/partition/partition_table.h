@@ -49,9 +49,15 @@ struct PartitionTable {
 inline constexpr std::uint32_t kMaxLogical = 256;
 inline constexpr std::uint64_t kMaxEntryBytes = std::uint64_t{1} << 20;  // of a GPT's entry array
 
+// Where the second copy of a GPT is compared with the first.
+enum class Copies : std::uint8_t {
+  kAll,       // wherever the first says that it is
+  kAtTheEnd,  // only where it should be: elsewhere it has passed by in a stream before its header is seen
+};
+
 // Empty when the disk has no partition table; the boot sector of a FAT or NTFS volume, and an MBR without entries, are
 // none. kCorrupt when both copies of a GPT are damaged (the error is the first copy's), kLimit for a GPT with more
 // entries than kMaxEntryBytes hold, kIo.
-Result<std::optional<PartitionTable>> ReadPartitionTable(Storage& disk);
+Result<std::optional<PartitionTable>> ReadPartitionTable(Storage& disk, Copies copies = Copies::kAll);
 
 }  // namespace platter::partition

@@ -92,11 +92,12 @@ class TableCheck {
 
   Result<> CheckTail() {
     const Extension extension = PLATTER_TRY(ReadExtension(storage_, header_, request_.context.limits));
-    const std::uint64_t end = ours() ? std::max(report_.image_end_offset, extension.end) : report_.image_end_offset;
+    const std::uint64_t end = std::max(report_.image_end_offset, extension.end);
     if (file_size_ <= end || storage_.is_device()) return Done{};
     const std::uint64_t leaks = DivideRoundingUp(file_size_ - end, header_.cluster_size);
-    // What nobody refers to may be what a wrong entry meant.
-    const bool repaired = repair_ != Repair::kNothing && wrong_entries_ == 0;
+    // What nobody refers to may be what a wrong entry meant, or a section of the extension that we do not know.
+    const bool may_be_used = wrong_entries_ != 0 || !extension.unknown.empty();
+    const bool repaired = repair_ != Repair::kNothing && !may_be_used;
     request_.log(
         fmt::format("{} space leaked at the end of the image {}", repaired ? "Repairing" : "ERROR", file_size_ - end));
     if (!repaired) {

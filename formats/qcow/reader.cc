@@ -93,7 +93,9 @@ Result<ImageInfo> DescribeImage(Storage& storage, const Header& header) {
   if (header.backing_file_offset != 0) {
     std::string name(header.backing_file_size, '\0');
     PLATTER_CHECK(storage.ReadAt(header.backing_file_offset, std::as_writable_bytes(std::span(name))));
-    info.backing = Reference{Reference::Role::kBacking, std::move(name), ""};
+    // To qemu it ends with its first zero byte.
+    name.resize(std::min(name.find('\0'), name.size()));
+    if (!name.empty()) info.backing = Reference{Reference::Role::kBacking, std::move(name), ""};
   }
   return info;
 }

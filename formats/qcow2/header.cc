@@ -198,6 +198,10 @@ class Parser {
       case kExtensionLuks:
         return TakeLuks(data, at);
       default:
+        if (header_.unknown_extensions.size() == kMaxUnknownExtensions) {
+          return HeaderError(ErrorKind::kLimit, "too many unknown header extensions", "extension type", at - 8)
+              .Allowed(fmt::format("up to {}", kMaxUnknownExtensions));
+        }
         header_.unknown_extensions.push_back({type, {data.begin(), data.end()}});
         return Done{};
     }
@@ -286,6 +290,8 @@ class Parser {
     }
     const auto name = head_.subspan(backing_offset_, backing_size_);
     header_.backing_file.assign(reinterpret_cast<const char*>(name.data()), name.size());
+    // To qemu it ends with its first zero byte.
+    header_.backing_file.resize(std::min(header_.backing_file.find('\0'), name.size()));
     return Done{};
   }
 

@@ -58,6 +58,7 @@ inline constexpr std::uint64_t kMaxRefcountTableBytes = std::uint64_t{8} << 20;
 inline constexpr std::uint32_t kMaxSnapshots = 65536;
 inline constexpr std::uint64_t kMaxSnapshotTableBytes = std::uint64_t{64} << 20;
 inline constexpr std::uint32_t kMaxSnapshotExtraBytes = 1024;
+inline constexpr std::size_t kMaxUnknownExtensions = 1024;  // a bound of ours: each is held and listed
 inline constexpr std::uint32_t kMaxBackingNameBytes = 1023;
 inline constexpr std::uint32_t kMaxBackingFormatBytes = 15;
 

@@ -41,6 +41,14 @@ Result<> Inspect(const std::shared_ptr<Storage>& storage, const Limits& /*limits
   if (back.state == FooterCopy::State::kDamaged) {
     add("vhd.footer", Concern::kCorrupt, "the footer is damaged: " + back.fault);
   }
+  if (headers.sparse && front.state == FooterCopy::State::kDamaged) {
+    add("vhd.front_footer", Concern::kCorrupt, "the footer's copy at the front is damaged: " + front.fault);
+  } else if (headers.sparse && front.state == FooterCopy::State::kAbsent) {
+    add("vhd.front_footer", Concern::kAmbiguous,
+        "programs that look for the footer's copy at the front do not find it");
+  } else if (!headers.sparse && front.state != FooterCopy::State::kAbsent) {
+    add("vhd.front_footer", Concern::kAmbiguous, "a fixed disk starts with a footer, which programs follow");
+  }
   if (sound_front && back.state == FooterCopy::State::kSound && front.footer != back.footer) {
     add("vhd.footer_mismatch", Concern::kAmbiguous, "the footer and its copy at the front describe two disks");
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 #include <utility>
 
 namespace platter::vhdx {
@@ -28,8 +29,10 @@ const char* WrongPlace(const Structure& structure, std::uint64_t offset, std::ui
   if (place.Overlaps(structure.headers.header().log)) return "block overlaps the log";
   if (place.Overlaps(regions.bat)) return "block overlaps the block allocation table";
   if (place.Overlaps(regions.metadata)) return "block overlaps the metadata";
-  const auto overlaps = [&](const Region& other) { return place.Overlaps(other); };
-  return std::ranges::any_of(regions.others, overlaps) ? "block overlaps a region" : nullptr;
+  // They do not overlap each other: the last one in front of the place's end reaches furthest.
+  const auto behind = std::ranges::lower_bound(regions.others, place.end(), {}, &Region::offset);
+  const bool overlaps = behind != regions.others.begin() && place.Overlaps(*std::prev(behind));
+  return overlaps ? "block overlaps a region" : nullptr;
 }
 
 BlockMap::BlockMap(std::shared_ptr<const Structure> structure, const Limits& limits)

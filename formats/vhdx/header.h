@@ -1,6 +1,7 @@
 // The headers of a VHDX file: which of the two counts, and how a new one is written over the other.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +22,10 @@ struct Region {
   std::uint64_t length = 0;
 
   std::uint64_t end() const noexcept { return offset + length; }
-  bool Overlaps(const Region& other) const noexcept { return offset < other.end() && other.offset < end(); }
+  // False where one of them is empty, as the log may be, whose offset means nothing then.
+  bool Overlaps(const Region& other) const noexcept {
+    return std::max(offset, other.offset) < std::min(end(), other.end());
+  }
 };
 
 struct Header {

@@ -36,6 +36,7 @@ class TableParser {
     if (!metadata_) return Missing("metadata", kMetadataRegion);
     table_.bat = *bat_;
     table_.metadata = *metadata_;
+    std::ranges::sort(table_.others, {}, &Region::offset);
     return std::move(table_);
   }
 

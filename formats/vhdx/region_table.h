@@ -16,7 +16,7 @@ namespace platter::vhdx {
 struct RegionTable {
   Region bat;
   Region metadata;
-  std::vector<Region> others;                // not required, and unknown
+  std::vector<Region> others;                // not required, and unknown; in the order of the file
   std::array<bool, 2> valid = {true, true};  // the copies' signatures and checksums
   bool copies_agree = true;                  // where both are valid
 };

@@ -44,9 +44,9 @@ void Find(const CheckRequest& request, CheckReport& report, const std::string& w
 void CompareSizes(const CheckRequest& request, const Foundation& foundation, CheckReport& report) {
   if (!foundation.hosted || foundation.descriptor.extents.size() != 1) return;
   const std::uint64_t described = foundation.descriptor.extents.front().sectors;
-  const std::uint64_t capacity = foundation.hosted->header.capacity;
-  if (described == capacity) return;
-  Find(request, report, fmt::format("the descriptor says {} sectors, the header {}", described, capacity));
+  const SparseHeader& header = foundation.hosted->header;
+  if (described == header.capacity || header.RoundsUp(described)) return;
+  Find(request, report, fmt::format("the descriptor says {} sectors, the header {}", described, header.capacity));
 }
 
 }  // namespace

@@ -79,8 +79,8 @@ std::optional<T> ParseNumber(std::string_view text, int base) noexcept {
   return value;
 }
 
-Error BadLine(std::string what, std::size_t number) {
-  return Error(ErrorKind::kCorrupt, std::move(what)).At("VMDK descriptor", fmt::format("line {}", number));
+Error BadLine(std::string what, std::size_t number, ErrorKind kind = ErrorKind::kCorrupt) {
+  return Error(kind, std::move(what)).At("VMDK descriptor", fmt::format("line {}", number));
 }
 
 std::optional<Access> AccessOf(std::string_view line) noexcept {
@@ -144,12 +144,15 @@ constexpr std::array<std::string_view, 7> kKeyNames = {
 
 class Parser {
  public:
+  explicit Parser(std::uint64_t most) : room_(most) {}
+
   Result<Descriptor> Parse(std::string_view text) {
     for (std::size_t number = 1; !text.empty(); ++number) {
       const std::string_view line = TakeLine(text);
       if (line.empty() || line.starts_with('#')) continue;
       if (const auto access = AccessOf(line)) {
         descriptor_.extents.push_back(PLATTER_TRY(ParseExtent(line, *access, number)));
+        PLATTER_CHECK(Hold(sizeof(ExtentLine) + line.size(), number));
       } else if (const std::size_t sign = line.find('='); sign != std::string_view::npos) {
         PLATTER_CHECK(TakePair(Trim(line.substr(0, sign)), Unquote(Trim(line.substr(sign + 1))), number));
       }
@@ -161,7 +164,7 @@ class Parser {
   Result<> TakePair(std::string_view key, std::string_view value, std::size_t number) {
     if (key.size() > 4 && SameWord(key.substr(0, 4), "ddb.")) {
       descriptor_.ddb.emplace_back(key, value);
-      return Done{};
+      return Hold(2 * sizeof(std::string) + key.size() + value.size(), number);
     }
     const auto* name = std::ranges::find_if(kKeyNames, [&](std::string_view known) { return SameWord(known, key); });
     const auto index = static_cast<std::size_t>(std::distance(kKeyNames.begin(), name));
@@ -196,6 +199,12 @@ class Parser {
     return Done{};
   }
 
+  Result<> Hold(std::uint64_t bytes, std::size_t number) {
+    if (bytes > room_) return BadLine("descriptor is too long to be held", number, ErrorKind::kLimit);
+    room_ -= bytes;
+    return Done{};
+  }
+
   static Result<> SetNumber(std::uint32_t& field, std::string_view value, int base, std::size_t number) {
     const auto parsed = ParseNumber<std::uint32_t>(value, base);
     if (!parsed) {
@@ -207,6 +216,7 @@ class Parser {
     return Done{};
   }
 
+  std::uint64_t room_;
   Descriptor descriptor_;
   std::array<bool, kKeyNames.size()> seen_{};
 };
@@ -279,7 +289,7 @@ bool LooksLikeDescriptor(std::string_view text) noexcept {
   return false;
 }
 
-Result<Descriptor> ParseDescriptor(std::string_view text) {
+Result<Descriptor> ParseDescriptor(std::string_view text, const Limits& limits) {
   text = WithoutMark(text);
   if (text.size() > kMaxDescriptorBytes) {
     return Error(ErrorKind::kCorrupt, "descriptor is too long")
@@ -287,7 +297,7 @@ Result<Descriptor> ParseDescriptor(std::string_view text) {
         .Found(text.size())
         .Allowed(fmt::format("up to {} bytes", kMaxDescriptorBytes));
   }
-  return Parser().Parse(text);
+  return Parser(limits.metadata_bytes).Parse(text);
 }
 
 std::string PrintDescriptor(const Descriptor& descriptor) {

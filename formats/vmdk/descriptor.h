@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "formats/core/limits.h"
 #include "formats/core/result.h"
 
 namespace platter::vmdk {
@@ -68,8 +69,9 @@ bool LooksLikeDescriptorToQemu(std::string_view text) noexcept;
 
 // Takes every line end (LF, CRLF, CR), case of keys, quoting and padding that tools write; the text ends at its first
 // NUL. Of a key that stands twice the first counts; keys that it does not know are passed over. kCorrupt for a line
-// that is neither a comment, nor a pair, nor an extent; for a CID that is no number; and for more than 1 MiB.
-Result<Descriptor> ParseDescriptor(std::string_view text);
+// that is neither a comment, nor a pair, nor an extent; for a CID that is no number; and for more than 1 MiB. kLimit
+// where what the lines say takes more than limits.metadata_bytes.
+Result<Descriptor> ParseDescriptor(std::string_view text, const Limits& limits = {});
 
 // The text as qemu-img lays it out, ending in a line feed. What is empty is left out.
 std::string PrintDescriptor(const Descriptor& descriptor);

@@ -20,9 +20,11 @@ Result<std::vector<std::byte>> ReadHead(Storage& storage, std::uint64_t offset, 
 }
 
 Result<SparseHeader> WithTrailer(Storage& storage, const SparseHeader& header) {
-  const std::uint64_t size = storage.size();
-  const std::uint64_t start = size < kTrailerSize ? size : size - kTrailerSize;
-  return ParseTrailer(PLATTER_TRY(ReadHead(storage, start, kTrailerSize)), header, size);
+  // qemu and VirtualBox count whole sectors: the last one may be cut.
+  const std::uint64_t size = AlignUp(storage.size(), kSectorSize);
+  std::vector<std::byte> trailer(size < kTrailerSize ? 0 : kTrailerSize);
+  PLATTER_CHECK(storage.ReadPadded(size - trailer.size(), trailer));
+  return ParseTrailer(trailer, header, size);
 }
 
 // True when every entry of the directory at sector `directory` is 0 or leads to a table inside the file.

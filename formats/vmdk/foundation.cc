@@ -61,7 +61,7 @@ Result<std::string> ReadLeadingText(Storage& storage) {
 Result<Foundation> ReadDescriptorFile(Storage& storage, const OpenContext& context) {
   const std::string text = PLATTER_TRY(ReadLeadingText(storage));
   if (!LooksLikeDescriptor(text)) return Error(ErrorKind::kNotThisFormat, "Image not in VMDK format");
-  Foundation foundation{PLATTER_TRY(ParseDescriptor(text))};
+  Foundation foundation{PLATTER_TRY(ParseDescriptor(text, context.limits))};
   PLATTER_CHECK(CheckCreateType(foundation.descriptor, context.dialect));
   return foundation;
 }
@@ -90,7 +90,7 @@ Result<Foundation> ReadEmbedded(Storage& storage, const HostedExtent& hosted, co
   const std::uint64_t offset = header.descriptor_offset * kSectorSize;
   const std::uint64_t room = header.descriptor_size * kSectorSize;
   const std::string text = PLATTER_TRY(ReadText(storage, offset, room));
-  Foundation foundation{PLATTER_TRY(ParseDescriptor(text)), hosted, offset, room};
+  Foundation foundation{PLATTER_TRY(ParseDescriptor(text, context.limits)), hosted, offset, room};
   Descriptor& descriptor = foundation.descriptor;
   // Some tools leave room for a descriptor in every extent, and write none.
   if (descriptor.create_type.empty() && descriptor.extents.empty()) return OnlyAnExtent(header);

@@ -29,6 +29,10 @@ struct SparseHeader {
   bool compressed() const noexcept { return compression == kCompressDeflate; }
   bool has(std::uint32_t flag) const noexcept { return (flags & flag) != 0; }
   std::uint64_t directory_entries() const noexcept;
+  // Whether the capacity is a disk of `sectors`, rounded up within its last grain, as VirtualBox writes it.
+  bool RoundsUp(std::uint64_t sectors) const noexcept {
+    return sectors < capacity && capacity - sectors < grain_sectors;
+  }
 };
 
 // A copy-on-write extent of ESX: "COWD".
@@ -60,8 +64,9 @@ Result<SeSparseHeader> ParseSeSparseHeader(std::span<const std::byte> head, std:
 // `bytes` is the volatile header. kUnsupported for a journal that has to be replayed.
 Result<> CheckSeSparseVolatile(std::span<const std::byte> bytes, std::uint64_t host_offset);
 
-// The last kTrailerSize bytes of a stream: the footer, which takes the place of `header`. kCorrupt when the markers are
-// not there (the stream is cut short), or when the footer describes another disk than the header.
+// The last kTrailerSize bytes of a stream: the footer, which takes the place of `header`. `file_size`: whole sectors.
+// kCorrupt when the markers are not there (the stream is cut short), or when the footer describes another disk than the
+// header.
 Result<SparseHeader> ParseTrailer(std::span<const std::byte> trailer, const SparseHeader& header,
                                   std::uint64_t file_size);
 

@@ -54,7 +54,12 @@ class Inspector {
       return Done{};
     }
     PLATTER_CHECK(CompareDescriptor(foundation.hosted->header));
-    return FindEnd(*foundation.hosted);
+    if (foundation.hosted->stream_trailer) {
+      InspectTrailer(foundation.hosted->header);
+      return Done{};
+    }
+    PLATTER_CHECK(CompareDirectories(*foundation.hosted));
+    return FindEnd(foundation.hosted->header);
   }
 
  private:
@@ -122,7 +127,7 @@ class Inspector {
   Result<> CompareDescriptor(const SparseHeader& header) {
     std::string text(header.descriptor_size * kSectorSize, '\0');
     PLATTER_CHECK(storage_.ReadAt(header.descriptor_offset * kSectorSize, std::as_writable_bytes(std::span(text))));
-    const Descriptor descriptor = PLATTER_TRY(ParseDescriptor(text));
+    const Descriptor descriptor = PLATTER_TRY(ParseDescriptor(text, limits_));
     const auto mismatch = [&](std::string message, std::string value) {
       Add("descriptor_mismatch", Concern::kAmbiguous, std::move(message), std::move(value), {"CVE-2022-47951"});
     };
@@ -146,7 +151,11 @@ class Inspector {
     if (extent.type != ExtentType::kSparse) {
       mismatch("the descriptor lists an extent that is not sparse", std::string(ExtentTypeName(extent.type)));
     }
-    if (extent.sectors != header.capacity) {
+    if (header.RoundsUp(extent.sectors)) {
+      Add("capacity", Concern::kNone, fmt::format("the header's capacity is {} sectors", header.capacity),
+          std::to_string(extent.sectors));
+      inspection_.findings.back().severity = Severity::kWarning;
+    } else if (extent.sectors != header.capacity) {
       mismatch(fmt::format("the header's capacity is {} sectors", header.capacity), std::to_string(extent.sectors));
     }
     if (LeadsAway(extent.file)) {
@@ -156,12 +165,56 @@ class Inspector {
     return Done{};
   }
 
-  // Where the last grain ends, as far as the tables may be held. A stream's are at its end, which opening it has looked
-  // at.
-  Result<> FindEnd(const HostedExtent& hosted) {
+  // A stream's tables are at its end, which opening it has looked at.
+  void InspectTrailer(const SparseHeader& header) {
+    if (!header.has(kFlagMarkers)) {
+      Add("stream_flags", Concern::kAmbiguous,
+          "the grain directory is at the end, the flags do not say so: programs look for it in two places", "");
+    }
+    if (IsAligned(storage_.size(), kSectorSize)) return;
+    Add("truncated", Concern::kTruncated, "the stream ends inside a sector", std::to_string(storage_.size()));
+  }
+
+  // Whoever reads the one and whoever reads the other must read the same disk; as far as the tables may be held.
+  Result<> CompareDirectories(const HostedExtent& hosted) {
     const SparseHeader& header = hosted.header;
+    if (hosted.directory_damaged) {
+      AddDirectory("the grain directory is damaged, its copy is sound");
+    } else if (header.has(kFlagRedundantDirectory)) {
+      const std::uint64_t room = limits_.metadata_bytes / 2;
+      if (PLATTER_TRY(TablesOf(header.directory, header, room)) !=
+          PLATTER_TRY(TablesOf(header.redundant_directory, header, room))) {
+        AddDirectory("the grain directory and its copy do not lead to the same grains");
+      }
+    }
+    return Done{};
+  }
+
+  void AddDirectory(std::string message) {
+    Add("grain_directory", Concern::kAmbiguous, std::move(message) + ": programs read the one or the other", "");
+  }
+
+  // Grain tables, those in use in the order of the directory; for the others the room that a directory has for them.
+  Result<std::vector<std::vector<std::uint32_t>>> TablesOf(std::uint64_t sector, const SparseHeader& header,
+                                                           std::uint64_t room) {
+    std::vector<std::vector<std::uint32_t>> tables;
+    const auto start = CheckedMultiply(sector, kSectorSize);
+    if (!start) return tables;
+    const std::uint64_t table_bytes = std::uint64_t{header.table_entries} * kEntrySize;
+    for (const std::uint64_t table :
+         PLATTER_TRY(ReadTable(*start, std::min(header.directory_entries() * kEntrySize, room)))) {
+      std::vector<std::uint32_t>& entries = tables.emplace_back();
+      if (table == 0 || room < table_bytes) continue;
+      room -= table_bytes;
+      entries = PLATTER_TRY(ReadTable(table * kSectorSize, table_bytes));
+    }
+    return tables;
+  }
+
+  // Where the last grain ends, as far as the tables may be held.
+  Result<> FindEnd(const SparseHeader& header) {
     const auto start = CheckedMultiply(header.directory, kSectorSize);
-    if (hosted.stream_trailer || !start) return Done{};
+    if (!start) return Done{};
     const std::uint64_t table_bytes = std::uint64_t{header.table_entries} * kEntrySize;
     const std::uint64_t grain_sectors = header.compressed() ? 1 : header.grain_sectors;
     std::uint64_t room = limits_.metadata_bytes;

@@ -12,7 +12,7 @@ namespace {
 class StreamCheck {
  public:
   StreamCheck(const CheckRequest& request, const ExtentFile& extent, CheckReport& report)
-      : request_(request), extent_(extent), file_size_(extent.storage->size()), report_(report) {}
+      : request_(request), extent_(extent), file_size_(AlignUp(extent.storage->size(), kSectorSize)), report_(report) {}
 
   Result<> Run(std::uint64_t referenced) {
     std::uint64_t at = extent_.hosted->header.overhead * kSectorSize;
@@ -40,7 +40,7 @@ class StreamCheck {
   Result<std::uint64_t> Next(std::uint64_t at) {
     if (!FitsWithin(at, kSectorSize, file_size_)) return Stop("the stream has no end-of-stream marker");
     std::array<std::byte, MetadataMarkerLayout::kSize> bytes{};
-    PLATTER_CHECK(extent_.storage->ReadAt(at, bytes));
+    PLATTER_CHECK(extent_.storage->ReadPadded(at, bytes));
     const RecordView<MetadataMarkerLayout> marker(bytes);
     const std::uint64_t value = marker.Get<MetadataMarkerLayout::kSectors>();
     const std::uint64_t length = marker.Get<MetadataMarkerLayout::kDataBytes>();
@@ -71,7 +71,7 @@ class StreamCheck {
 
   const CheckRequest& request_;
   const ExtentFile& extent_;
-  const std::uint64_t file_size_;
+  const std::uint64_t file_size_;  // whole sectors
   CheckReport& report_;
   std::uint64_t grains_ = 0;
   std::uint64_t last_lba_ = 0;

@@ -1,4 +1,5 @@
 // What is forbidden inside the sandbox ends the process, and what is limited stays so.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -19,6 +20,17 @@ TEST(Sandbox, FilesHaveNoAttributesInside) {
     (void)stat("/etc/passwd", &status);
   };
   EXPECT_EXIT(ask(), testing::KilledBySignal(SIGSYS), "");
+}
+
+TEST(Sandbox, NothingButTheImageIsRead) {
+  for (const int other : {STDIN_FILENO, STDERR_FILENO}) {
+    const auto ask = [other] {
+      EnterSandbox(open("/dev/zero", O_RDONLY | O_CLOEXEC), {});
+      char byte = 0;
+      (void)!read(other, &byte, 1);
+    };
+    EXPECT_EXIT(ask(), testing::KilledBySignal(SIGSYS), "");
+  }
 }
 
 // Exits with the seconds of the hard limit, once the soft one was extended by more than there is.

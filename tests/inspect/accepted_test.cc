@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/inspect/inspections.h"
@@ -76,6 +77,49 @@ TEST(Accepted, LargeDisksFromAStream) {
     EXPECT_EQ(report.verdict, inspect::Verdict::kAccepted) << name << "\n" << Text(report);
     EXPECT_EQ(InspectBytes(image, {}, inspect::Depth::kFull).verdict, inspect::Verdict::kAccepted) << name;
   }
+}
+
+void ExpectVerdict(const Bytes& image, const inspect::Options& options, inspect::Verdict verdict) {
+  for (const inspect::Depth depth : {inspect::Depth::kStreaming, inspect::Depth::kFull}) {
+    const inspect::Report report = InspectBytes(image, options, depth);
+    EXPECT_EQ(report.verdict, verdict) << Text(report);
+  }
+  const inspect::Report report = InspectStream(image, options, 65536);
+  EXPECT_EQ(report.verdict, verdict) << Text(report);
+}
+
+// The second copy of its table, in front of what names it, has passed by when the end comes.
+TEST(Accepted, GptDisksThatHaveGrown) {
+  Bytes disk = GptDisk();
+  disk.resize(std::size_t{20} << 20);
+  ExpectVerdict(disk, {}, inspect::Verdict::kAccepted);
+}
+
+// VirtualBox rounds the header's capacity up to a grain.
+TEST(Accepted, VmdksWhoseCapacityIsRoundedUp) {
+  const Bytes image = Replaced(Converted({"-O", "vmdk"}), "RW 6144 ", "RW 6140 ");
+  ExpectVerdict(image, {}, inspect::Verdict::kAccepted);
+  EXPECT_NE(FindCode(InspectBytes(image, {}, inspect::Depth::kStreaming), "vmdk.capacity"), nullptr);
+}
+
+// Where a policy says so: a fixed VHD is known by its end, and what came before it was no reason to refuse.
+TEST(Accepted, FixedVhdsThatAreAnIsoAsWell) {
+  inspect::Options options;
+  ASSERT_TRUE(inspect::ReadPolicy("expect_disk = vhd\nallow_ambiguous = yes\n", options.policy).ok());
+  const Bytes image = MadeBy({{"qemu-img", "convert", "-f", "raw", "-O", "vpc", "-o", "subformat=fixed,force_size=on",
+                               "/usr/lib/grub-rescue/grub-rescue-cdrom.iso", "image"}});
+  ExpectVerdict(image, options, inspect::Verdict::kAccepted);
+}
+
+// What would take a multiple of its own size in memory.
+TEST(Undecided, HeadersThatAreTooLongToBeHeld) {
+  std::string text = "# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType=\"custom\"\n";
+  for (int line = 0; line < 30000; ++line) text += "RW 1 ZERO\n";
+  EXPECT_EQ(InspectStream(ToBytes(text), {}, 65536).verdict, inspect::Verdict::kUndecided);
+  EXPECT_EQ(InspectBytes(ToBytes(text), {}, inspect::Depth::kFull).verdict, inspect::Verdict::kRefused);
+  Bytes extensions(2000 * 8);
+  for (std::size_t at = 0; at < extensions.size(); at += 8) extensions = WithBe32(std::move(extensions), at, 1);
+  ExpectVerdict(With(Created({"-f", "qcow2"}, "1M"), 112, extensions), {}, inspect::Verdict::kUndecided);
 }
 
 // A table of 200 partitions, each of which ends past the disk's end.

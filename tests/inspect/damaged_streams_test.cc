@@ -14,6 +14,21 @@ namespace {
 
 using inspect::Depth;
 
+// A size that is known counts, however the stream goes on.
+TEST(DamagedStreams, SizesOfTheirDisksAreLimited) {
+  const Bytes image =
+      MadeBy({{"qemu-img", "create", "-q", "-f", "qcow2", "big", "8T"}, {"sh", "-c", "gzip -c big > image"}});
+  inspect::Options options;
+  ASSERT_TRUE(inspect::ReadPolicy("expect_container = compressed\nallow_truncated = yes\nmax_virtual_size = 1G\n",
+                                  options.policy)
+                  .ok());
+  for (const std::uint64_t missing : {0U, 4U}) {
+    const inspect::Report report = InspectBytes(WithoutLast(image, missing), options, Depth::kStreaming);
+    EXPECT_NE(FindCode(report, "policy.virtual_size"), nullptr) << Text(report);
+    EXPECT_EQ(InspectStream(WithoutLast(image, missing), options, 100).verdict, inspect::Verdict::kRefused);
+  }
+}
+
 struct Codec {
   std::string name;
   std::string words;     // from a.raw to standard output

@@ -37,7 +37,7 @@ TEST(ReadPolicy, LeavesTheRestAsItIs) {
 }
 
 struct WrongPolicy {
-  const char* text;
+  std::string text;
   const char* message;
 };
 
@@ -53,6 +53,9 @@ TEST(ReadPolicy, RefusesByName) {
       {"colour = red", "field colour"},
       {"[sizes]\nmax_ratio = 7", "found sizes, allowed: policy"},
       {"just words", "field line 1"},
+      {"# " + std::string(197, 'x') + "allow_references=yes", "field line 1, allowed: up to 198 bytes"},
+      {"allow_formats = qcow2\n raw", "field line 2"},
+      {"max_ratio = 7\n" + std::string(1, '\0') + "\nmax_virtual_size = 1G", "field line 2"},
   };
   for (const auto& [text, message] : kWrong) {
     Policy policy;
@@ -89,6 +92,17 @@ TEST(Judge, RefusesWhatThePolicyDoesNotAllow) {
     lenient.allow_references = lenient.allow_ambiguous = lenient.allow_truncated = lenient.allow_encrypted = true;
     inspect::Judge(same, lenient, true);
     EXPECT_EQ(same.verdict, allows == nullptr ? inspect::Verdict::kRefused : inspect::Verdict::kAccepted);
+  }
+}
+
+TEST(Judge, AcceptsNoUnknownSizeWhereSizesAreLimited) {
+  const Policy kLimited[] = {{.max_virtual_size = 1}, {.max_ratio = 1}};
+  for (const Policy& policy : kLimited) {
+    inspect::Report report{.format = "qcow2"};
+    inspect::Judge(report, policy, true);
+    EXPECT_EQ(report.verdict, inspect::Verdict::kUndecided);
+    ASSERT_EQ(report.findings.size(), 1U);
+    EXPECT_EQ(report.findings[0].code, "policy.size_unknown");
   }
 }
 

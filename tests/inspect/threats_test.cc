@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "formats/core/bytes.h"
 #include "tests/inspect/appliances.h"
 #include "tests/inspect/docker_images.h"
 #include "tests/inspect/inspections.h"
@@ -206,6 +207,47 @@ std::vector<Threat> VmdkParentThreats() {
   };
 }
 
+constexpr std::uint64_t kTrailer = 1536;  // bytes: the footer's marker, the footer and the end-of-stream marker
+
+// In a file that ends inside a sector: one footer that fits where its last bytes are, and another of 8 TiB where its
+// last sectors are.
+Bytes WithTwoFooters(const Bytes& stream) {
+  const std::uint64_t at = stream.size() - kTrailer;
+  const Bytes trailer(stream.end() - kTrailer, stream.end());
+  const Bytes footer(trailer.begin() + 512, trailer.begin() + 512 + 79);
+  const Bytes image = With(With(stream, at, Bytes(412)), at + 412, trailer);
+  return With(With(image, at + 512, First(trailer, 16)), at + 1024, WithLe64(footer, 12, std::uint64_t{8} << 31));
+}
+
+// Without the flag that the file has markers; in its header and its footer.
+Bytes WithoutMarkers(const Bytes& stream) {
+  constexpr std::uint64_t kFlags = 10;  // bits 16 to 23
+  return With(With(stream, kFlags, "\1"), stream.size() - kTrailer + 512 + kFlags, "\1");
+}
+
+// Where a grain directory begins that the header names at `field`.
+std::uint64_t DirectoryAt(const Bytes& vmdk, std::uint64_t field) {
+  return LoadLe<std::uint64_t>(vmdk.data() + field) * 512;
+}
+constexpr std::uint64_t kPrimary = 56;
+
+std::vector<Threat> VmdkTableThreats() {
+  return {
+      {"TwoFooters", [] { return WithTwoFooters(Stream()); }, "vmdk.stream_footer"},
+      {"StreamThatEndsInsideASector", [] { return WithoutLast(Stream(), 300); }, "vmdk.truncated"},
+      {"StreamWithoutItsFlag", [] { return WithoutMarkers(Stream()); }, "vmdk.stream_flags"},
+      {"DirectoryDamaged", [] { return WithLe32(Vmdk(), DirectoryAt(Vmdk(), kPrimary), 0x7FFFFFFF); },
+       "vmdk.grain_directory"},
+      {"DirectoriesOfTwoDisks",
+       [] {
+         const Bytes vmdk = Vmdk();
+         const auto table = LoadLe<std::uint32_t>(vmdk.data() + DirectoryAt(vmdk, kPrimary));
+         return WithLe32(vmdk, std::uint64_t{table} * 512, 0);
+       },
+       "vmdk.grain_directory"},
+  };
+}
+
 std::vector<Threat> VmdkThreats() {
   const auto text = [](const char* type, const char* extent) { return [=] { return VmdkDescriptor(type, extent); }; };
   std::vector<Threat> threats = {
@@ -230,7 +272,7 @@ std::vector<Threat> VmdkThreats() {
        [] { return Replaced(Vmdk(), "\"monolithicSparse\"", "\"monolithicFlat\"  "); }, "vmdk.descriptor_mismatch"},
       {"OtherExtentBehindTheHeader", [] { return Replaced(Vmdk(), "SPARSE \"image\"", "FLAT   \"image\""); },
        "vmdk.descriptor_mismatch"},
-      {"OtherSizeBehindTheHeader", [] { return Replaced(Vmdk(), "RW 6144 ", "RW 6143 "); }, "vmdk.descriptor_mismatch"},
+      {"OtherSizeBehindTheHeader", [] { return Replaced(Vmdk(), "RW 6144 ", "RW 6016 "); }, "vmdk.descriptor_mismatch"},
       {"PathBehindTheHeader", [] { return Replaced(Vmdk(), "\"image\"", "\"/etc/\""); }, "vmdk.extent_path"},
       {"HeaderWithoutCapacity",
        [] { return WithLe64(Replaced(Vmdk(), "SPARSE \"image\"", "FLAT \"/etc/a\"  "), 12, 0); }, "vmdk.extent_path",
@@ -244,7 +286,7 @@ std::vector<Threat> VmdkThreats() {
       {"StreamCutShort", [] { return WithoutLast(Stream(), 512); }, "vmdk.stream_footer"},
       {"Truncated", [] { return WithoutLast(Vmdk(), 512); }, "vmdk.truncated"},
   };
-  for (std::vector<Threat> more : {VmdkTextThreats(), VmdkParentThreats()}) {
+  for (std::vector<Threat> more : {VmdkTextThreats(), VmdkParentThreats(), VmdkTableThreats()}) {
     std::ranges::move(more, std::back_inserter(threats));
   }
   return threats;
@@ -277,6 +319,17 @@ std::vector<Threat> OtherThreats() {
                           std::byte{1});
        },
        "vhd.size"},
+      {"VhdWithoutItsFront",
+       [] {
+         return With(Converted({"-O", "vpc"}), 0, Bytes(512));
+       },
+       "vhd.front_footer"},
+      {"VhdOfADamagedFront",
+       [] {
+         return With(Converted({"-O", "vpc"}), 100, "\1");
+       },
+       "vhd.front_footer"},
+      {"FixedVhdWithAFront", [] { return FixedVhdOf(With(Bytes(1 << 20), 0, "conectix")); }, "vhd.front_footer"},
       {"VhdxParent", [] { return Layer("vhdx", "vhdx"); }, "vhdx.parent"},
       {"VhdxTruncated", [=] { return WithoutLast(vhdx().bytes, 1 << 20); }, "vhdx.truncated"},
       {"VdiParent",
@@ -289,6 +342,11 @@ std::vector<Threat> OtherThreats() {
          return WithoutLast(Converted({"-O", "vdi"}), 512);
        },
        "vdi.truncated"},
+      {"VdiWithRoomBeforeItsBlocks",
+       [] {
+         return WithLe32(Converted({"-O", "vdi"}), 0x17C, 1 << 20);
+       },
+       "vdi.block_extra"},
       {"PloopTruncated",
        [] {
          return WithoutLast(Converted({"-O", "parallels"}), 512);
@@ -360,6 +418,12 @@ std::vector<Threat> OtherThreats() {
          return With(First(vhd, 1 << 20), 1 << 20, Bytes(vhd.end() - 512, vhd.end()));
        },
        "content.stray_footer"},
+      {"FooterCutShort",
+       [] {
+         const Bytes vhd = FixedVhdOf(Bytes(1 << 20));
+         return First(vhd, vhd.size() - 100);
+       },
+       "content.stray_footer", "", "expect_disk=raw"},
       {"ProtectiveMbrAlone", LoneProtectiveMbr, "partition.protective_mbr"},
       {"RawThatIsAQcow2", Qcow2, "policy.format", "CVE-2024-40767", "expect_disk=raw"},
       {"Qcow2ThatIsRaw", [] { return Bytes(1 << 20); }, "policy.format", "", "expect_disk=qcow2"},

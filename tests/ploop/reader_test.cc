@@ -1,6 +1,5 @@
 // Reading single image files: what qemu made equals what qemu reads; what no tool here writes are fixtures.
 #include <gtest/gtest.h>
-#include <openssl/evp.h>
 
 #include <fstream>
 #include <string>
@@ -100,28 +99,6 @@ INSTANTIATE_TEST_SUITE_P(All, WrongPloopEntry,
                                          EntryCase{"BehindV1", 1, {24, 16}}, EntryCase{"CutShort", 1, {17, 8}},
                                          EntryCase{"Repeated", 2, {1, 0, 1}}),
                          [](const auto& tested) { return tested.param.name; });
-
-// An extension with one dirty bitmap, and a section that nobody has to know.
-std::vector<std::byte> WithExtension(std::uint64_t flags) {
-  auto bytes = Fixture{.entries = {1}, .stored = 2, .extension_sector = 16}.Bytes();
-  const std::size_t at = 16 * 512;
-  std::fill_n(bytes.begin() + at, kCluster, std::byte{0});
-  Poke<std::uint64_t>(bytes, at, 0xAB234CEF23DCEA87);
-  Poke<std::uint64_t>(bytes, at + 24, 0x1122334455667788);
-  Poke<std::uint64_t>(bytes, at + 32, flags);
-  Poke<std::uint32_t>(bytes, at + 40, 3);
-  const std::size_t bitmap = at + 24 + 24 + 8;
-  Poke<std::uint64_t>(bytes, bitmap, 0x20385FAE252CB34A);
-  Poke<std::uint32_t>(bytes, bitmap + 16, 40);
-  Poke<std::uint64_t>(bytes, bitmap + 24, 8);
-  std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(bitmap + 32), 16, std::byte{0xAB});
-  Poke<std::uint32_t>(bytes, bitmap + 48, 128);
-  Poke<std::uint32_t>(bytes, bitmap + 52, 1);
-  unsigned length = 16;
-  EVP_Digest(bytes.data() + at + 24, kCluster - 24, reinterpret_cast<unsigned char*>(bytes.data() + at + 8), &length,
-             EVP_md5(), nullptr);
-  return bytes;
-}
 
 TEST(PloopExtension, ItsBitmapsAreRecognised) {
   const auto image = OpenPloop(InMemory(WithExtension(0)));

@@ -9,7 +9,9 @@
 
 #include "tests/qcow2/opened_image.h"
 #include "tests/support/command.h"
+#include "tests/support/content.h"
 #include "tests/support/digest.h"
+#include "tests/support/image_bytes.h"
 #include "tests/support/temp_dir.h"
 
 namespace platter::test {
@@ -155,6 +157,30 @@ TEST_F(Info, BackingFormatIsTheHint) {
   ASSERT_EQ(opened.layers.size(), 2U);
   EXPECT_EQ(opened.layers[0].image->info().backing->text, "base.raw");
   EXPECT_EQ(opened.layers[0].image->info().backing->format_hint, "raw");
+}
+
+TEST_F(Info, BackingNameEndsAtItsFirstZeroByte) {
+  struct Case {
+    std::uint32_t size;  // of the name, as the header says
+    std::string_view name;
+    std::string expected;  // "": no backing file
+  };
+  const Case cases[] = {{4, "base", "base"}, {0, "base", ""}, {4, {"ba\0e", 4}, "ba"}, {4, {"\0ase", 4}, ""}};
+  Run("truncate -s 1M base");
+  for (const std::string format : {"qcow", "qcow2"}) {
+    Run("qemu-img create -q -f " + format + " -b base -F raw disk");
+    const std::vector<std::byte> image = FileBytes(folder_.File("disk"));
+    for (const auto& [size, name, expected] : cases) {
+      std::vector<std::byte> bytes = image;
+      StoreBe(&bytes.at(16), size);
+      std::ranges::copy(std::as_bytes(std::span(name)), &bytes.at(LoadBe<std::uint64_t>(&bytes.at(8))));
+      const auto opened = OpenAlone(*FindFormat(format), InMemory(std::move(bytes)));
+      ASSERT_TRUE(opened.ok()) << opened.error().Describe();
+      const auto& backing = opened.value()->info().backing;
+      EXPECT_EQ(backing ? backing->text : "", expected) << format;
+      EXPECT_EQ(backing.has_value(), !expected.empty()) << format;
+    }
+  }
 }
 
 TEST_F(Info, SnapshotsKeepTheirDisks) {

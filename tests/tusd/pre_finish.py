@@ -15,6 +15,7 @@ import sys
 HOOK, PRE_FINISH, DOCUMENT, FOLDER = (os.path.abspath(argument) for argument in sys.argv[1:5])
 PATH = pathlib.Path(FOLDER, "5d892c228ec8d0451dfec588697e8930")
 INFO = PATH.with_suffix(".info")
+POLICY = PATH.with_name("policy")
 
 failures = []
 
@@ -78,6 +79,12 @@ def check_verdicts(request):
     code, response = pre_finish(changed(request, MetaData={"disk_format": "vmdk", "container_format": "bare"}))
     expect("another format", code == 0 and response["HTTPResponse"]["StatusCode"] == 415, (code, response))
     expect("another format", gone(), "the upload stays")
+
+    POLICY.write_text("expect_disk = vmdk\n")
+    image()
+    code, response = pre_finish(changed(request, MetaData={"disk_format": "qcow2"}), PLATTER_HOOK_POLICY=str(POLICY))
+    expect("another word", code == 0 and response["HTTPResponse"]["StatusCode"] == 415, (code, response))
+    expect("another word", gone(), "the upload stays")
 
 
 def check_requests(request):

@@ -55,16 +55,22 @@ std::function<void(VhdxBytes&)> RegionCount(std::uint64_t count) {
     image.SealRegions();
   };
 }
-std::function<void(VhdxBytes&)> ThirdRegion(const vhdx::Guid& guid, std::uint64_t offset, std::uint64_t flags) {
+// Regions of one MiB behind the two that have to be there, in a file of ten.
+std::function<void(VhdxBytes&)> MoreRegions(const vhdx::Guid& guid, const std::vector<std::uint64_t>& offsets,
+                                            std::uint64_t flags) {
   return [=](VhdxBytes& image) {
+    image.bytes.resize(10 * kMiB);
     for (const std::uint64_t table : vhdx::kRegionTableOffsets) {
-      const std::uint64_t at = table + 16 + 2 * 32;
-      image.PutGuid(at, guid);
-      image.Put64(at + 16, offset);
-      image.Put32(at + 24, kMiB);
-      image.Put32(at + 28, flags);
+      std::uint64_t at = table + 16 + 2 * 32;
+      for (const std::uint64_t offset : offsets) {
+        image.PutGuid(at, guid);
+        image.Put64(at + 16, offset);
+        image.Put32(at + 24, kMiB);
+        image.Put32(at + 28, flags);
+        at += 32;
+      }
     }
-    RegionCount(3)(image);
+    RegionCount(2 + offsets.size())(image);
   };
 }
 // Field of a metadata table entry: 0 parameters, 1 size, 2 id, 3 logical, 4 physical sector.
@@ -122,6 +128,12 @@ const Damage kDamages[] = {
     {"LogOffsetMax", LogPlace(72, 8, kMax64), kCorrupt, "log_offset"},
     {"LogOffsetWraps", LogPlace(72, 8, kMax64 - kMiB + 1), kCorrupt, "log_offset"},
     {"LogOverTable", InHeaders(72, 8, kBatAt), kCorrupt, "region overlaps the log"},
+    {"LogEmptyInsideTable",
+     [](VhdxBytes& image) {
+       InHeaders(68, 4, 0)(image);
+       InHeaders(72, 8, kBatAt + 4096)(image);
+     },
+     kCorrupt, ""},
     {"RegionTable1", Spoil({196608 + 1000}), kCorrupt, ""},
     {"RegionTable2", Spoil({262144 + 1000}), kCorrupt, ""},
     {"BothRegionTables", Spoil({196608 + 1000, 262144 + 1000}), kCorrupt, "neither region table is valid"},
@@ -138,9 +150,13 @@ const Damage kDamages[] = {
     {"TableLengthMax", InRegion(0, 24, 4, kMax32), kCorrupt, "entry 0 length"},
     {"TableLengthOver", InRegion(0, 24, 4, 0xFFF00000), kCorrupt, "entry 0 file_offset"},
     {"RegionsOverlap", InRegion(1, 16, 8, kBatAt), kCorrupt, "overlaps another region"},
-    {"UnknownRegion", ThirdRegion(kUnknown, 4 * kMiB, 0), kCorrupt, "overlaps a region"},
-    {"UnknownRequiredRegion", ThirdRegion(kUnknown, 4 * kMiB, 1), kUnsupported, "unknown region that is required"},
-    {"RegionTwice", ThirdRegion(vhdx::kBatRegion, 4 * kMiB, 1), kCorrupt, "stands there twice"},
+    {"UnknownRegion", MoreRegions(kUnknown, {4 * kMiB}, 0), kCorrupt, "overlaps a region"},
+    {"UnknownRegionsBehind", MoreRegions(kUnknown, {9 * kMiB, 7 * kMiB, 8 * kMiB}, 0), kCorrupt, ""},
+    {"UnknownRegionsOverFirst", MoreRegions(kUnknown, {9 * kMiB, 4 * kMiB, 8 * kMiB}, 0), kCorrupt,
+     "overlaps a region"},
+    {"UnknownRegionsOverLast", MoreRegions(kUnknown, {7 * kMiB, 8 * kMiB, 6 * kMiB}, 0), kCorrupt, "overlaps a region"},
+    {"UnknownRequiredRegion", MoreRegions(kUnknown, {4 * kMiB}, 1), kUnsupported, "unknown region that is required"},
+    {"RegionTwice", MoreRegions(vhdx::kBatRegion, {4 * kMiB}, 1), kCorrupt, "stands there twice"},
     {"MetadataSignature", Spoil({kMetadataAt}), kCorrupt, "no metadata table"},
     {"ItemCountZero", [](VhdxBytes& image) { image.Put16(kMetadataAt + 10, 0); }, kCorrupt, "is missing"},
     {"ItemCountFour", [](VhdxBytes& image) { image.Put16(kMetadataAt + 10, 4); }, kCorrupt,

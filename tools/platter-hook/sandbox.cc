@@ -98,32 +98,34 @@ using Filter = std::unique_ptr<void, decltype([](void* filter) { seccomp_release
 bool AllowCalls(void* filter) noexcept {
   // Of what tells about files none: newfstatat, which is fstat to glibc, takes names, and Landlock does not look at it.
   constexpr std::array kAllowed = {
-      SCMP_SYS(read),          SCMP_SYS(pread64),        SCMP_SYS(lseek),     SCMP_SYS(brk),
-      SCMP_SYS(munmap),        SCMP_SYS(mremap),         SCMP_SYS(madvise),   SCMP_SYS(futex),
-      SCMP_SYS(rt_sigreturn),  SCMP_SYS(rt_sigprocmask), SCMP_SYS(getrandom), SCMP_SYS(sched_yield),
-      SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),   SCMP_SYS(close),     SCMP_SYS(exit_group),
-      SCMP_SYS(exit),          SCMP_SYS(restart_syscall)};
+      SCMP_SYS(lseek),     SCMP_SYS(brk),         SCMP_SYS(munmap),        SCMP_SYS(mremap),
+      SCMP_SYS(madvise),   SCMP_SYS(futex),       SCMP_SYS(rt_sigreturn),  SCMP_SYS(rt_sigprocmask),
+      SCMP_SYS(getrandom), SCMP_SYS(sched_yield), SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),
+      SCMP_SYS(close),     SCMP_SYS(exit_group),  SCMP_SYS(exit),          SCMP_SYS(restart_syscall)};
   bool done = true;
   for (const int call : kAllowed) done = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0) == 0 && done;
   return done;
 }
 
-// Calls that are allowed with some arguments: no executable memory, no other descriptor to write to, no limit but that
-// of processor time, and that of this process only.
-bool AllowSomeOf(void* filter) noexcept {
+// Calls that are allowed with some arguments: no executable memory, no other descriptor to read from or to write to, no
+// limit but that of processor time, and that of this process only.
+bool AllowSomeOf(void* filter, int image) noexcept {
   const auto allow = [filter](int call, auto... tests) {
     return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, sizeof...(tests), tests...) == 0;
   };
   const auto not_executable = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
   return allow(SCMP_SYS(mmap), not_executable) && allow(SCMP_SYS(mprotect), not_executable) &&
+         allow(SCMP_SYS(read), SCMP_A0_64(SCMP_CMP_EQ, static_cast<scmp_datum_t>(image), 0)) &&
+         allow(SCMP_SYS(pread64), SCMP_A0_64(SCMP_CMP_EQ, static_cast<scmp_datum_t>(image), 0)) &&
          allow(SCMP_SYS(write), SCMP_A0_64(SCMP_CMP_EQ, STDOUT_FILENO, 0)) &&
          allow(SCMP_SYS(write), SCMP_A0_64(SCMP_CMP_EQ, STDERR_FILENO, 0)) &&
          allow(SCMP_SYS(prlimit64), SCMP_A0_64(SCMP_CMP_EQ, 0, 0), SCMP_A1_64(SCMP_CMP_EQ, RLIMIT_CPU, 0));
 }
 
-bool EnterSeccomp() noexcept {
+bool EnterSeccomp(int image) noexcept {
   const Filter filter(seccomp_init(SCMP_ACT_KILL_PROCESS));
-  return filter != nullptr && AllowCalls(filter.get()) && AllowSomeOf(filter.get()) && seccomp_load(filter.get()) == 0;
+  return filter != nullptr && AllowCalls(filter.get()) && AllowSomeOf(filter.get(), image) &&
+         seccomp_load(filter.get()) == 0;
 }
 
 }  // namespace
@@ -133,6 +135,7 @@ std::string Sandbox::ToJson() const {
 }
 
 Sandbox EnterSandbox(int image, const SandboxLimits& limits) {
+  if (image != STDIN_FILENO) close(STDIN_FILENO);
   const auto first = static_cast<unsigned>(std::max(image, STDERR_FILENO)) + 1;
   if (image > STDERR_FILENO + 1) syscall(SYS_close_range, STDERR_FILENO + 1, image - 1, 0);
   syscall(SYS_close_range, first, ~0U, 0);
@@ -140,7 +143,7 @@ Sandbox EnterSandbox(int image, const SandboxLimits& limits) {
   Sandbox sandbox;
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) sandbox.landlock = EnterLandlock();
   sandbox.limits = EnterLimits(limits, own_size);
-  sandbox.seccomp = EnterSeccomp();
+  sandbox.seccomp = EnterSeccomp(image);
   return sandbox;
 }
 

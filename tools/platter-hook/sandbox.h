@@ -27,8 +27,8 @@ struct Sandbox {
   std::string ToJson() const;
 };
 
-// Closes every descriptor but the standard ones and `image`, and gives up everything but reading what is open, writing
-// to the standard output and error streams, and memory. There is no way back. Requires: one thread.
+// Closes every descriptor but `image` and the standard output and error streams, and gives up everything but reading
+// the one, writing to the others, and memory. There is no way back. Requires: one thread.
 Sandbox EnterSandbox(int image, const SandboxLimits& limits);
 
 // `seconds` more of processor time than EnterSandbox and earlier calls gave. Also works inside.
