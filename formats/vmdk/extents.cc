@@ -173,6 +173,10 @@ class ExtentOpener {
       PLATTER_CHECK(UseGrains(extent, GrainTables::Of(hosted.header), cache_bytes_));
     }
     if (as_qemu() || extent.length == described) return Done{};
+    if (extent.hosted && extent.hosted->header.RoundsUp(extent.line.sectors)) {
+      extent.length = described;
+      return Done{};
+    }
     return Error(ErrorKind::kCorrupt, "the extent's header and the descriptor do not agree about its size")
         .At("VMDK header", "capacity", SparseHeaderLayout::kCapacity.offset)
         .Found(extent.length / kSectorSize)

@@ -112,6 +112,26 @@ TEST(VmdkExtents, AreOneDisk) {
   EXPECT_TRUE(holds(4097 * kMiB, 65536, 4));
 }
 
+// VirtualBox rounds a header's capacity up to a grain: the next extent follows where the descriptor says.
+TEST(VmdkExtents, MayBeShorterThanTheirHeadersSay) {
+  const TempDir folder;
+  CommandOptions here;
+  here.folder = folder.path().string();
+  MustRun({"sh", "-ec",
+           "qemu-img create -q -f vmdk -o subformat=twoGbMaxExtentSparse disk.vmdk 3G && qemu-io -c 'write -P 3 2047M "
+           "1M' -c 'write -P 4 2048M 64k' disk.vmdk && sed -i 's/RW 4194304 /RW 4194300 /' disk.vmdk"},
+          here);
+  const OpenedChain opened = OpenImageChain(folder.File("disk.vmdk"), "vmdk");
+  ASSERT_FALSE(opened.layers.empty());
+  const Chain chain = opened.chain();
+  EXPECT_EQ(chain.virtual_size(), (std::uint64_t{3} << 30) - 2048);
+  std::vector<std::byte> bytes(2048);
+  ASSERT_TRUE(chain.ReadAt((std::uint64_t{2} << 30) - 3072, bytes).ok());
+  std::vector<std::byte> expected(2048, std::byte{3});
+  std::fill(expected.begin() + 1024, expected.end(), std::byte{4});
+  EXPECT_EQ(bytes, expected);
+}
+
 TEST(VmdkChain, ChangedParentIsRefused) {
   const TempDir folder;
   CommandOptions here;
