@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 #include <unordered_map>
 
 #include "registry-core/catalog/listing.h"
@@ -78,8 +79,9 @@ Result<Listing> ListingFor(Connection& connection, const ImageQuery& query) {
   return ListingOf(query, &*marker, connection.engine());
 }
 
-// The records of a listing's rows: those that nobody knows yet are read.
-Result<std::vector<ImageRecord>> ReadPage(Connection& connection, const std::vector<Row>& rows, RecordCache& cache) {
+// The records of some of a listing's rows: those that nobody knows yet are read.
+Result<> ReadPart(Connection& connection, std::span<const Row> rows, RecordCache& cache,
+                  std::vector<ImageRecord>& images) {
   std::vector<std::shared_ptr<const ImageRecord>> page;
   std::vector<std::string> missing;
   for (const Row& row : rows) {
@@ -90,7 +92,7 @@ Result<std::vector<ImageRecord>> ReadPage(Connection& connection, const std::vec
   std::unordered_map<std::string_view, std::shared_ptr<const ImageRecord>> read;
   if (!missing.empty()) {
     Sql sql("SELECT ");
-    (sql << kImageSelection << " FROM images i WHERE i.id IN ").BindList(missing);
+    BindIds(missing, sql << kImageSelection << " FROM images i WHERE i.id IN ");
     const std::vector<Row> missing_rows = PLATTER_TRY(connection.Select(sql, kImageColumns));
     for (ImageRecord& image : PLATTER_TRY(ReadImages(connection, missing_rows))) {
       auto kept = std::make_shared<const ImageRecord>(std::move(image));
@@ -98,13 +100,27 @@ Result<std::vector<ImageRecord>> ReadPage(Connection& connection, const std::vec
       read.emplace(kept->id, kept);
     }
   }
-  std::vector<ImageRecord> images;
-  images.reserve(page.size());
   for (std::size_t at = 0; at < page.size(); ++at) {
     if (!page[at]) page[at] = read[*rows[at][0]];
     if (!page[at])
       return Error(ErrorKind::kCorrupt, "an image is in an index, but not in its table").Found(*rows[at][0]);
     images.push_back(*page[at]);
+  }
+  return Done{};
+}
+
+// In parts: how large records are is known when they are read.
+Result<std::vector<ImageRecord>> ReadPage(Connection& connection, std::span<const Row> rows, RecordCache& cache) {
+  constexpr std::size_t kPart = 64;
+  std::vector<ImageRecord> images;
+  images.reserve(rows.size());
+  std::size_t bulk = 0;
+  while (!rows.empty() && bulk < kMostPageBytes) {
+    const std::size_t known = images.size();
+    const std::size_t count = std::min(kPart, rows.size());
+    PLATTER_CHECK(ReadPart(connection, rows.first(count), cache, images));
+    rows = rows.subspan(count);
+    for (std::size_t at = known; at < images.size(); ++at) bulk += BulkOf(images[at]);
   }
   return images;
 }
@@ -129,7 +145,7 @@ Result<std::unique_ptr<Catalog>> Catalog::Open(const DatabaseUrl& url, const Cat
 }
 
 Result<ImageRecord> Catalog::Insert(ImageRecord image) {
-  PLATTER_CHECK(CheckFits(image));
+  PLATTER_CHECK(CheckFits(image, nullptr));
   image.version = 1;
   auto inserted = pool_->Transact(Access::kWrite, [&](Connection& connection) -> Result<> {
     if (PLATTER_TRY(Exists(connection, image.id)))
@@ -154,12 +170,12 @@ Result<ImageRecord> Catalog::Find(std::string_view id, bool with_deleted) {
 }
 
 Result<ImageRecord> Catalog::Update(ImageRecord image) {
-  PLATTER_CHECK(CheckFits(image));
   return pool_->Transact(Access::kWrite, [&](Connection& connection) -> Result<ImageRecord> {
     const auto before = PLATTER_TRY(Load(connection, image.id, ForUpdate(connection.engine())));
     if (!before) return NoImage(image.id);
     if (before->version != image.version)
       return Error(ErrorKind::kConflict, "the image was changed by somebody else meanwhile");
+    PLATTER_CHECK(CheckFits(image, &*before));
     return Replaced(connection, *before, image);
   });
 }
@@ -171,7 +187,7 @@ Result<ImageRecord> Catalog::Change(std::string_view id, const std::function<Res
     if (!before) return NoImage(id);
     ImageRecord image = *before;
     PLATTER_CHECK(change(image));
-    PLATTER_CHECK(CheckFits(image));
+    PLATTER_CHECK(CheckFits(image, &*before));
     return Replaced(connection, *before, std::move(image));
   });
 }

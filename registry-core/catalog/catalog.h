@@ -5,6 +5,7 @@
 // kCorrupt where it holds what the schema forbids.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -109,6 +110,9 @@ struct CatalogOptions {
 
 class RecordCache;
 
+// How large a page becomes, see Catalog::List.
+inline constexpr std::size_t kMostPageBytes = std::size_t{8} << 20;
+
 class Catalog {
  public:
   // Connects. kUnsupported where the schema is not this program's: `Migrate` makes an older one right, a newer one is
@@ -119,7 +123,7 @@ class Catalog {
   Catalog(const Catalog&) = delete;
   Catalog& operator=(const Catalog&) = delete;
 
-  // Stores a new image; its version becomes 1. kExists.
+  // Stores a new image; its version becomes 1. kExists; kInvalid, kLimit where it is too large, as for every change.
   Result<ImageRecord> Insert(ImageRecord image);
   // kNotFound; also for a deleted one unless `with_deleted`.
   Result<ImageRecord> Find(std::string_view id, bool with_deleted = false);
@@ -131,7 +135,8 @@ class Catalog {
   // database gave the transaction up; it must not call the catalog. An error of `change` ends it and is returned.
   // kNotFound, also for a deleted one; kConflict where the status would make a move that is none.
   Result<ImageRecord> Change(std::string_view id, const std::function<Result<>(ImageRecord&)>& change);
-  // kNotFound where the marker is not visible to the viewer; kInvalid.
+  // kNotFound where the marker is not visible to the viewer; kInvalid. A page ends early, up to 63 records behind the
+  // one with which the bulk (BulkOf) of all of them reaches kMostPageBytes.
   Result<std::vector<ImageRecord>> List(const ImageQuery& query);
 
   // kExists, kNotFound (the image).

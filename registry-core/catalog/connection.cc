@@ -195,15 +195,19 @@ struct Connection::Statement {
   }
 
   void Give(const std::vector<Value>& values) {
+    moved = 0;
     for (std::size_t at = 0; at < given.size(); ++at) {
       given[at] = values[at].value_or("");
       given_marks[at] = values[at] ? soci::i_ok : soci::i_null;
+      moved += given[at].size();
     }
   }
-  Row Found() const {
+  Row Found() {
     Row row(found.size());
     for (std::size_t at = 0; at < found.size(); ++at) {
-      if (found_marks[at] != soci::i_null) row[at] = found[at];
+      if (found_marks[at] == soci::i_null) continue;
+      row[at] = found[at];
+      moved += found[at].size();
     }
     return row;
   }
@@ -213,6 +217,7 @@ struct Connection::Statement {
   std::vector<soci::indicator> given_marks;
   std::vector<std::string> found;
   std::vector<soci::indicator> found_marks;
+  std::size_t moved = 0;  // bytes, in both directions, since it was given its values
   soci::statement statement;
 };
 
@@ -248,6 +253,9 @@ auto Connection::Guarded(const Work& work) -> decltype(work()) {
 }
 
 namespace {
+
+constexpr std::size_t kMostStatements = 100;
+constexpr std::size_t kMostKept = 32768;  // bytes of values that a statement may have moved and stay prepared
 
 // The length of the letter that begins here; 0 where none does. RFC 3629, 4: no surrogates, no long forms.
 std::size_t LetterLength(std::string_view text) noexcept {
@@ -287,11 +295,13 @@ auto Connection::Running(const Work& work) -> decltype(work()) {
   // SOCI would not free what a statement that failed holds when it ran again. PostgreSQL does not let it go before the
   // transaction has ended.
   if (!result.ok() && !statements_.empty()) failed_.splice(failed_.end(), statements_, statements_.begin());
+  // What a statement has moved stays in it, in SOCI and in the engine's library until it runs again, which may be
+  // never.
+  if (result.ok() && statements_.front()->moved > kMostKept) statements_.pop_front();
   return result;
 }
 
 Connection::Statement& Connection::Prepared(const Sql& sql, std::size_t columns) {
-  constexpr std::size_t kMostStatements = 100;
   auto known = std::ranges::find_if(
       statements_, [&](const auto& one) { return one->found.size() == columns && one->text == sql.text(); });
   if (known == statements_.end()) {

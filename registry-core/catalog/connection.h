@@ -83,13 +83,15 @@ class Connection {
   bool Rollback();
   // Whether the last error was one that goes away when the transaction is tried again: a deadlock, a serialization.
   bool passing() const noexcept { return passing_; }
+  // Statements that are kept for the next time they run: a bounded number, each with little in it.
+  std::size_t prepared() const noexcept { return statements_.size(); }
 
  private:
   struct Statement;
   Connection(Engine engine, std::unique_ptr<soci::session> session);
   template <class Work>
   auto Guarded(const Work& work) -> decltype(work());
-  // Guarded, with a statement, which is not used again where it failed.
+  // Guarded, with a statement, which is not used again where it failed, or has much in it.
   template <class Work>
   auto Running(const Work& work) -> decltype(work());
   // The statement, compiled, with its values in place.

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
+#include <iterator>
 #include <limits>
 #include <unordered_map>
 
@@ -61,13 +63,20 @@ Result<ImageRecord> ReadImage(const Row& row) {
 
 using ById = std::unordered_map<std::string_view, ImageRecord*>;
 
+// Rows that one statement has at most, a power of two: each number of them is a statement of its own, to be prepared.
+constexpr std::size_t kMostRows = 64;
+
 // The rows of a table of parts of these images.
 Result<std::vector<Row>> RowsOf(Connection& connection, std::string_view selection, std::string_view order,
                                 const std::vector<std::string>& ids, std::size_t columns) {
-  Sql sql(selection);
-  sql << " WHERE image_id IN ";
-  sql.BindList(ids) << order;
-  return connection.Select(sql, columns);
+  std::vector<Row> rows;
+  for (std::size_t at = 0; at < ids.size(); at += kMostRows) {
+    Sql sql(selection);
+    sql << " WHERE image_id IN ";
+    BindIds(std::span(ids).subspan(at, std::min(kMostRows, ids.size() - at)), sql) << order;
+    std::ranges::move(PLATTER_TRY(connection.Select(sql, columns)), std::back_inserter(rows));
+  }
+  return rows;
 }
 
 Result<Location*> LocationAt(ById& images, const Row& row) {
@@ -121,15 +130,19 @@ Parts PartsOf(const ImageRecord& image) {
   return parts;
 }
 
-Result<> InsertPart(Connection& connection, const PartTable& table, const PartRows& rows) {
-  if (rows.empty()) return Done{};
-  Sql sql("INSERT INTO ");
-  sql << table.name << " (" << table.columns << ")";
-  for (std::size_t at = 0; at < rows.size(); ++at) {
-    sql << (at == 0 ? " VALUES " : ", ");
-    sql.BindList(rows[at]);
+// In statements of 64 rows, and of 32, 16, ... for the rest.
+Result<> InsertPart(Connection& connection, const PartTable& table, std::span<const std::vector<std::string>> rows) {
+  while (!rows.empty()) {
+    const std::size_t count = std::min(kMostRows, std::bit_floor(rows.size()));
+    Sql sql("INSERT INTO ");
+    sql << table.name << " (" << table.columns << ")";
+    for (std::size_t at = 0; at < count; ++at) {
+      sql << (at == 0 ? " VALUES " : ", ");
+      sql.BindList(rows[at]);
+    }
+    PLATTER_CHECK(connection.Run(sql));
+    rows = rows.subspan(count);
   }
-  PLATTER_CHECK(connection.Run(sql));
   return Done{};
 }
 
@@ -165,6 +178,12 @@ std::vector<Field> Fields(const ImageRecord& image) {
 
 }  // namespace
 
+Sql& BindIds(std::span<const std::string> ids, Sql& sql) {
+  std::vector<std::string> list(ids.begin(), ids.end());
+  if (!list.empty()) list.resize(std::bit_ceil(list.size()), list.back());
+  return sql.BindList(list);
+}
+
 Result<std::uint64_t> Unsigned(const Value& value, std::string_view column) {
   std::uint64_t number = 0;
   if (!value) return Corrupt(column, value);
@@ -190,7 +209,33 @@ Result<> CheckFits(std::string_view what, std::string_view text, std::size_t mos
       .Allowed(fmt::format("up to {}", most_letters));
 }
 
-Result<> CheckFits(const ImageRecord& image) {
+namespace {
+
+bool Has(const ImageRecord& image, const std::string& name, const std::string& value) {
+  const auto found = image.properties.find(name);
+  return found != image.properties.end() && found->second == value;
+}
+
+// How large what clients put in without end may become. A page of a list has many records, and is made in memory.
+Result<> CheckBulk(const ImageRecord& image, const ImageRecord* before) {
+  for (const auto& [name, value] : image.properties) {
+    PLATTER_CHECK(CheckFits("a property's name", name, 255));
+    if (value.size() <= kMostValueBytes) continue;
+    if (before != nullptr && Has(*before, name, value)) continue;
+    return Error(ErrorKind::kInvalid, fmt::format("the value of the property {} is too long", name))
+        .Found(fmt::format("{} bytes", value.size()))
+        .Allowed(fmt::format("up to {}", kMostValueBytes));
+  }
+  const std::size_t bytes = BulkOf(image);
+  if (bytes <= kMostBulkBytes || (before != nullptr && bytes <= BulkOf(*before))) return Done{};
+  return Error(ErrorKind::kLimit, "the image's tags, properties and locations are too large together")
+      .Found(fmt::format("{} bytes", bytes))
+      .Allowed(fmt::format("up to {}", kMostBulkBytes));
+}
+
+}  // namespace
+
+Result<> CheckFits(const ImageRecord& image, const ImageRecord* before) {
   constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
   for (const auto& number :
        {std::optional(image.min_disk), std::optional(image.min_ram), image.size, image.virtual_size}) {
@@ -210,13 +255,12 @@ Result<> CheckFits(const ImageRecord& image) {
         Column{"the hash's value", image.hash_value, 128}})
     PLATTER_CHECK(CheckFits(column.what, column.text.value_or(""), column.most));
   for (const std::string& tag : image.tags) PLATTER_CHECK(CheckFits("a tag", tag, 255));
-  for (const auto& [name, value] : image.properties) PLATTER_CHECK(CheckFits("a property's name", name, 255));
   for (const Location& location : image.locations) {
     PLATTER_CHECK(CheckFits("a location's store", location.store, 255));
     for (const auto& [name, value] : location.metadata)
       PLATTER_CHECK(CheckFits("the name of a location's metadata", name, 255));
   }
-  return Done{};
+  return CheckBulk(image, before);
 }
 
 Result<std::vector<ImageRecord>> ReadImages(Connection& connection, const std::vector<Row>& rows) {

@@ -141,6 +141,17 @@ bool IsReservedProperty(std::string_view name) noexcept {
   return std::ranges::find(kReserved, name) != kReserved.end();
 }
 
+std::size_t BulkOf(const ImageRecord& image) noexcept {
+  std::size_t bytes = 0;
+  for (const std::string& tag : image.tags) bytes += tag.size();
+  for (const auto& [name, value] : image.properties) bytes += name.size() + value.size();
+  for (const Location& location : image.locations) {
+    bytes += location.url.size() + location.store.size();
+    for (const auto& [name, value] : location.metadata) bytes += name.size() + value.size();
+  }
+  return bytes;
+}
+
 void Requeue(ImageRecord& image) {
   image.status = Status::kQueued;
   image.size.reset();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -70,6 +71,14 @@ struct ImageRecord {
 
 // The record as it is when its bytes did not come, whatever it was on the way to: a client may try again.
 void Requeue(ImageRecord& image);
+
+// Bytes of what clients put into the record without a column's limit: its tags, properties, and locations with their
+// metadata, names included.
+std::size_t BulkOf(const ImageRecord& image) noexcept;
+// As much may a property's value have, which is what Glance's own databases hold, ...
+inline constexpr std::size_t kMostValueBytes = 65535;
+// ... and all of that together.
+inline constexpr std::size_t kMostBulkBytes = std::size_t{256} << 10;
 
 // What an import is doing, for those who watch it.
 struct TaskRecord {

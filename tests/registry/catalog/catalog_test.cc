@@ -21,7 +21,7 @@ TEST_F(CatalogTest, ARecordComesBackWhole) {
   image.hash_algorithm = "sha512";
   image.hash_value = std::string(128, 'a');
   image.tags = {"a", "A", "b c", ""};
-  image.properties = {{"os", "linux"}, {"empty", ""}, {"long", std::string(70000, 'x')}};
+  image.properties = {{"os", "linux"}, {"empty", ""}, {"long", std::string(kMostValueBytes, 'x')}};
   image.locations = {{"file:///a", "here", {{"k", "\"v\""}}}, {"https://b", "", {}}};
   const ImageRecord stored = Insert(image);
   image.version = 1;

@@ -1,6 +1,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 
 #include "tests/registry/v2/api.h"
 
@@ -360,6 +361,54 @@ TEST(ApiReference, DocsHaveTheTableOfRoutes) {
 
 TEST_F(ApiTest, WithoutABodyWhereNoneIsExpected) {
   EXPECT_EQ(Ask({.target = "/v2/images/" + Made(), .body = "x", .type = "text/plain"}).status, 400U);
+}
+
+TEST_F(ApiTest, RecordsThatAreTooLargeAreRefused) {
+  const std::string id = Made("{}");
+  const auto add = [&](std::size_t values, std::size_t bytes) {
+    std::string patch;
+    for (std::size_t at = 0; at < values; ++at) {
+      patch += fmt::format(R"({}{{"op":"add","path":"/p{}","value":"{}"}})", at == 0 ? "[" : ",", at,
+                           std::string(bytes, 'v'));
+    }
+    return Patch(id, patch + "]");
+  };
+  EXPECT_EQ(add(1, 65535).status, 200U);
+  const Answered one = add(1, 65536);
+  EXPECT_EQ(one.status, 400U);
+  EXPECT_NE(one.body.find("the value of the property p0 is too long"), std::string::npos) << one.body;
+  const Answered together = add(5, 60000);
+  EXPECT_EQ(together.status, 413U);
+  EXPECT_NE(together.body.find("too large together"), std::string::npos) << together.body;
+  EXPECT_EQ(Post("/v2/images", fmt::format(R"({{"long":"{}"}})", std::string(65536, 'v'))).status, 400U);
+  EXPECT_EQ(Get("/v2/images/" + id).Text("p0").size(), 65535U);
+  EXPECT_EQ(Get("/v2/images/" + id).Text("p1"), "(none)");
+}
+
+// Escaped, they have six times their bytes.
+TEST_F(ApiTest, AListOfLargeRecordsIsShownInParts) {
+  constexpr std::size_t kImages = 12;
+  for (std::size_t at = 0; at < kImages; ++at) {
+    registry::ImageRecord image;
+    image.id = registry::NewIdentifier();
+    image.owner = "us";
+    image.created = image.updated = registry::Now();
+    for (const char* name : {"a", "b", "c"}) image.properties[name] = std::string(65000, '\1');
+    ASSERT_TRUE(registry_.catalog->Insert(image).ok());
+  }
+  std::set<std::string> seen;
+  std::string next = "/v2/images?limit=1000";
+  int pages = 0;
+  for (; next != "(none)"; ++pages) {
+    const Answered answered = Get(next);
+    ASSERT_EQ(answered.status, 200U);
+    EXPECT_LT(answered.body.size(), std::size_t{10} << 20);
+    const auto document = answered.json();
+    for (const auto& image : document.at("images").as_array()) seen.emplace(image.at("id").as_string());
+    next = answered.Text("next");
+  }
+  EXPECT_EQ(pages, 2);
+  EXPECT_EQ(seen.size(), kImages);
 }
 
 }  // namespace

@@ -97,7 +97,7 @@ TEST_F(SqliteTest, AFullDiskIsAnErrorUntilThereIsRoom) {
   std::vector<ImageRecord> stored;
   for (int at = 0;; ++at) {
     ASSERT_LT(at, 1000);
-    auto inserted = catalog->Insert(Image(64));
+    auto inserted = catalog->Insert(Image(60));
     if (!inserted.ok()) {
       EXPECT_EQ(inserted.error().kind(), ErrorKind::kIo);
       EXPECT_NE(inserted.error().Describe().find("full"), std::string::npos) << inserted.error().Describe();
@@ -110,7 +110,7 @@ TEST_F(SqliteTest, AFullDiskIsAnErrorUntilThereIsRoom) {
   EXPECT_EQ(while_full.size(), stored.size());
   for (const ImageRecord& image : while_full) EXPECT_EQ(image.properties, stored[0].properties);
   std::filesystem::remove(ballast);
-  EXPECT_TRUE(catalog->Insert(Image(64)).ok());
+  EXPECT_TRUE(catalog->Insert(Image(60)).ok());
   EXPECT_EQ(All(*catalog).size(), stored.size() + 1);
   ExpectSound(path);
 }
@@ -129,7 +129,10 @@ TEST_F(SqliteTest, AFullDiskUnderLoadLeavesNothingHalfDone) {
       }
     }
     // The file's log begins anew now and then, and has room until then for what is smaller than it has ever been.
-    const auto inserted = catalog->Insert(Image(9 << 10));
+    TaskRecord task;
+    task.id = NewIdentifier();
+    task.input = std::string(std::size_t{9} << 20, 'x');
+    const auto inserted = catalog->InsertTask(task);
     ASSERT_FALSE(inserted.ok());
     EXPECT_EQ(inserted.error().kind(), ErrorKind::kIo);
     std::filesystem::remove(ballast);
