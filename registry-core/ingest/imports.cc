@@ -117,7 +117,7 @@ Result<TaskRecord> Imports::Impl::Start(ImportRequest request) {
   task.owner = job.request.owner;
   task.user = job.request.user;
   task.request = job.request.request;
-  task.input = job.request.input;
+  task.input = std::move(job.request.input);
   task.created = task.updated = Now();
   {
     const std::lock_guard lock(mutex_);

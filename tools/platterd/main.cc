@@ -212,5 +212,8 @@ int main(int argc, char** argv) {
   // glibc gives nearly every thread an arena, and each keeps what its thread once held: a few are enough for the
   // threads that run at the same time.
   mallopt(M_ARENA_MAX, static_cast<int>(2 + std::thread::hardware_concurrency()));
+  // By itself it would learn from the first long list to keep what such a list takes, in every arena.
+  mallopt(M_MMAP_THRESHOLD, 4 << 20);
+  mallopt(M_TRIM_THRESHOLD, 8 << 20);
   return platter::platterd::Run(argc, argv);
 }

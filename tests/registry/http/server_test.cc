@@ -224,6 +224,16 @@ TEST_F(ServerTest, PipelinedRequestsAreAnsweredInOrder) {
   EXPECT_EQ(got, wanted);
 }
 
+TEST_F(ServerTest, AnswersOfAnyLengthArriveWhole) {
+  Start();
+  Client client(server_->port());
+  for (const std::size_t size : {0U, 16376U, 16377U, 16378U, 16379U, 50000U, 100000U}) {
+    const std::string body(size, 'b');
+    client.Send(fmt::format("PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{}", size, body));
+    EXPECT_EQ(BodyOf(client.ReadAnswer()), fmt::format("{}:{}\n", size, body));
+  }
+}
+
 // However the bytes are cut, the request is the same.
 TEST_F(ServerTest, BytesMayComeOneByOne) {
   Start();

@@ -1,5 +1,5 @@
 """What an upload makes platterd hold: no more than 8 MiB each, however large it is, over what it holds when it has done
-such a thing before.
+such a thing before. And what a list does that its client does not read: the answer, once.
 
 usage: memory.py PLATTERD FOLDER
 """
@@ -7,6 +7,7 @@ usage: memory.py PLATTERD FOLDER
 import pathlib
 import random
 import shutil
+import socket
 import sys
 import threading
 import time
@@ -37,6 +38,27 @@ def uploads(server, count, mebibytes):
     return peak
 
 
+def unread_lists(server, count):
+    """What the process holds for each of so many lists that their clients do not read; the length of one."""
+    values = {f"p{at}": "v" * 62000 for at in range(4)}
+    for _ in range(40):
+        server.make(**values)
+    length = len(server.request("GET", "/v2/images?limit=1000")[2])
+    before = resident_bytes(server.process)
+    clients = []
+    for _ in range(count):
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", server.port))
+        client.sendall(b"GET /v2/images?limit=1000 HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.recv(1)
+        clients.append(client)
+    held = resident_bytes(server.process) - before
+    for client in clients:
+        client.close()
+    return held / count, length
+
+
 def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     with Platterd(PLATTERD, FOLDER) as server:
@@ -46,6 +68,10 @@ def main():
             held = uploads(server, count, mebibytes) - before
             print(f"{count} uploads of {mebibytes} MiB: {held / MIB:.1f} MiB more than before")
             checks.expect(f"{count} uploads of {mebibytes} MiB within 8 MiB each", held <= count * 8 * MIB, True)
+        held, length = unread_lists(server, 12)
+        print(f"lists of {length / MIB:.1f} MiB that nobody reads: {held / MIB:.1f} MiB each")
+        checks.expect("a list of 8 MiB at most, and a record", length <= 9 * MIB, True)
+        checks.expect("a list held once", held <= length + 2 * MIB, True)
     return checks.conclude()
 
 

@@ -58,6 +58,17 @@ TEST_F(ImportTest, WhatWasStagedBecomesTheImage) {
   EXPECT_EQ(Get("/v2/tasks?status=success", "admin").json().at("tasks").as_array().size(), 1U);
 }
 
+TEST_F(ImportTest, ATaskTellsWhatWasAskedForAndNoMore) {
+  const std::string id = Made();
+  const std::string body = fmt::format(
+      R"({{"method":{{"name":"web-download","uri":"http://allowed.example/x","more":"{0}"}},"stores":["{0}"],)"
+      R"("all_stores":false,"more":{{"a":["{0}"]}}}})",
+      std::string(300000, 'x'));
+  ASSERT_EQ(Import(id, body).status, 202U);
+  EXPECT_EQ(boost::json::serialize(Concluded(id).at("input").at("import_req")),
+            R"({"method":{"name":"web-download","uri":"http://allowed.example/x"},"all_stores":false})");
+}
+
 TEST_F(ImportTest, WhatAKilledImportLeftIsNotTakenForWhatIsStaged) {
   const std::string id = Made();
   for (int left = 0; left < 2; ++left) {
@@ -220,6 +231,19 @@ TEST_F(StoresTest, UploadsGoWhereTheySay) {
   EXPECT_EQ(boost::json::serialize(stores), R"([{"id":"file","default":"true"},{"id":"other"}])");
   EXPECT_EQ(Get("/v2/info/stores/detail").status, 403U);
   EXPECT_EQ(Get("/v2/info/stores/detail", "admin").json().at("stores").at(1).at("type").as_string(), "file");
+}
+
+TEST_F(StoresTest, AStoreThatIsNamedOftenIsToldOnce) {
+  const std::string id = Made();
+  ASSERT_EQ(Put("/v2/images/" + id + "/stage", "bytes").status, 204U);
+  std::string stores = R"("file")";
+  for (int at = 0; at < 10000; ++at) stores += R"(,"other","file")";
+  const std::string body = R"({"method":{"name":"glance-direct"},"stores":[)" + stores + "]}";
+  ASSERT_EQ(Post("/v2/images/" + id + "/import", body).status, 202U);
+  while (StatusOf(id) != "active") std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const auto task = Get("/v2/images/" + id + "/tasks").json().at("tasks").at(0);
+  EXPECT_EQ(boost::json::serialize(task.at("input").at("backend")), R"(["file","other"])");
+  EXPECT_EQ(boost::json::serialize(task.at("input").at("import_req").at("stores")), R"(["file","other"])");
 }
 
 TEST_F(StoresTest, AnImageInTwoStoresMayLeaveOne) {

@@ -29,6 +29,9 @@ constexpr std::chrono::milliseconds kMoment{1};
 // A rest of a body that is rather read and thrown away than the connection closed.
 constexpr std::uint64_t kDiscardable = 64 * 1024;
 
+// A body that is copied behind its head, so that both are sent at once.
+constexpr std::size_t kShortBody = 16 * 1024;
+
 std::string RemoteOf(const Tcp::socket& socket) {
   boost::system::error_code error;
   const Tcp::endpoint peer = socket.remote_endpoint(error);
@@ -280,9 +283,13 @@ net::awaitable<Connection::Then> Connection::Send(RequestReader* reader, Respons
   std::string bytes = HeadOf(response, response.file ? response.length : response.body.size(), then);
   const std::size_t head = bytes.size();
   const bool bodiless = head_only_ || HasNoBody(response.status);
-  if (!response.file && !bodiless) bytes += response.body;
+  const std::string_view body = response.file || bodiless ? std::string_view() : response.body;
+  // A short body goes out with the head; a long one has no second copy for as long as its reader takes.
+  const bool together = body.size() <= kShortBody;
+  if (together) bytes += body;
   Pace pace;
   bool sent = co_await WriteAll(std::as_bytes(std::span(bytes)), pace);
+  if (sent && !together) sent = co_await WriteAll(std::as_bytes(std::span(body)), pace);
   bytes_out_ = pace.bytes - std::min<std::uint64_t>(pace.bytes, head);
   if (sent && response.file && !bodiless) sent = co_await SendFile(response);
   Report(response.status, !sent);

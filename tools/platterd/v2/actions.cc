@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/serialize.hpp>
 #include <utility>
 #include <vector>
 
@@ -70,15 +69,15 @@ Result<std::string> Text(const json::value* value, std::string_view complaint) {
 Result<std::vector<std::string>> WantedStores(const Backend& backend, const Call& call, const json::object& body) {
   const auto header = call.request.headers.Find("X-Image-Meta-Store");
   const json::value* listed = body.if_contains("stores");
-  std::vector<std::string> names;
+  std::vector<std::string> asked;
   if (PLATTER_TRY(Flag(body, "all_stores", false))) {
     if (listed != nullptr || header) {
       return Invalid("All_stores parameter can't be used with x-image-meta-store header or stores parameter");
     }
     for (const auto& store : backend.stores().all()) {
-      if (!store->read_only()) names.push_back(store->name());
+      if (!store->read_only()) asked.push_back(store->name());
     }
-    return names;
+    return asked;
   }
   if (listed != nullptr && header) {
     return Invalid("Stores parameter and x-image-meta-store header can't be both specified");
@@ -86,15 +85,17 @@ Result<std::vector<std::string>> WantedStores(const Backend& backend, const Call
   if (listed != nullptr && !listed->is_array()) return Invalid("'stores' must be a list of names");
   if (listed != nullptr) {
     for (const json::value& name : listed->get_array()) {
-      names.push_back(PLATTER_TRY(Text(&name, "'stores' must be a list of names")));
+      asked.push_back(PLATTER_TRY(Text(&name, "'stores' must be a list of names")));
     }
   } else if (header) {
-    names.emplace_back(*header);
+    asked.emplace_back(*header);
   }
-  for (const std::string& name : names) {
+  std::vector<std::string> names;
+  for (std::string& name : asked) {
     const registry::Store* store = backend.stores().Find(name);
     if (store == nullptr) return Conflict(fmt::format("Store for identifier {} not found", name));
     if (store->read_only()) return Conflict(fmt::format("The store {} takes no images.", name));
+    if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
   }
   return names;
 }
@@ -120,6 +121,27 @@ Result<ImportOrder> ParseOrder(const Backend& backend, const Call& call, const j
     return Invalid("All_stores_must_succeed can only be set with enabled_backends");
   }
   return order;
+}
+
+// What was asked for, as its task tells it. What else a client has sent means nothing, and may be long.
+std::string InputJson(const std::string& image, const json::object& body, const ImportOrder& order) {
+  std::vector<std::string> stores;
+  for (const std::string& store : order.targets.stores) stores.push_back(JsonString(store));
+  JsonObject method;
+  method.Text("name", order.method);
+  if (!order.url.empty()) method.Text("uri", order.url);
+  JsonObject request;
+  request.Json("method", method.Finish());
+  if (!stores.empty() && body.contains("stores")) request.Json("stores", JsonList(stores));
+  for (const std::string_view name : {"all_stores", "all_stores_must_succeed"}) {
+    const json::value* flag = body.if_contains({name.data(), name.size()});
+    if (flag != nullptr) request.Flag(name, flag->as_bool());
+  }
+  return JsonObject()
+      .Text("image_id", image)
+      .Json("import_req", request.Finish())
+      .Json("backend", stores.empty() ? "[null]" : JsonList(stores))
+      .Finish();
 }
 
 Result<> CheckImportable(const ImageRecord& image, const ImportOrder& order) {
@@ -188,13 +210,7 @@ Reply ImportImage(const Backend& backend, const Call& call, const std::string& b
   request.owner = call.caller.project.value_or("");
   request.user = call.caller.user;
   request.request = call.caller.request_id;
-  std::vector<std::string> stores;
-  for (const std::string& store : order.targets.stores) stores.push_back(JsonString(store));
-  request.input = JsonObject()
-                      .Text("image_id", image.id)
-                      .Json("import_req", json::serialize(document))
-                      .Json("backend", stores.empty() ? "[null]" : JsonList(stores))
-                      .Finish();
+  request.input = InputJson(image.id, document, order);
   PLATTER_CHECK(backend.imports.Start(std::move(request)));
   return EmptyResponse(202);
 }
