@@ -74,6 +74,22 @@ std::string JsonString(std::string_view text) {
   return out;
 }
 
+std::string PlainText(std::string_view text, std::size_t most_bytes) {
+  constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+  constexpr std::string_view kMore = "...";
+  std::string out;
+  std::size_t cut = 0;  // of `out`, where there is room for kMore
+  while (!text.empty()) {
+    const CodePoint front = FrontCodePoint(text);
+    const bool control = front.value < 0x20 || (front.value >= 0x7F && front.value < 0xA0);
+    out += control || front.value == 0xFFFD ? kReplacement : text.substr(0, front.length);
+    text.remove_prefix(front.length);
+    if (out.size() + kMore.size() <= most_bytes) cut = out.size();
+    if (out.size() > most_bytes) return out.substr(0, cut).append(kMore);
+  }
+  return out;
+}
+
 void JsonObject::StartMember(std::string_view key) {
   if (!members_.empty()) members_ += ", ";
   AppendString(members_, key);

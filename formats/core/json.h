@@ -1,6 +1,7 @@
 // JSON text: strings, and objects on one line whose members stand in the order in which they were added.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,6 +12,10 @@ namespace platter {
 
 // A string as JSON, with its quotes. Bytes that are no UTF-8 become U+FFFD; what is not printable ASCII is escaped.
 std::string JsonString(std::string_view text);
+
+// The text as people, databases and terminals may be given it: UTF-8 without control characters, for each of which, and
+// for each byte that is no UTF-8, U+FFFD stands. What is longer than `most_bytes` ends with "...".
+std::string PlainText(std::string_view text, std::size_t most_bytes);
 
 class JsonObject {
  public:

@@ -17,6 +17,7 @@ namespace platter::registry {
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{1} << 20;
+constexpr std::size_t kLongestMessage = 4096;  // bytes, of a task
 constexpr std::string_view kFailedStores = "os_glance_failed_import";
 
 // An object of the staging area, from its beginning to its end.
@@ -220,12 +221,14 @@ Error Imports::Impl::Abandon(const Job& job, Error error) const {
 void Imports::Impl::Conclude(Job& job, const Result<>& outcome) const {
   TaskRecord& task = job.task;
   task.status = outcome.ok() ? "success" : "failure";
-  task.message = outcome.ok() ? "" : outcome.error().Describe();
+  // Whoever is to blame for it may have put anything into its words.
+  task.message = outcome.ok() ? "" : PlainText(outcome.error().Describe(), kLongestMessage);
   task.result = outcome.ok() ? JsonObject().Text("image_id", task.image).Finish() : "";
   task.updated = Now();
   task.expires = task.updated + kTaskLifetime;
   // A database that is away leaves the task as it is, for a sweep.
-  (void)context_.catalog.UpdateTask(task);
+  const auto told = context_.catalog.UpdateTask(task);
+  if (!told.ok()) task.message += fmt::format("; its task does not say so: {}", told.error().Describe());
   job.claim.reset();
   if (options_.observe) options_.observe(task, outcome.ok() ? nullptr : &outcome.error());
 }

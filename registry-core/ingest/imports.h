@@ -32,7 +32,8 @@ struct ImportOptions {
   std::size_t waiting = 1000;  // that may wait
   // Opens a URL. `cancelled` is asked now and then, by the thread that reads; true: end soon with kCancelled.
   std::function<Result<std::unique_ptr<ByteSource>>(const std::string& url, std::function<bool()> cancelled)> fetch;
-  // Told what came of an import, for metrics and logs: the error, or null for success. Called by any thread.
+  // Told what came of an import, for metrics and logs: the error, or null for success. Called by any thread. The task's
+  // message says, too, where its record could not be changed.
   std::function<void(const TaskRecord& task, const Error* error)> observe;
 };
 

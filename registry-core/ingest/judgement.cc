@@ -6,7 +6,15 @@
 #include <cerrno>
 #include <utility>
 
+#include "formats/core/json.h"
+
 namespace platter::registry {
+namespace {
+
+// Bytes of what is told of a finding: names and values in it are the image's own.
+constexpr std::size_t kLongestReason = 2048;
+
+}  // namespace
 
 Error NoMemoryNow() {
   return Error::FromErrno(ENOMEM, "what the image is compressed with takes more memory than is left now")
@@ -46,8 +54,9 @@ Error RefusalOf(inspect::Report report, const inspect::Policy& policy, Refusal& 
   refusal.code = decided->code;
   // Most messages tell the value already.
   const bool told = decided->value.empty() || decided->message.find("found") != std::string::npos;
-  return Error(ErrorKind::kDenied, fmt::format("the image is refused: {}{} ({})", decided->message,
-                                               told ? "" : ": " + decided->value, decided->code));
+  const std::string found = decided->message + (told ? "" : ": " + decided->value);
+  return Error(ErrorKind::kDenied,
+               fmt::format("the image is refused: {} ({})", PlainText(found, kLongestReason), decided->code));
 }
 
 }  // namespace platter::registry

@@ -399,10 +399,12 @@ TEST(Log, LinesAreTextOrJson) {
   settings.json = settings.debug = true;
   ASSERT_TRUE(log.value()->Reopen(settings).ok());
   log.value()->Write(Log::Level::kDebug, "seen", {{"id", "req-2"}});
+  log.value()->Write(Log::Level::kInfo, "odd", {{"name", "\xFF\xC3\xA9|\xC2\x9B|\x7F"}});
   std::ifstream stream(settings.file);
   const std::string text((std::istreambuf_iterator<char>(stream)), {});
   EXPECT_THAT(text, HasSubstr("info request id=req-1 target=\"/a b\\u000a\\\"c\\\"\"\n"));
   EXPECT_THAT(text, HasSubstr(R"(Z","level":"debug","message":"seen","id":"req-2"})"));
+  EXPECT_THAT(text, HasSubstr("\"name\":\"\xEF\xBF\xBD\xC3\xA9|\\u009b|\\u007f\"}"));
   EXPECT_THAT(text, Not(HasSubstr("not seen")));
   settings.file = folder.File("no/such/folder");
   std::ofstream(folder.File("no")) << "";

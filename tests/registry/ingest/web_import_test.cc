@@ -3,11 +3,13 @@
 
 #include <chrono>
 #include <filesystem>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "registry-core/catalog/connection.h"
 #include "registry-core/ingest/imports.h"
 #include "registry-core/ingest/web_source.h"
 #include "tests/registry/ingest/registry.h"
@@ -157,6 +159,23 @@ TEST_F(WebImportTest, AnEndOfTheServiceEndsWhatWaitsForAServer) {
   imports_.reset();
   EXPECT_LT(std::chrono::steady_clock::now() - begun, web_.patience);
   ExpectFailure(registry_.catalog->FindTask(task.id).value(), image.id, "cancelled");
+}
+
+TEST_F(WebImportTest, ATaskThatCannotBeToldOfIsLogged) {
+  const ImageRecord image = registry_.Queued("raw");
+  std::promise<TaskRecord> observed;
+  ImportOptions options;
+  options.fetch = [this](const std::string&, const std::function<bool()>&) -> Result<std::unique_ptr<ByteSource>> {
+    const auto url = DatabaseUrl::Parse("sqlite:///" + home_ + "/registry.sqlite").value();
+    EXPECT_TRUE(Connection::Open(url, 10).value()->Run(Sql("DELETE FROM tasks")).ok());
+    return Error(ErrorKind::kIo, "nothing is there");
+  };
+  options.observe = [&observed](const TaskRecord& task, const Error*) { observed.set_value(task); };
+  Imports imports(registry_.context, staging_, options);
+  ASSERT_TRUE(imports.Start(RequestOf(image, "http://server/x")).ok());
+  const std::string message = observed.get_future().get().message;
+  EXPECT_TRUE(message.starts_with("nothing is there; its task does not say so: there is no task")) << message;
+  EXPECT_EQ(registry_.StatusOf(image.id), Status::kQueued);
 }
 
 }  // namespace

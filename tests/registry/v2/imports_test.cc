@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "tests/registry/v2/api.h"
+#include "tools/platterd/http/text.h"
 
 namespace platter::platterd {
 namespace {
@@ -67,6 +68,27 @@ TEST_F(ImportTest, ATaskTellsWhatWasAskedForAndNoMore) {
   ASSERT_EQ(Import(id, body).status, 202U);
   EXPECT_EQ(boost::json::serialize(Concluded(id).at("input").at("import_req")),
             R"({"method":{"name":"web-download","uri":"http://allowed.example/x"},"all_stores":false})");
+}
+
+// Which no database takes, and no JSON.
+TEST_F(ImportTest, AReasonMayHaveBytesThatAreNoText) {
+  std::string image(65536, '\0');
+  image.replace(0, 60,
+                std::string_view("QFI\xfb\0\0\0\2\0\0\0\0\0\0\1\0\0\0\0\13\0\0\0\20\0\0\0\0\0\20\0\0"
+                                 "\0\0\0\0\0\0\0\1\0\0\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\1",
+                                 60));
+  image.replace(256, 11, std::string_view("/etc/\xff\xfe\0\033[m", 11));
+  const std::string id = Made(R"({"disk_format":"qcow2","container_format":"bare"})");
+  const Answered direct = Put("/v2/images/" + id + "/file", image);
+  EXPECT_EQ(direct.status, 415U);
+  EXPECT_NE(direct.body.find("qcow2.backing_file"), std::string::npos) << direct.body;
+  EXPECT_TRUE(http::IsUtf8(direct.body)) << direct.body;
+  ASSERT_EQ(Stage(id, image).status, 204U);
+  ASSERT_EQ(Import(id).status, 202U);
+  const auto task = Concluded(id);
+  EXPECT_EQ(task.at("status").as_string(), "failure");
+  EXPECT_NE(task.at("message").as_string().find("/etc/\xEF\xBF\xBD\xEF\xBF\xBD"), std::string::npos) << task;
+  EXPECT_EQ(StatusOf(id), "queued");
 }
 
 TEST_F(ImportTest, WhatAKilledImportLeftIsNotTakenForWhatIsStaged) {

@@ -8,20 +8,26 @@
 
 #include <mutex>
 
+#include "tools/platterd/http/text.h"
+
 namespace platter::platterd {
 namespace {
 
-// As a JSON text has it between its quotes.
+// As a JSON text has it between its quotes, with U+FFFD for bytes that are no UTF-8. Terminals take some of the control
+// characters behind ASCII for orders, too.
 std::string Escaped(std::string_view text) {
+  constexpr char32_t kReplacement = 0xfffd;
   std::string out;
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
+  while (!text.empty()) {
+    const std::string_view rest = text;
+    const char32_t code = http::TakeCodePoint(text);
+    if (code < 0x20 || (code >= 0x7f && code < 0xa0)) {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned>(code));
+    } else if (code == kReplacement) {
+      out += "\xef\xbf\xbd";
     } else {
-      out += c;
+      if (code == '"' || code == '\\') out += '\\';
+      out += rest.substr(0, rest.size() - text.size());
     }
   }
   return out;
