@@ -182,7 +182,8 @@ struct SchemaState {
 };
 Result<SchemaState> ReadSchemaState(const DatabaseUrl& url);
 // Brings the schema up to date, step by step, each a transaction where the engine can; `report` gets a line for each.
-// Nothing happens where it is up to date. kUnsupported where it is newer than this program. Two at once are safe.
+// Nothing happens where it is up to date. kUnsupported where it is newer than this program, or where tables of another
+// program, such as Glance's, have the names of ours. Two at once are safe.
 Result<SchemaState> Migrate(const DatabaseUrl& url, const std::function<void(std::string_view)>& report);
 
 }  // namespace platter::registry

@@ -170,20 +170,63 @@ std::string Spelled(std::string_view statement, Engine engine) {
   return text;
 }
 
-// 0 where there is no table of ours.
-Result<std::uint32_t> ReadVersion(Connection& connection) {
-  const std::string_view tables =
-      connection.engine() == Engine::kSqlite
-          ? "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'platter_schema'"
+// Which of these tables the database has.
+Result<std::vector<std::string>> TablesOf(Connection& connection, const std::vector<std::string>& names) {
+  Sql sql;
+  switch (connection.engine()) {
+    case Engine::kSqlite:
+      sql << "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name IN ";
+      break;
+    case Engine::kMariaDb:
+      sql << "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name IN ";
+      break;
+    case Engine::kPostgreSql:
+      sql << "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() AND table_name "
+             "IN ";
+      break;
+  }
+  std::vector<std::string> found;
+  for (const Row& row : PLATTER_TRY(connection.Select(sql.BindList(names), 1))) found.push_back(row[0].value_or(""));
+  return found;
+}
+
+// Whether the table images has a column that only ours has.
+Result<bool> ImagesAreOurs(Connection& connection) {
+  const std::string_view columns =
+      connection.engine() == Engine::kSqlite ? "SELECT name FROM pragma_table_info('images') WHERE name = 'live'"
       : connection.engine() == Engine::kMariaDb
-          ? "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = "
-            "'platter_schema'"
-          : "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() AND "
-            "table_name = 'platter_schema'";
-  if (PLATTER_TRY(connection.Select(Sql(tables), 1)).empty()) return 0U;
+          ? "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = "
+            "'images' AND column_name = 'live'"
+          : "SELECT column_name FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = "
+            "'images' AND column_name = 'live'";
+  return !PLATTER_TRY(connection.Select(Sql(columns), 1)).empty();
+}
+
+// A database without a version is empty, or one whose first step did not come to its end: then there are platter_schema
+// and, before all other tables, images. Anything else with tables of those names is another program's; Glance's are.
+Result<> CheckNobodyElses(Connection& connection, bool has_version) {
+  const std::vector<std::string> tables =
+      PLATTER_TRY(TablesOf(connection, {"images", "image_tags", "image_properties", "image_locations",
+                                        "image_location_metadata", "image_members", "tasks"}));
+  if (tables.empty() || (has_version && PLATTER_TRY(ImagesAreOurs(connection)))) return Done{};
+  return Error(ErrorKind::kUnsupported, "this database is another program's")
+      .Found("its table " + tables.front())
+      .Try("give platterd a database of its own");
+}
+
+// 0 where there are no tables of ours. kUnsupported where there are another program's in their place.
+Result<std::uint32_t> ReadVersion(Connection& connection) {
+  const bool has_version = !PLATTER_TRY(TablesOf(connection, {"platter_schema"})).empty();
+  if (!has_version) {
+    PLATTER_CHECK(CheckNobodyElses(connection, has_version));
+    return 0U;
+  }
   const std::vector<Row> rows = PLATTER_TRY(connection.Select(Sql("SELECT version FROM platter_schema"), 1));
   std::uint32_t version = 0;
-  if (rows.empty()) return version;
+  if (rows.empty()) {
+    PLATTER_CHECK(CheckNobodyElses(connection, has_version));
+    return version;
+  }
   const std::string text = rows[0][0].value_or("");
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
   if (rows.size() != 1 || error != std::errc{} || end != text.data() + text.size())

@@ -56,6 +56,38 @@ TEST_F(SchemaTest, AVersionThatIsNoneIsCorrupt) {
   EXPECT_EQ(ReadSchemaState(database_.url()).error().kind(), ErrorKind::kCorrupt);
 }
 
+// A Glance's, or what anybody else has under one of our names; with what a program that did not look may have begun.
+TEST_F(SchemaTest, AnotherProgramsDatabaseIsRefusedAndLeftAlone) {
+  const std::vector<const char*> kRows[] = {
+      {"images (id VARCHAR(36) NOT NULL PRIMARY KEY, name VARCHAR(255), size BIGINT, status VARCHAR(30) NOT NULL, "
+       "deleted SMALLINT NOT NULL, checksum VARCHAR(32), owner VARCHAR(255), min_disk INTEGER NOT NULL)",
+       "tasks (id VARCHAR(36) NOT NULL PRIMARY KEY, type VARCHAR(30) NOT NULL)"},
+      {"image_tags (id INTEGER NOT NULL PRIMARY KEY, value VARCHAR(255) NOT NULL)"},
+      {"tasks (id VARCHAR(36) NOT NULL PRIMARY KEY)", "platter_schema (version INTEGER NOT NULL)"},
+      {"images (id VARCHAR(36) NOT NULL PRIMARY KEY)", "platter_schema (version INTEGER NOT NULL)"},
+  };
+  for (const auto& tables : kRows) {
+    const test::Database database;
+    const auto connection = database.Connect();
+    for (const char* table : tables) test::Execute(*connection, fmt::format("CREATE TABLE {}", table));
+    for (const bool migrate : {false, true}) {
+      const auto opened = Catalog::Open(database.url(), {}, migrate);
+      ASSERT_FALSE(opened.ok());
+      EXPECT_EQ(opened.error().kind(), ErrorKind::kUnsupported);
+      EXPECT_NE(opened.error().Describe().find("another program's"), std::string::npos) << opened.error().Describe();
+    }
+    EXPECT_EQ(ReadSchemaState(database.url()).error().kind(), ErrorKind::kUnsupported);
+    for (const char* table : tables) {
+      const std::string name(table, std::string_view(table).find(' '));
+      EXPECT_TRUE(connection->Run(Sql("DROP TABLE " + name)).ok()) << name;
+    }
+    // Nothing was made beside them.
+    EXPECT_EQ(ReadSchemaState(database.url()).value().found, 0U);
+    EXPECT_FALSE(connection->Run(Sql("DROP TABLE platter_schema")).ok());
+    EXPECT_FALSE(connection->Run(Sql("DROP TABLE image_members")).ok());
+  }
+}
+
 // Ended between two statements of a step, as MariaDB keeps each: what is there does not stand in the way.
 TEST_F(SchemaTest, AStepThatWasCutShortIsTakenAgain) {
   ASSERT_TRUE(MigrateTo(database_.url(), 1, {}).ok());
