@@ -295,6 +295,29 @@ TEST_F(NewDefaultsTest, AdministratorsAloneRemoveLocations) {
   for (const std::string& id : {first, second}) EXPECT_EQ(Get("/v2/images/" + id).Text("stores"), "other");
 }
 
+// A list that leaves one out removes it.
+TEST_F(NewDefaultsTest, AdministratorsAloneLeaveLocationsOut) {
+  const std::string id = InBothStores();
+  const auto locations = Get("/v2/images/" + id).json().at("locations");
+  const auto replaced = [&](const boost::json::array& wanted, const std::string& caller) {
+    return Patch(id,
+                 fmt::format(R"([{{"op":"replace","path":"/locations","value":{}}}])", boost::json::serialize(wanted)),
+                 caller)
+        .status;
+  };
+  const auto& first = locations.at(0);
+  const auto& second = locations.at(1);
+  EXPECT_EQ(replaced({second}, "us"), 403U);
+  EXPECT_EQ(replaced({first, {{"url", "http://allowed.example/x"}, {"metadata", boost::json::object()}}}, "us"), 403U);
+  EXPECT_EQ(Get("/v2/images/" + id).Text("stores"), "file,other");
+  EXPECT_EQ(Get("/v2/images/" + id).json().at("locations"), locations);
+  // The order is the owner's.
+  EXPECT_EQ(replaced({second, first}, "us"), 200U);
+  EXPECT_EQ(Get("/v2/images/" + id).json().at("locations").at(0), second);
+  EXPECT_EQ(replaced({second}, "admin"), 200U);
+  EXPECT_EQ(Get("/v2/images/" + id).Text("stores"), "other");
+}
+
 TEST_F(NewDefaultsTest, ReadersAnswerNoShares) {
   const std::string id = Made();
   ASSERT_EQ(Post("/v2/images/" + id + "/members", R"({"member":"them"})").status, 200U);

@@ -54,11 +54,26 @@ Result<std::optional<std::size_t>> Position(const std::string& text, std::size_t
   return std::optional(position);
 }
 
+bool Has(const auto& locations, const std::string& url) {
+  return std::ranges::any_of(locations, [&](const auto& each) { return each.url == url; });
+}
+
+// Whether the change takes one of the image's locations away.
+bool TakesAway(const PatchChange& change, const ImageRecord& image) {
+  if (change.operation != PatchOperation::kReplace) return change.operation == PatchOperation::kRemove;
+  std::vector<NewLocation> wanted;
+  for (const json::value& value : change.value.get_array()) wanted.push_back(LocationOf(value.get_object()));
+  return std::ranges::any_of(image.locations, [&](const Location& each) { return !Has(wanted, each.url); });
+}
+
 class LocationChanges {
  public:
-  LocationChanges(const Backend& backend, ImageRecord image) : backend_(backend), image_(std::move(image)) {}
+  LocationChanges(const Backend& backend, const registry::Caller& caller, ImageRecord image)
+      : backend_(backend), caller_(caller), image_(std::move(image)) {}
 
   Result<> Apply(const PatchChange& change) {
+    // Also of what the changes before it have added.
+    if (TakesAway(change, image_)) PLATTER_CHECK(registry::MayRemoveLocation(backend_.options.access, caller_, image_));
     switch (change.operation) {
       case PatchOperation::kAdd:
         return AddAt(change);
@@ -119,20 +134,17 @@ class LocationChanges {
     PLATTER_CHECK(CheckQuota(wanted.size()));
     std::vector<NewLocation> locations;
     for (const json::value& value : wanted) locations.push_back(LocationOf(value.get_object()));
-    const auto has = [](const auto& list, const std::string& url) {
-      return std::ranges::any_of(list, [&](const auto& each) { return each.url == url; });
-    };
     for (auto each = locations.begin(); each != locations.end(); ++each) {
       const bool twice =
           std::any_of(locations.begin(), each, [&](const auto& other) { return other.url == each->url; });
       if (twice) return Invalid("The locations have one URL twice.");
     }
     for (const NewLocation& location : locations) {
-      if (!has(image_.locations, location.url)) PLATTER_CHECK(Add(location));
+      if (!Has(image_.locations, location.url)) PLATTER_CHECK(Add(location));
     }
     const std::vector<Location> before = image_.locations;
     for (const Location& location : before) {
-      if (!has(locations, location.url)) PLATTER_CHECK(Remove(location.url));
+      if (!Has(locations, location.url)) PLATTER_CHECK(Remove(location.url));
     }
     return Arrange(locations);
   }
@@ -155,6 +167,7 @@ class LocationChanges {
   }
 
   const Backend& backend_;
+  const registry::Caller& caller_;
   ImageRecord image_;
 };
 
@@ -172,8 +185,8 @@ Reply ChangeLocations(const Backend& backend, const Call& call, ImageRecord imag
     return Forbidden("It's not allowed to update locations if locations are invisible.");
   }
   PLATTER_CHECK(registry::MayModify(backend.options.access, call.caller, image));
-  const bool removes =
-      std::ranges::any_of(changes, [](const auto& change) { return change.operation == PatchOperation::kRemove; });
+  // Before any of them is made.
+  const bool removes = std::ranges::any_of(changes, [&](const auto& change) { return TakesAway(change, image); });
   if (removes) PLATTER_CHECK(registry::MayRemoveLocation(backend.options.access, call.caller, image));
   if (image.status != registry::Status::kQueued && image.status != registry::Status::kActive) {
     return Conflict(
@@ -184,7 +197,7 @@ Reply ChangeLocations(const Backend& backend, const Call& call, ImageRecord imag
   // A server that is slow keeps a worker: most of them are for everybody else.
   const Slots::Slot slot = reads ? backend.readers_of_locations.Take() : nullptr;
   if (reads && !slot) return TooManyRead();
-  LocationChanges applied(backend, std::move(image));
+  LocationChanges applied(backend, call.caller, std::move(image));
   for (const PatchChange& change : changes) PLATTER_CHECK(applied.Apply(change));
   return JsonResponse(200, ImageJson(applied.image(), backend.options));
 }
