@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <string>
 #include <string_view>
 
@@ -216,11 +217,34 @@ TEST(View, IsWhatGlanceShows) {
 TEST(Schema, DocumentsParse) {
   for (const char* name : {"image", "images", "member", "members", "task", "tasks"}) {
     boost::json::error_code error;
-    const auto document = boost::json::parse(SchemaDocument(name), error);
+    const auto document = boost::json::parse(SchemaDocument(name, ApiOptions{}), error);
     ASSERT_FALSE(error) << name;
     EXPECT_EQ(document.at("name").as_string(), name);
   }
-  EXPECT_EQ(SchemaDocument("nope"), "");
+  EXPECT_EQ(SchemaDocument("nope", ApiOptions{}), "");
+}
+
+TEST(ImageSchema, HasTheFormatsThatAreConfigured) {
+  ApiOptions some;
+  some.disk_formats = {"qcow2", "raw", "unknown"};
+  some.container_formats = {"bare"};
+  const struct {
+    ApiOptions options;
+    const char* property;
+    const char* values;
+  } kRows[] = {
+      {{}, "container_format", R"([null,"ami","ari","aki","bare","ovf","ova","docker","compressed"])"},
+      {some, "container_format", R"([null,"bare"])"},
+      {some, "disk_format", R"([null,"raw","qcow2"])"},
+      {some, "visibility", R"(["community","public","private","shared"])"},
+  };
+  for (const auto& row : kRows) {
+    const auto image = boost::json::parse(SchemaDocument("image", row.options));
+    const auto images = boost::json::parse(SchemaDocument("images", row.options));
+    for (const auto& schema : {image, images.at("properties").at("images").at("items")}) {
+      EXPECT_EQ(boost::json::serialize(schema.at("properties").at(row.property).at("enum")), row.values);
+    }
+  }
 }
 
 }  // namespace

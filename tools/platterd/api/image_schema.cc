@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/json/serialize.hpp>
+#include <iterator>
 
 #include "formats/core/json.h"
 #include "registry-core/model/image_record.h"
@@ -217,7 +218,20 @@ Result<> CheckLocations(const json::value& value) {
 
 bool IsCount(const json::value& value) noexcept { return value.is_int64() || value.is_uint64(); }
 
-std::string PropertyText(const ImageProperty& property) {
+// The values that an operator leaves of those that are allowed.
+std::vector<std::string_view> ValuesOf(const ImageProperty& property, const ApiOptions& options) {
+  const std::vector<std::string> all;
+  const auto& left = property.name == "disk_format"        ? options.disk_formats
+                     : property.name == "container_format" ? options.container_formats
+                                                           : all;
+  if (left.empty()) return {property.values.begin(), property.values.end()};
+  std::vector<std::string_view> values;
+  std::ranges::copy_if(property.values, std::back_inserter(values),
+                       [&](std::string_view value) { return std::ranges::find(left, value) != left.end(); });
+  return values;
+}
+
+std::string PropertyText(const ImageProperty& property, const ApiOptions& options) {
   JsonObject out;
   if (property.kind == ValueKind::kLocations) {
     out.Json("type", TypeOf(property.kind));
@@ -242,16 +256,17 @@ std::string PropertyText(const ImageProperty& property) {
   if (!property.values.empty()) {
     std::vector<std::string> values;
     if (MayBeNull(property.kind)) values.emplace_back("null");
-    for (const std::string_view value : property.values) values.push_back(JsonString(value));
+    for (const std::string_view value : ValuesOf(property, options)) values.push_back(JsonString(value));
     out.Json("enum", JsonList(values));
   }
   if (!property.is_base) out.Flag("is_base", false);
   return out.Finish();
 }
 
-std::string ImageSchema() {
+std::string ImageSchema(const ApiOptions& options) {
   JsonObject properties;
-  for (const ImageProperty& property : ImageProperties()) properties.Json(property.name, PropertyText(property));
+  for (const ImageProperty& property : ImageProperties())
+    properties.Json(property.name, PropertyText(property, options));
   return JsonObject()
       .Text("name", "image")
       .Json("properties", properties.Finish())
@@ -349,9 +364,9 @@ Result<> CheckImageProperty(std::string_view name, const json::value& value) {
   return wrong_type();
 }
 
-std::string SchemaDocument(std::string_view name) {
-  if (name == "image") return ImageSchema();
-  if (name == "images") return ListSchema(name, ImageSchema(), true);
+std::string SchemaDocument(std::string_view name, const ApiOptions& options) {
+  if (name == "image") return ImageSchema(options);
+  if (name == "images") return ListSchema(name, ImageSchema(options), true);
   if (name == "member") return MemberSchema();
   if (name == "members") return ListSchema(name, MemberSchema(), false);
   if (name == "task") return TaskSchema();

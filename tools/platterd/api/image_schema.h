@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "formats/core/result.h"
+#include "tools/platterd/api/api.h"
 
 namespace platter::platterd {
 
@@ -34,6 +35,7 @@ const ImageProperty* FindImageProperty(std::string_view name) noexcept;
 Result<> CheckImageProperty(std::string_view name, const boost::json::value& value);
 
 // The documents at /v2/schemas/...; `name`: "image", "images", "member", "members", "task", "tasks". Empty for others.
-std::string SchemaDocument(std::string_view name);
+// Of the formats they have those that the options leave.
+std::string SchemaDocument(std::string_view name, const ApiOptions& options);
 
 }  // namespace platter::platterd

@@ -66,8 +66,8 @@ std::string UsageJson(std::uint64_t used, std::optional<std::uint64_t> limit) {
 
 }  // namespace
 
-Reply ShowSchema(const Backend&, const Call& call) {
-  std::string document = SchemaDocument(call.parameters[0]);
+Reply ShowSchema(const Backend& backend, const Call& call) {
+  std::string document = SchemaDocument(call.parameters[0], backend.options);
   if (document.empty()) return NotFound("The resource could not be found.");
   return JsonResponse(200, std::move(document));
 }
