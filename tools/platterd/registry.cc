@@ -115,17 +115,21 @@ struct Registry::Parts {
         imports(ingest, staging, ImportsOf(settings, log, metrics)),
         authenticator(MakeAuthenticator(settings, log)),
         readers_of_locations(std::max(settings.server.workers / 4, 1U)),
-        backend{options,
-                ingest,
-                staging,
-                imports,
-                {},
-                [rules = settings.download](const std::string& url) -> Result<> {
-                  PLATTER_CHECK(registry::CheckUrl(rules, url));
-                  return Done{};
-                },
-                [&metrics](std::string_view verdict) { metrics.CountVerdict(verdict); },
-                readers_of_locations},
+        backend{
+            options,
+            ingest,
+            staging,
+            imports,
+            {},
+            [rules = settings.download](const std::string& url) -> Result<> {
+              PLATTER_CHECK(registry::CheckUrl(rules, url));
+              return Done{};
+            },
+            [&metrics](std::string_view verdict) { metrics.CountVerdict(verdict); },
+            readers_of_locations,
+            [&log](const std::string& image, const std::string& key) {
+              log.Write(Log::Level::kWarning, "an encryption key was left behind", {{"image", image}, {"key", key}});
+            }},
         api(backend, *authenticator),
         sweeper(*catalog, stores, staging, log) {
     for (const StoreSettings& store : settings.stores) backend.store_descriptions[store.name] = store.description;

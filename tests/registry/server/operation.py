@@ -108,6 +108,13 @@ def reloads():
         expect("the one before is in force", server.request("GET", "/")[1].get("Connection"), "close")
 
 
+def keys():
+    with Operated("keys") as server:
+        image = server.make(cinder_encryption_key_id="k 1", cinder_encryption_key_deletion_policy="on_image_deletion")
+        expect("a deletion", server.request("DELETE", f"/v2/images/{image}")[0], 204)
+        expect("the key is named", server.logged(f'an encryption key was left behind image={image} key="k 1"'), True)
+
+
 def folders():
     """A staging area that is also a store would be swept clean of images."""
     with Operated("folders") as server:
@@ -209,6 +216,7 @@ def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     metrics()
     reloads()
+    keys()
     folders()
     end()
     slow_locations()

@@ -106,7 +106,8 @@ class ApiTest : public testing::Test {
                    const std::lock_guard lock(mutex_);
                    verdicts_.emplace_back(verdict);
                  },
-                 readers_of_locations_},
+                 readers_of_locations_,
+                 [this](const std::string& image, const std::string& key) { keys_.push_back(image + " " + key); }},
         api_(backend_, callers_) {}
 
   Answered Ask(const Asked& asked) {
@@ -165,6 +166,7 @@ class ApiTest : public testing::Test {
   const registry::StagingArea staging_;
   std::mutex mutex_;
   std::vector<std::string> verdicts_;
+  std::vector<std::string> keys_;  // that were left behind
   registry::Imports imports_;
   NamedCallers callers_;
   Slots readers_of_locations_{1};

@@ -363,6 +363,27 @@ TEST_F(ApiTest, WithoutABodyWhereNoneIsExpected) {
   EXPECT_EQ(Ask({.target = "/v2/images/" + Made(), .body = "x", .type = "text/plain"}).status, 400U);
 }
 
+TEST_F(ApiTest, KeysThatShouldGoWithTheirImageAreTold) {
+  const struct {
+    const char* members;
+    bool told;
+  } kRows[] = {
+      {R"({"cinder_encryption_key_id":"k1","cinder_encryption_key_deletion_policy":"on_image_deletion"})", true},
+      {R"({"cinder_encryption_key_id":"k2","cinder_encryption_key_deletion_policy":"do_not_delete"})", false},
+      {R"({"cinder_encryption_key_id":"k3"})", false},
+      {R"({"cinder_encryption_key_deletion_policy":"on_image_deletion"})", false},
+  };
+  std::vector<std::string> wanted;
+  for (const auto& row : kRows) {
+    const std::string id = Made(row.members);
+    EXPECT_EQ(Delete("/v2/images/" + id, "them").status, 404U);
+    EXPECT_EQ(keys_, wanted);
+    EXPECT_EQ(Delete("/v2/images/" + id).status, 204U);
+    if (row.told) wanted.push_back(id + " k1");
+    EXPECT_EQ(keys_, wanted) << row.members;
+  }
+}
+
 TEST_F(ApiTest, RecordsThatAreTooLargeAreRefused) {
   const std::string id = Made("{}");
   const auto add = [&](std::size_t values, std::size_t bytes) {

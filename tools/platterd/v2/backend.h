@@ -30,6 +30,8 @@ struct Backend {
   std::function<void(std::string_view verdict)> count_verdict;
   // For requests that read what lies on servers of others.
   Slots& readers_of_locations;
+  // An image is gone whose encryption key should go with it, which only the key manager's clients can do. May be empty.
+  std::function<void(const std::string& image, const std::string& key)> tell_of_key = {};
 
   registry::Catalog& catalog() const noexcept { return ingest.catalog; }
   registry::StoreSet& stores() const noexcept { return ingest.stores; }

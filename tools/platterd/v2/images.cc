@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -44,6 +45,15 @@ bool IsFull(const std::vector<ImageRecord>& page) {
 
 // An image that was deleted by somebody else while it was looked at.
 Error FailedToFind(std::string_view id) { return NotFound(fmt::format("Failed to find image {} to delete", id)); }
+
+// The key that should go with the image: Glance asks the key manager, of which platterd knows nothing.
+std::optional<std::string> KeyOf(const ImageRecord& image) {
+  const auto policy = image.properties.find("cinder_encryption_key_deletion_policy");
+  const auto key = image.properties.find("cinder_encryption_key_id");
+  if (policy == image.properties.end() || policy->second != "on_image_deletion") return std::nullopt;
+  if (key == image.properties.end() || key->second.empty()) return std::nullopt;
+  return key->second;
+}
 
 }  // namespace
 
@@ -133,6 +143,8 @@ Reply DeleteImage(const Backend& backend, const Call& call) {
   auto removed = registry::RemoveImage(backend.catalog(), backend.stores(), &backend.staging, id);
   if (!removed.ok() && removed.error().kind() == ErrorKind::kNotFound) return FailedToFind(id);
   PLATTER_CHECK(std::move(removed));
+  const auto key = KeyOf(image);
+  if (key && backend.tell_of_key) backend.tell_of_key(id, *key);
   return EmptyResponse(204);
 }
 
