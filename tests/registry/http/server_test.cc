@@ -412,6 +412,62 @@ TEST_F(ServerTest, ConnectionsBeyondTheCapWait) {
   EXPECT_EQ(StatusOf(third.ReadAnswer()), 200);
 }
 
+struct SilentRow {
+  std::string_view what;
+  std::string_view bytes;  // that the client sends before it falls silent
+  std::string_view answer;
+};
+
+// However a client keeps a connection without a request under way, it makes room for others.
+TEST_F(ServerTest, WhoWaitsLongestMakesRoom) {
+  const SilentRow rows[] = {{"silent from the start", "", ""},
+                            {"a header without an end", "GET /echo HTTP/1.1\r\n", ""},
+                            {"idle between requests", kGet, "HTTP/1.1 200 OK"},
+                            {"lingering after an error", "hello\r\n\r\n", "HTTP/1.1 400 Bad Request"}};
+  ServerLimits few = limits();
+  few.connections = 3;
+  few.spare_time = milliseconds(50);
+  few.linger_time = milliseconds(60000);
+  for (const SilentRow& row : rows) {
+    test::EchoService service;
+    auto server = Server::Listen({.limits = few}, service, nullptr);
+    ASSERT_TRUE(server.ok());
+    Client busy(server.value()->port());
+    busy.Send("PUT /sum HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na");
+    while (service.begun == 0) std::this_thread::sleep_for(milliseconds(1));
+    std::vector<std::unique_ptr<Client>> silent;
+    for (int i = 0; i < 9; ++i) {
+      silent.push_back(std::make_unique<Client>(server.value()->port()));
+      silent.back()->Send(row.bytes);
+    }
+    Client client(server.value()->port());
+    client.Send(kGet);
+    EXPECT_TRUE(client.Readable(milliseconds(10000))) << row.what;
+    EXPECT_EQ(StatusOf(client.ReadAnswer()), 200) << row.what;
+    const std::string first = silent.front()->ReadAll();
+    EXPECT_EQ(first.substr(0, first.find("\r\n")), row.answer) << row.what;
+    busy.Send("bc");
+    EXPECT_EQ(BodyOf(busy.ReadAnswer()), SumOf("abc")) << row.what;
+  }
+}
+
+// A client that asked before has longer.
+TEST_F(ServerTest, TheFirstRequestHasTheTimeOfAHeader) {
+  ServerLimits quick = limits();
+  quick.head_time = milliseconds(100);
+  quick.keep_alive_time = milliseconds(60000);
+  Start({.limits = quick});
+  Client asks(server_->port());
+  asks.Send(kGet);
+  EXPECT_EQ(StatusOf(asks.ReadAnswer()), 200);
+  Client silent(server_->port());
+  ASSERT_TRUE(silent.Readable(milliseconds(10000)));
+  EXPECT_EQ(silent.ReadAll(), "");
+  EXPECT_FALSE(asks.Readable(milliseconds(300)));
+  asks.Send(kGet);
+  EXPECT_EQ(StatusOf(asks.ReadAnswer()), 200);
+}
+
 TEST_F(ServerTest, ASlowHeaderIsCutOff) {
   ServerLimits quick = limits();
   quick.head_time = milliseconds(200);

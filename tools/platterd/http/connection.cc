@@ -73,7 +73,9 @@ Connection::Connection(Shared& shared, net::any_io_executor strand, std::unique_
 net::awaitable<void> Connection::Serve() {
   limits_ = shared_.limits();
   remote_ = RemoteOf(stream_->socket());
-  SetDeadline(Clock::now() + limits_.head_time);
+  const Clock::time_point now = Clock::now();
+  NoteWaiting(now);
+  SetDeadline(now + limits_.head_time);
   const auto error = co_await stream_->Handshake();
   ClearDeadline();
   if (!error) co_await ServeRequests();
@@ -112,6 +114,7 @@ net::awaitable<Connection::Then> Connection::ServeRequest() {
   RequestReader reader(limits_.head);
   std::variant<bool, Fault> head = co_await ReadHead(reader);
   if (auto* fault = std::get_if<Fault>(&head)) {
+    NoteBusy();
     Response page = ErrorPage(fault->status, fault->explanation);
     co_return co_await Send(nullptr, page);
   }
@@ -130,17 +133,23 @@ net::awaitable<Connection::Then> Connection::ServeRequest() {
 net::awaitable<std::variant<bool, Fault>> Connection::ReadHead(RequestReader& reader) {
   began_ = Clock::now();
   bool begun = now_.used > 0;
+  NoteWaiting(began_);
   while (true) {
     while (now_.used > 0) {
       RequestReader::Step step = reader.Read(now_.view());
       now_.Drop(step.consumed);
       if (step.fault) co_return std::move(*step.fault);
-      if (reader.head_done()) co_return true;
+      if (reader.head_done()) {
+        has_asked_ = true;
+        NoteBusy();
+        co_return true;
+      }
       if (step.consumed == 0) break;
     }
     if (!begun && shared_.draining) co_return false;
     idle_ = !begun;
-    const Clock::time_point end = began_ + (begun ? limits_.head_time : limits_.keep_alive_time);
+    // Who has asked before may take his time; who has not has come to ask.
+    const Clock::time_point end = began_ + (begun || !has_asked_ ? limits_.head_time : limits_.keep_alive_time);
     SetDeadline(end);
     const Moved moved = co_await stream_->ReadSome(now_.space());
     // Where bytes are always there, nobody waits until the deadline.
@@ -361,7 +370,9 @@ net::awaitable<bool> Connection::DiscardBody(RequestReader& reader) {
 // Closing with bytes unread would make the system tell the client of a broken connection, and its own system throw away
 // the answer that it has not read yet.
 net::awaitable<void> Connection::Linger() {
-  SetDeadline(Clock::now() + limits_.linger_time);
+  const Clock::time_point now = Clock::now();
+  NoteWaiting(now);
+  SetDeadline(now + limits_.linger_time);
   co_await stream_->FinishWriting();
   std::vector<std::byte> waste(16384);
   while (!timed_out_) {
@@ -439,6 +450,22 @@ void Connection::Drain() {
     if (self->idle_) self->stream_->socket().cancel(ignored);
   });
 }
+
+void Connection::MakeRoom() {
+  net::dispatch(strand_, [self = shared_from_this()] {
+    boost::system::error_code ignored;
+    if (self->waiting_since()) self->stream_->socket().cancel(ignored);
+  });
+}
+
+std::optional<Connection::Clock::time_point> Connection::waiting_since() const noexcept {
+  const Clock::rep since = waiting_since_;
+  if (since == kBusy) return std::nullopt;
+  return Clock::time_point(Clock::duration(since));
+}
+
+void Connection::NoteWaiting(Clock::time_point since) noexcept { waiting_since_ = since.time_since_epoch().count(); }
+void Connection::NoteBusy() noexcept { waiting_since_ = kBusy; }
 
 void Connection::Close() {
   net::dispatch(strand_, [self = shared_from_this()] {

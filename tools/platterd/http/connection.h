@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -49,6 +50,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Drain();
   // Closes it whatever it is doing.
   void Close();
+  // Closes it if it is still waiting for the client, as waiting_since() has it.
+  void MakeRoom();
+  // Since when it has waited for a client that has no request under way: for a handshake, a header, the end after an
+  // early answer. Empty where it does something else. From any thread.
+  std::optional<Clock::time_point> waiting_since() const noexcept;
 
  private:
   // How fast the client moves bytes while we wait for it.
@@ -61,6 +67,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     bool running = false;
     std::optional<Response> response;
   };
+  static constexpr Clock::rep kBusy = std::numeric_limits<Clock::rep>::max();
   enum class Then : std::uint8_t { kNextRequest, kLinger, kClose };
   struct Buffer {
     std::vector<std::byte> bytes;
@@ -107,6 +114,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void SetDeadline(Clock::time_point at);
   void ClearDeadline();
   void Watch();
+  void NoteWaiting(Clock::time_point since) noexcept;
+  void NoteBusy() noexcept;
   static bool IsQuick(const Pace& pace) noexcept;
   // By when the client has to move a byte.
   std::optional<Clock::time_point> NextDeadline(const Pace& pace) const;
@@ -122,6 +131,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool watching_ = false;
   bool timed_out_ = false;
   bool idle_ = false;
+  bool has_asked_ = false;  // there was a request
+  std::atomic<Clock::rep> waiting_since_ = kBusy;
   ServerLimits limits_;
   std::string remote_;
   Call call_;

@@ -24,6 +24,9 @@ namespace {
 
 constexpr auto kAwait = net::as_tuple(net::use_awaitable);
 
+// How often a full server looks for a connection to close.
+constexpr std::chrono::milliseconds kFullPause{100};
+
 Error Failure(const std::string& what, const boost::system::error_code& error) {
   return Error(ErrorKind::kIo, fmt::format("{}: {}", what, error.message()));
 }
@@ -156,6 +159,22 @@ class Server::Impl {
     return connections_.size() >= limits_.connections;
   }
 
+  // Closes the connection that has waited for its client longest: whoever comes next is likelier to want something.
+  void MakeRoom() {
+    std::shared_ptr<Connection> longest;
+    {
+      const std::lock_guard lock(mutex_);
+      auto since = Connection::Clock::now() - limits_.spare_time;
+      for (const auto& [connection, weak] : connections_) {
+        const auto waiting = connection->waiting_since();
+        if (!waiting || *waiting > since) continue;
+        since = *waiting;
+        longest = weak.lock();
+      }
+    }
+    if (longest) longest->MakeRoom();
+  }
+
   net::awaitable<void> Pause(std::chrono::milliseconds time) {
     slot_.expires_after(time);
     (void)co_await slot_.async_wait(kAwait);
@@ -164,7 +183,10 @@ class Server::Impl {
   net::awaitable<void> Accept() {
     while (!shared_.draining) {
       if (Full()) {
-        co_await Pause(std::chrono::seconds(1));
+        (void)co_await acceptor_.async_wait(Tcp::acceptor::wait_read, kAwait);
+        if (!Full() || shared_.draining) continue;
+        MakeRoom();
+        co_await Pause(kFullPause);
         continue;
       }
       const net::any_io_executor strand = net::make_strand(io_);

@@ -22,7 +22,9 @@ namespace platter::http {
 // What may change while the server runs.
 struct ServerLimits {
   HeadLimits head;
-  std::chrono::milliseconds head_time{20000};        // for a request's header, and for a TLS handshake
+  // For a TLS handshake, for the first byte of a connection's first request, and for a request's header from its first
+  // byte on.
+  std::chrono::milliseconds head_time{20000};
   bool keep_alive = true;                            // a connection may have more than one request
   std::chrono::milliseconds keep_alive_time{75000};  // that a connection may lie idle between requests
   std::chrono::milliseconds stall_time{60000};       // without a byte that moves
@@ -31,7 +33,10 @@ struct ServerLimits {
   std::uint64_t minimum_rate = 1024;
   std::chrono::milliseconds grace_time{30000};
   std::chrono::milliseconds linger_time{10000};  // in which a client that is still sending may read an early answer
-  std::size_t connections = 1024;                // at a time; others wait to be accepted
+  // At a time. Where another one comes, the one that has waited longest without a request under way is closed, if that
+  // is for longer than `spare_time`; otherwise the other one waits to be accepted.
+  std::size_t connections = 1024;
+  std::chrono::milliseconds spare_time{1000};
 };
 
 struct ServerOptions {
