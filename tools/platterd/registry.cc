@@ -82,19 +82,50 @@ void TellImport(Log& log, Metrics& metrics, const registry::TaskRecord& task, co
             {{"task", task.id}, {"image", task.image}, {"status", task.status}, {"reason", task.message}});
 }
 
+// The folder that a path leads to, whether it is there yet or not.
+std::filesystem::path Resolved(const std::string& path) {
+  std::error_code error;
+  auto resolved = std::filesystem::weakly_canonical(path, error);
+  if (error) resolved = std::filesystem::path(path).lexically_normal();
+  return resolved.has_filename() ? resolved : resolved.parent_path();
+}
+
+// Whether the folder is that one, or lies in it.
+bool IsWithin(const std::string& folder, const std::string& outer) {
+  std::error_code error;
+  if (std::filesystem::equivalent(folder, outer, error)) return true;
+  const std::filesystem::path inside = Resolved(folder);
+  const std::filesystem::path around = Resolved(outer);
+  return std::ranges::mismatch(around, inside).in1 == around.end();
+}
+
+Result<> CheckApart(const std::string& folder, const StoreSettings& store, const StoreSettings& other) {
+  for (const auto& [outer, priority] : other.folders) {
+    if (!IsWithin(folder, outer)) continue;
+    return Error(ErrorKind::kInvalid, "two stores share a folder, or that of one lies in the other's")
+        .In(folder)
+        .Found(fmt::format("store {}: {}, store {}: {}", store.name, folder, other.name, outer))
+        .Try("give each filesystem_store_datadir a folder of its own");
+  }
+  return Done{};
+}
+
 }  // namespace
 
 Result<> CheckFolders(const Settings& settings) {
-  const auto staging = std::filesystem::path(settings.staging).lexically_normal();
   for (const StoreSettings& store : settings.stores) {
-    for (const auto& folder : store.folders) {
-      std::error_code error;
-      const bool same = std::filesystem::equivalent(folder.first, settings.staging, error);
-      if (!same && std::filesystem::path(folder.first).lexically_normal() != staging) continue;
-      return Error(ErrorKind::kInvalid, "the staging area and a store are the same folder")
-          .In(settings.staging)
-          .Found(fmt::format("a folder of the store {}", store.name))
-          .Try("give [DEFAULT] node_staging_uri a folder of its own");
+    for (const auto& [folder, priority] : store.folders) {
+      if (IsWithin(folder, settings.staging) && IsWithin(settings.staging, folder)) {
+        return Error(ErrorKind::kInvalid, "the staging area and a store are the same folder")
+            .In(settings.staging)
+            .Found(fmt::format("a folder of the store {}", store.name))
+            .Try(
+                "give it a folder of its own: [DEFAULT] node_staging_uri, or with enabled_backends "
+                "[os_glance_staging_store] filesystem_store_datadir");
+      }
+      for (const StoreSettings& other : settings.stores) {
+        if (&other != &store) PLATTER_CHECK(CheckApart(folder, store, other));
+      }
     }
   }
   return Done{};

@@ -14,7 +14,8 @@
 namespace platter::platterd {
 
 // kInvalid where the staging area and a store are one folder: a sweep looks at both, and an image's own bytes would be
-// in the staging area what nobody waits for.
+// in the staging area what nobody waits for. Also where folders of two stores are one, or one lies in the other: by its
+// URL an object has to belong to one store.
 Result<> CheckFolders(const Settings& settings);
 
 class Registry {

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -97,6 +98,12 @@ const WrongRow kWrong[] = {
     {"[DEFAULT]\nuser_storage_quota = 5XB", "KB"},
     {"[DEFAULT]\npublic_endpoint = ftp://a", "a URL with http or https"},
     {"[DEFAULT]\nnode_staging_uri = http://a", "file:///"},
+    {"[DEFAULT]\nenabled_backends = os_glance_mine:file", "os_glance_ are reserved"},
+    {"[DEFAULT]\nenabled_backends = a:file\n[glance_store]\ndefault_backend = a\n"
+     "[os_glance_staging_store]\nfilesystem_store_datadir = staging",
+     "a folder such as /"},
+    {"[DEFAULT]\nenabled_backends = a:file, ../b:file\n[glance_store]\ndefault_backend = a",
+     "[../b] filesystem_store_datadir is missing"},
     {"[import_filtering_opts]\nallowed_ports = 80,https", "f:2: [import_filtering_opts] allowed_ports: wrong value"},
     {"[import_filtering_opts]\ndisallowed_ports = 0", "from 1 to 65535"},
     {"[paste_deploy]\nflavor = keystone", "auth_url is missing"},
@@ -329,6 +336,61 @@ store_description = Quick
   EXPECT_EQ(out.stores[1].type, "http");
   EXPECT_TRUE(out.api.many_stores);
   EXPECT_TRUE(out.remarks.empty());
+}
+
+struct StagingRow {
+  std::string_view text;  // beside a store
+  std::string_view folder;
+  std::string_view remark;
+};
+
+// As Glance, which has the folder of staged images in two places.
+TEST(Config, StagedImagesHaveTheirFolder) {
+  constexpr std::string_view kMany = "enabled_backends = a:file\n[glance_store]\ndefault_backend = a\n";
+  const StagingRow rows[] = {
+      {"[DEFAULT]\n{}", "/state/staging", ""},
+      {"[DEFAULT]\nnode_staging_uri = file:///mnt/one\n{}", "/mnt/one", ""},
+      {"[DEFAULT]\n{}[os_glance_staging_store]\nfilesystem_store_datadir = /mnt/two", "/mnt/two", ""},
+      {"[DEFAULT]\nnode_staging_uri = file:///mnt/one\n{}[os_glance_staging_store]\nfilesystem_store_datadir = "
+       "/mnt/two",
+       "/mnt/two", "node_staging_uri has no effect"},
+      {"[os_glance_staging_store]\nfilesystem_store_datadir = /mnt/two", "/state/staging", "without enabled_backends"},
+      {"[DEFAULT]\n{}[os_glance_tasks_store]\nfilesystem_store_datadir = /mnt/three", "/state/staging",
+       "[os_glance_tasks_store] filesystem_store_datadir has no effect"},
+  };
+  for (const StagingRow& row : rows) {
+    const auto settings = From(fmt::format(fmt::runtime(row.text), kMany));
+    ASSERT_TRUE(settings.ok()) << row.text << settings.error().Describe();
+    EXPECT_EQ(settings.value().staging, row.folder) << row.text;
+    EXPECT_THAT(fmt::format("{}", fmt::join(settings.value().remarks, "\n")), HasSubstr(std::string(row.remark)));
+    EXPECT_EQ(settings.value().remarks.size(), row.remark.empty() ? 0U : 1U) << row.text;
+  }
+}
+
+struct FoldersRow {
+  std::string_view backends;
+  std::string_view sections;
+  std::string_view folders;  // of all stores, in their order
+};
+
+TEST(Config, StoresWithoutAFolderGetOne) {
+  const FoldersRow rows[] = {
+      {"a:file", "", "/state/images"},
+      {"a:file, web:http", "", "/state/images"},
+      {"a:file, b:file", "[b]\nfilesystem_store_datadir = /b", "/state/images /b"},
+      {"a:file, b:file", "", "/state/images/a /state/images/b"},
+      {"a:file, b:file, c:file", "[b]\nfilesystem_store_datadir = /b", "/state/images/a /b /state/images/c"},
+  };
+  for (const FoldersRow& row : rows) {
+    const auto settings = From(fmt::format("[DEFAULT]\nenabled_backends = {}\n[glance_store]\ndefault_backend = a\n{}",
+                                           row.backends, row.sections));
+    ASSERT_TRUE(settings.ok()) << settings.error().Describe();
+    std::vector<std::string> folders;
+    for (const StoreSettings& store : settings.value().stores) {
+      for (const auto& [folder, priority] : store.folders) folders.push_back(folder);
+    }
+    EXPECT_EQ(fmt::format("{}", fmt::join(folders, " ")), row.folders) << row.backends;
+  }
 }
 
 TEST(Config, WithoutAFileEverythingIsAtHand) {

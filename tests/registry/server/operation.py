@@ -131,6 +131,25 @@ def folders():
         expect("a download", server.download(image)[0], 200)
 
 
+def folders_of_stores():
+    """An object has to belong to one store."""
+    with Operated("folders_of_stores") as server:
+        server.stop()
+        top = server.folder
+        (top / "a").mkdir()
+        (top / "link").symlink_to(top / "a")
+        old = server.config.read_text()
+        rows = ((f"{top}/a", f"{top}/a/", 1), (f"{top}/a", f"{top}/link", 1), (f"{top}/a", f"{top}/link/b", 1),
+                (f"{top}/a/new", f"{top}/a", 1), (f"{top}/a", f"{top}/ab", 0), (f"{top}/a/new", f"{top}/a/other", 0))
+        for one, two, wanted in rows:
+            server.config.write_text(
+                "[DEFAULT]\nenabled_backends = one:file, two:file\n[glance_store]\ndefault_backend = one\n"
+                f"[one]\nfilesystem_store_datadir = {one}\n[two]\nfilesystem_store_datadir = {two}\n")
+            code, said = server.run("check-config")
+            expect(f"{one} and {two}: {said}", (code, "two stores share a folder" in said), (wanted, wanted == 1))
+        server.config.write_text(old)
+
+
 def end():
     """SIGTERM in the middle of an upload: it is taken, and nothing else."""
     with Operated("end") as server:
@@ -218,6 +237,7 @@ def main():
     reloads()
     keys()
     folders()
+    folders_of_stores()
     end()
     slow_locations()
     return checks.conclude()

@@ -131,8 +131,8 @@ Result<> ReadApi(const Values& values, Settings& out) {
   return Done();
 }
 
-Result<StoreSettings> ReadStore(const Values& values, const std::string& section, std::string name, std::string type,
-                                const std::string& state) {
+// Without a folder, where the section names none.
+Result<StoreSettings> ReadStore(const Values& values, const std::string& section, std::string name, std::string type) {
   StoreSettings store{
       .name = std::move(name), .type = std::move(type), .description = {}, .folders = {}, .ca_file = {}};
   store.description = values.Text(section, "store_description");
@@ -164,8 +164,52 @@ Result<StoreSettings> ReadStore(const Values& values, const std::string& section
     }
     store.folders.emplace_back(text.substr(0, colon), priority);
   }
-  if (store.folders.empty()) store.folders.emplace_back(state + "/images", 0);
   return store;
+}
+
+// One store that names no folder has STATE/images; of several each has one of its own, as their objects would not be
+// told apart.
+Result<> FillInFolders(const Values& values, Settings& out) {
+  const auto wants = [](const StoreSettings& store) { return store.type == "file" && store.folders.empty(); };
+  const bool alone = std::ranges::count_if(out.stores, wants) == 1;
+  for (StoreSettings& store : out.stores) {
+    if (!wants(store)) continue;
+    if (!alone && (store.name.find('/') != std::string::npos || store.name.starts_with('.'))) {
+      return values.Wrong(store.name, "filesystem_store_datadir",
+                          "a folder, as the name of the store is not that of one");
+    }
+    store.folders.emplace_back(out.state + (alone ? "/images" : "/images/" + store.name), 0);
+  }
+  return Done();
+}
+
+// With enabled_backends, Glance takes the folder from a store that is reserved for it, and node_staging_uri has no
+// effect there. Configurations that have node_staging_uri alone keep what it says.
+Result<> ReadStaging(const Values& values, Settings& out) {
+  constexpr std::string_view kReserved = "os_glance_staging_store";
+  constexpr std::string_view kFolder = "filesystem_store_datadir";
+  const bool reserved = values.Has(kReserved, kFolder);
+  if (reserved && values.Has("DEFAULT", "enabled_backends")) {
+    out.staging = values.Text(kReserved, kFolder);
+    if (!out.staging.starts_with('/')) {
+      return values.Wrong(kReserved, kFolder, "a folder such as /var/lib/glance/staging");
+    }
+    if (values.Has("DEFAULT", "node_staging_uri")) {
+      out.remarks.emplace_back("[DEFAULT] node_staging_uri has no effect: [os_glance_staging_store] counts");
+    }
+    return Done();
+  }
+  if (reserved) {
+    out.remarks.emplace_back(
+        "[os_glance_staging_store] filesystem_store_datadir has no effect without enabled_backends");
+  }
+  out.staging = values.Text("DEFAULT", "node_staging_uri");
+  if (out.staging.starts_with("file://")) out.staging.erase(0, 7);
+  if (out.staging.empty()) out.staging = out.state + "/staging";
+  if (out.staging.front() != '/' && values.Has("DEFAULT", "node_staging_uri")) {
+    return values.Wrong("DEFAULT", "node_staging_uri", "a URL such as file:///var/lib/glance/staging");
+  }
+  return Done();
 }
 
 Result<> ReadStores(const Values& values, Settings& out) {
@@ -174,10 +218,11 @@ Result<> ReadStores(const Values& values, Settings& out) {
     const std::size_t colon = backend.find(':');
     const std::string name = backend.substr(0, colon);
     const std::string type = colon == std::string::npos ? "" : backend.substr(colon + 1);
-    if (name.empty() || (type != "file" && type != "http")) {
-      return values.Wrong("DEFAULT", "enabled_backends", "NAME:file or NAME:http, commas between");
+    if (name.empty() || (type != "file" && type != "http") || Lower(name).starts_with("os_glance_")) {
+      return values.Wrong("DEFAULT", "enabled_backends",
+                          "NAME:file or NAME:http, commas between; names with os_glance_ are reserved");
     }
-    out.stores.push_back(PLATTER_TRY(ReadStore(values, name, name, type, out.state)));
+    out.stores.push_back(PLATTER_TRY(ReadStore(values, name, name, type)));
   }
   if (!backends.empty()) {
     out.default_store = values.Text("glance_store", "default_backend");
@@ -192,7 +237,7 @@ Result<> ReadStores(const Values& values, Settings& out) {
       return values.Wrong("glance_store", "stores", "file, http; others are not implemented");
     }
     const std::string type = file ? "file" : "http";
-    out.stores.push_back(PLATTER_TRY(ReadStore(values, "glance_store", type, type, out.state)));
+    out.stores.push_back(PLATTER_TRY(ReadStore(values, "glance_store", type, type)));
   }
   out.default_store = values.Text("glance_store", "default_store");
   if (out.default_store == "filesystem") out.default_store = "file";
@@ -284,14 +329,10 @@ Result<Settings> MakeSettings(const std::vector<Setting>& given, bool embedded, 
   const std::uint64_t connections = values.Number("database", "max_pool_size");
   out.catalog.connections =
       connections == 0 ? std::numeric_limits<unsigned>::max() : static_cast<unsigned>(connections);
-  out.staging = values.Text("DEFAULT", "node_staging_uri");
-  if (out.staging.starts_with("file://")) out.staging.erase(0, 7);
-  if (out.staging.empty()) out.staging = out.state + "/staging";
-  if (out.staging.front() != '/' && values.Has("DEFAULT", "node_staging_uri")) {
-    return values.Wrong("DEFAULT", "node_staging_uri", "a URL such as file:///var/lib/glance/staging");
-  }
   PLATTER_CHECK(ReadApi(values, out));
   PLATTER_CHECK(ReadStores(values, out));
+  PLATTER_CHECK(FillInFolders(values, out));
+  PLATTER_CHECK(ReadStaging(values, out));
   PLATTER_CHECK(ReadKeystone(values, out));
   PLATTER_CHECK(ReadDownload(values, out.download));
   return out;
