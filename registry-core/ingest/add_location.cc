@@ -12,6 +12,7 @@
 #include "convert/hash/algorithm.h"
 #include "formats/inspect/inspector.h"
 #include "registry-core/ingest/judgement.h"
+#include "registry-core/ingest/watched_storage.h"
 
 namespace platter::registry {
 namespace {
@@ -146,10 +147,15 @@ Result<Found> Inspected(const IngestContext& context, const StagingArea& staging
   const std::uint64_t length = storage.value()->size();
   PLATTER_CHECK(CheckSize(context, image, length));
   const inspect::Policy policy = PolicyFor(context.rules, image);
+  const auto watched = std::make_shared<WatchedStorage>(storage.value(), [&context]() -> Result<> {
+    if (context.cancelled && context.cancelled()) return Error(ErrorKind::kCancelled, "the service was stopped");
+    return Done{};
+  });
   auto inspected = WithinMemory([&] {
-    return inspect::InspectFile(storage.value(), {.policy = policy, .unpacking = {.memory = context.unpack_memory}},
+    return inspect::InspectFile(watched, {.policy = policy, .unpacking = {.memory = context.unpack_memory}},
                                 inspect::Depth::kFull);
   });
+  if (auto end = watched->TakeEnd()) return std::move(*end);
   if (!inspected.ok() && inspected.error().os_error() == ENOMEM) return std::move(inspected).error();
   if (!inspected.ok()) return OfLocation(inspected.error());
   inspect::Report report = Rejudged(std::move(inspected).value(), context.rules, policy, true);

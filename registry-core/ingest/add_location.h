@@ -33,7 +33,8 @@ struct NewLocation {
 // bytes are others. kInvalid: what is wrong with the location: no store for it, one that may not be asked, that leads
 // to nothing, whose server is away, that cannot be looked into; a position that is none; formats that are not set.
 // kExists: it is there already. kDenied: what was found is unsafe or not what the record declares (`refusal` says
-// more). kLimit: too large. kIo: the database or the staging area. The image is then as it was.
+// more). kLimit: too large. kIo: the database or the staging area. kCancelled, as IngestContext says. The image is then
+// as it was.
 Result<ImageRecord> AddLocation(const IngestContext& context, const StagingArea& staging, std::string_view image_id,
                                 const NewLocation& location, Refusal& refusal);
 

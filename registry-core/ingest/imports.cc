@@ -167,7 +167,10 @@ Result<> Imports::Impl::Run(const Job& job) {
   if (!source.ok()) return Abandon(job, std::move(source).error());
   // The open file is enough. Once the record is back in queued, what is staged under the image's name is another's.
   (void)staging_.Remove(request.image);
-  auto upload = Upload::Begin(context_, request.image, Upload::Way::kImport, request.targets, source.value()->size());
+  // Its inspection ends with the imports.
+  IngestContext context = context_;
+  context.cancelled = [this] { return stopping_ || (context_.cancelled && context_.cancelled()); };
+  auto upload = Upload::Begin(context, request.image, Upload::Way::kImport, request.targets, source.value()->size());
   if (!upload.ok()) return Abandon(job, std::move(upload).error());
   auto copied = Copy(*upload.value(), *source.value());
   const std::vector<std::string> failed_stores = upload.value()->failed_stores();

@@ -11,6 +11,7 @@
 #include "formats/core/checked.h"
 #include "formats/inspect/inspector.h"
 #include "registry-core/ingest/judgement.h"
+#include "registry-core/ingest/watched_storage.h"
 
 namespace platter::registry {
 namespace {
@@ -57,6 +58,7 @@ class ImageUpload final : public Upload {
   Result<> Take(std::span<const std::byte> bytes);
   Result<> CheckSize(std::uint64_t size) const;
   Result<> CheckWanted();
+  Result<> CheckGoingOn();
   Result<> CheckStored();
   Result<> WriteAll(std::span<const std::byte> bytes);
   Result<> CommitAll();
@@ -291,8 +293,18 @@ Result<inspect::Report> ImageUpload::InspectStored() {
     PLATTER_CHECK(Drop(0, std::move(stored).error()));
     stored = OpenStored(targets_[0]);
   }
-  return inspect::InspectFile(stored.value(), {.policy = policy_, .unpacking = {.memory = context_.unpack_memory}},
-                              inspect::Depth::kFull);
+  const auto watched = std::make_shared<WatchedStorage>(std::move(stored).value(), [this] { return CheckGoingOn(); });
+  auto report = inspect::InspectFile(watched, {.policy = policy_, .unpacking = {.memory = context_.unpack_memory}},
+                                     inspect::Depth::kFull);
+  if (auto end = watched->TakeEnd()) return std::move(*end);
+  return report;
+}
+
+Result<> ImageUpload::CheckGoingOn() {
+  if (context_.cancelled && context_.cancelled()) {
+    return Error(ErrorKind::kCancelled, "the service was stopped while the image was inspected");
+  }
+  return CheckWanted();
 }
 
 Result<> ImageUpload::CheckStored() {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -40,6 +41,9 @@ struct IngestContext {
   // For what decoders of compressed content hold, of all uploads and imports together; null: there is no limit but the
   // host's. One upload may need kMostUnpackMemory.
   MemoryBudget* unpack_memory = nullptr;
+  // Asked now and then, by any thread that looks through a stored file; true: it ends soon, with kCancelled. Null:
+  // never.
+  std::function<bool()> cancelled = {};
 };
 
 // Two decoders with the largest windows (codec::kMostWindow), and what is held for reading in their streams.
@@ -88,7 +92,8 @@ class Upload {
   // or (ENOMEM) there is no memory to unpack it now; kCancelled: the image was deleted meanwhile.
   virtual Result<> Feed(std::span<const std::byte> bytes) = 0;
   // The last byte has come: the stored file is inspected whole, and the record becomes active with its size, virtual
-  // size and digests in one transaction. The record, or as Feed.
+  // size and digests in one transaction. Takes as long as it takes to unpack what is compressed, but ends some seconds
+  // after the image is deleted, and soon where IngestContext's `cancelled` says so. The record, or as Feed.
   virtual Result<ImageRecord> Finish() = 0;
   // After an error of kind kDenied.
   virtual const Refusal& refusal() const noexcept = 0;

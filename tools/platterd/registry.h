@@ -29,7 +29,7 @@ class Registry {
   http::Service& api() noexcept;
   // Why it is of no use at present; empty when it is well.
   std::optional<std::string> Health();
-  // From now on nothing waits for web servers of others.
+  // From now on nothing waits for web servers of others, and no stored file is looked through.
   void GiveUp() noexcept;
 
  private:

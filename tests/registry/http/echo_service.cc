@@ -64,13 +64,25 @@ class Sum : public http::BodyConsumer {
     return Text(200, fmt::format("{} {:x}\n", size_, sum_));
   }
 
- private:
+ protected:
   EchoService& service_;
+
+ private:
   std::uint64_t early_;
   bool slow_;
   bool finished_ = false;
   std::uint64_t size_ = 0;
   std::uint64_t sum_ = 0;
+};
+
+class Long final : public Sum {
+ public:
+  explicit Long(EchoService& service) : Sum(service, UINT64_MAX, false) {}
+  Response Finish() override {
+    service_.Wait();
+    return Sum::Finish();
+  }
+  bool takes_long() const noexcept override { return true; }
 };
 
 std::string Describe(const http::Request& request) {
@@ -94,6 +106,7 @@ http::Answer EchoService::Begin(http::Request request) {
         100000, [](const std::string& body) { return Text(200, fmt::format("{}:{}\n", body.size(), body)); });
   }
   if (put && (name == "sum" || name == "slow")) return std::make_unique<Sum>(*this, UINT64_MAX, name == "slow");
+  if (put && name == "long") return std::make_unique<Long>(*this);
   if (put && name == "early") return std::make_unique<Sum>(*this, std::stoull(request.segments.at(1)), false);
   if (put && name == "refused") return http::ErrorPage(403, "You may not <this>.");
   if (name == "none") return Response{.status = 204};
@@ -103,9 +116,7 @@ http::Answer EchoService::Begin(http::Request request) {
     return response;
   }
   if (name == "wait") {
-    std::unique_lock lock(mutex_);
-    ++waiting;
-    released_.wait(lock, [this] { return free_; });
+    Wait();
     return Text(200, "released\n");
   }
   if (name == "file") {
@@ -123,6 +134,12 @@ http::Answer EchoService::Begin(http::Request request) {
     return response;
   }
   return Text(200, Describe(request));
+}
+
+void EchoService::Wait() {
+  std::unique_lock lock(mutex_);
+  ++waiting;
+  released_.wait(lock, [this] { return free_; });
 }
 
 void EchoService::Release() {

@@ -5,6 +5,7 @@
 //   PUT    /early/N     409 once N bytes have come
 //   PUT    /refused     403 before the body
 //   PUT    /slow        as /sum, and every Feed takes 100 ms
+//   PUT    /long        as /sum, takes long, and finishes after Release()
 //   GET    /file        the service's file, as far as Range ("bytes=FIRST-LAST") asks; ?read: without its descriptor
 //   GET    /wait        after Release()
 #pragma once
@@ -23,6 +24,8 @@ class EchoService : public http::Service {
   http::Answer Begin(http::Request request) override;
 
   void Release();
+  // Returns after Release().
+  void Wait();
   std::string file;                // a path
   std::atomic<int> broken_off{0};  // bodies that ended without Finish
   std::atomic<int> waiting{0};

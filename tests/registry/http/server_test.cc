@@ -301,6 +301,27 @@ TEST_F(ServerTest, AQuickClientMayPause) {
   EXPECT_EQ(StatusOf(client.ReadAnswer()), 200);
 }
 
+// Ends of bodies that take long keep neither requests nor other bodies.
+TEST_F(ServerTest, WhatTakesLongIsNotWaitedFor) {
+  const test::TempDir folder;
+  service_.file = folder.File("object");
+  std::ofstream(service_.file, std::ios::binary) << Pattern(100'000);
+  Start({.workers = 1, .limits = limits()});
+  constexpr std::string_view kLong = "PUT /long HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+  std::vector<std::unique_ptr<Client>> long_ones;
+  for (int i = 0; i < 3; ++i) {
+    long_ones.push_back(std::make_unique<Client>(server_->port()));
+    long_ones.back()->Send(kLong);
+  }
+  while (service_.waiting == 0 || server_->load().queued < 2) std::this_thread::sleep_for(milliseconds(1));
+  EXPECT_EQ(server_->load().running, 1);
+  EXPECT_EQ(StatusOf(Exchanged(kGet)), 200);
+  EXPECT_EQ(BodyOf(Exchanged("PUT /sum HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")), SumOf("abc"));
+  EXPECT_EQ(BodyOf(Exchanged("GET /file?read HTTP/1.1\r\nHost: a\r\n\r\n")).size(), 100'000);
+  service_.Release();
+  for (const auto& client : long_ones) EXPECT_EQ(BodyOf(client->ReadAnswer()), SumOf("abc"));
+}
+
 TEST_F(ServerTest, ContinueIsSaidOnceTheBodyIsWanted) {
   Start();
   Client client(server_->port());

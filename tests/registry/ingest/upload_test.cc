@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "convert/hash/digest.h"
 #include "tests/registry/ingest/odd_store.h"
@@ -277,6 +279,40 @@ TEST_F(UploadTest, TheQuotaCountsEveryStoreAndWhatIsImported) {
   EXPECT_TRUE(registry.Uploaded(registry.Queued("raw"), Noise(100)).ok());
   // What is imported does not count twice.
   EXPECT_TRUE(Upload::Begin(registry.context, imported.id, Upload::Way::kImport, "", 300).ok());
+}
+
+// What nobody waits for any more is not looked through to its end.
+TEST_F(UploadTest, TheInspectionOfTheStoredFileEnds) {
+  Registry registry(folder_.File("r"));
+  int asked = 0;
+  bool stopping = true;
+  ImageRecord image = registry.Queued("raw");
+  registry.context.cancelled = [&] {
+    if (++asked > 1 || stopping) return stopping;
+    EXPECT_TRUE(registry.catalog
+                    ->Change(image.id,
+                             [](ImageRecord& record) -> Result<> {
+                               record.status = Status::kDeleted;
+                               record.deleted = Now();
+                               return Done{};
+                             })
+                    .ok());
+    std::this_thread::sleep_for(std::chrono::milliseconds(2100));
+    return false;
+  };
+  auto ended = registry.Uploaded(image, Noise(100000));
+  ASSERT_FALSE(ended.ok());
+  EXPECT_EQ(ended.error().kind(), ErrorKind::kCancelled);
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(registry.StatusOf(image.id), Status::kQueued);
+  stopping = false;
+  asked = 0;
+  image = registry.Queued("raw");
+  ended = registry.Uploaded(image, Noise(100000));
+  ASSERT_FALSE(ended.ok());
+  EXPECT_EQ(ended.error().kind(), ErrorKind::kCancelled);
+  EXPECT_EQ(asked, 1) << "the first read after it is the last";
+  EXPECT_EQ(registry.Files(), 0U);
 }
 
 // The window of a stream that is on its way is held: another one that asks for as much has to wait, and says so.

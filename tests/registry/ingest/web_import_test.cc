@@ -1,6 +1,7 @@
 // Imports of what lies on the web.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <future>
@@ -176,6 +177,19 @@ TEST_F(WebImportTest, ATaskThatCannotBeToldOfIsLogged) {
   const std::string message = observed.get_future().get().message;
   EXPECT_TRUE(message.starts_with("nothing is there; its task does not say so: there is no task")) << message;
   EXPECT_EQ(registry_.StatusOf(image.id), Status::kQueued);
+}
+
+TEST_F(WebImportTest, AnEndOfTheServiceEndsInspections) {
+  std::atomic<bool> inspecting = false;
+  registry_.context.cancelled = [&inspecting] {
+    if (!inspecting.exchange(true)) std::this_thread::sleep_for(500ms);
+    return false;
+  };
+  const ImageRecord image = registry_.Queued("raw");
+  const auto task = imports_->Start(RequestOf(image, "http://example.org/file/disk")).value();
+  while (!inspecting) std::this_thread::sleep_for(1ms);
+  imports_.reset();
+  ExpectFailure(registry_.catalog->FindTask(task.id).value(), image.id, "was stopped");
 }
 
 }  // namespace

@@ -117,7 +117,10 @@ constexpr OptionRow kOptions[] = {
      "Folder for what has no place of its own; without it, $PLATTER_STATE, for root "
      "/var/lib/platter, for others $XDG_STATE_HOME/platter."},
     {"platter", "io_threads", kNumber, "2", "Threads that serve sockets.", 1, 256},
-    {"platter", "workers", kNumber, "16", "Threads that work on requests.", 1, 1024},
+    {"platter", "workers", kNumber, "16",
+     "Threads that work on requests; as many more move the bytes of images, half as many look through what was "
+     "uploaded.",
+     1, 1024},
     {"platter", "imports_at_once", kNumber, "4", "Imports that run at a time; others wait.", 1, 1024},
     {"platter", "unpack_memory", kNumber, "1073741824",
      "Bytes that compressed uploads may make the service hold together; one that asks for more than is left gets 503.",

@@ -19,9 +19,9 @@ namespace {
 
 constexpr auto kAwait = net::as_tuple(net::use_awaitable);
 constexpr std::size_t kBodyBuffer = 256 * 1024;
-// Bytes of a body after which a worker lets go of it, at the latest.
+// Bytes of a body after which a thread lets go of it, at the latest.
 constexpr std::uint64_t kTurn = 8 << 20;
-// A client that has sent so many bytes, at such a rate, is worth a worker's waiting a moment for what comes next: less
+// A client that has sent so many bytes, at such a rate, is worth a thread's waiting a moment for what comes next: less
 // than it takes to be told of it by other threads.
 constexpr std::uint64_t kQuickBytes = 1 << 20;
 constexpr std::uint64_t kQuickRate = 64 << 20;  // bytes a second
@@ -88,9 +88,9 @@ net::awaitable<void> Connection::ServeRequests() {
   Then then = Then::kNextRequest;
   while (then == Then::kNextRequest) {
     then = co_await ServeRequest();
-    // What takes a body lets go of it on a worker, too: that may take as long as all else it does.
+    // What takes a body lets go of it on such a thread, too: that may take as long as all else it does.
     if (consumer_) {
-      StartCall([this]() -> std::optional<Response> {
+      StartCall(takers(), [this]() -> std::optional<Response> {
         consumer_.reset();
         return std::nullopt;
       });
@@ -176,7 +176,7 @@ net::awaitable<std::optional<Response>> Connection::Answered(RequestReader& read
   if (!expects_continue_ && !reader.old_version() && request->headers.Find("Expect")) {
     co_return ErrorPage(417, "The server meets no expectation but 100-continue.");
   }
-  StartCall([this, request]() -> std::optional<Response> {
+  StartCall(shared_.workers, [this, request]() -> std::optional<Response> {
     Answer answer = shared_.service.Begin(std::move(*request));
     if (auto* response = std::get_if<Response>(&answer)) return std::move(*response);
     consumer_ = std::move(std::get<std::unique_ptr<BodyConsumer>>(answer));
@@ -189,7 +189,8 @@ net::awaitable<std::optional<Response>> Connection::Answered(RequestReader& read
 }
 
 net::awaitable<std::optional<Response>> Connection::FinishBody() {
-  StartCall([this]() -> std::optional<Response> { return consumer_->Finish(); });
+  Crew& crew = consumer_->takes_long() ? shared_.finishers : shared_.workers;
+  StartCall(crew, [this]() -> std::optional<Response> { return consumer_->Finish(); });
   co_await WaitForCall();
   co_return std::move(call_.response);
 }
@@ -207,7 +208,7 @@ net::awaitable<std::optional<Response>> Connection::ReceiveBody(RequestReader& r
   now_.bytes.resize(std::max(size, now_.bytes.size()));
   while (true) {
     if (now_.used > 0) {
-      StartCall([this, &reader] { return TakeBody(reader); });
+      StartCall(takers(), [this, &reader] { return TakeBody(reader); });
       co_await WaitForCall();
       if (call_.response) co_return std::move(call_.response);
       if (reader.done()) co_return co_await FinishBody();
@@ -221,9 +222,10 @@ net::awaitable<std::optional<Response>> Connection::ReceiveBody(RequestReader& r
   }
 }
 
-// A worker goes on while more is there and nobody waits for a worker: to be called for each piece takes longer than
-// many a piece does.
+// A thread goes on while more is there and nobody waits for one of its crew: to be called for each piece takes longer
+// than many a piece does.
 std::optional<Response> Connection::TakeBody(RequestReader& reader) {
+  const Crew& crew = takers();
   std::uint64_t fed = 0;
   while (true) {
     const auto gathered = GatherBody(reader);
@@ -236,7 +238,7 @@ std::optional<Response> Connection::TakeBody(RequestReader& reader) {
     if (!body.empty()) response = consumer_->Feed(body);
     now_.Drop(taken);
     fed += body.size();
-    if (response || reader.done() || fed >= kTurn || shared_.queued != 0) return response;
+    if (response || reader.done() || fed >= kTurn || crew.queued != 0) return response;
     std::size_t more = stream_->ReadNow(now_.space());
     if (more == 0 && IsQuick(receiving_)) {
       const auto before = Clock::now();
@@ -383,19 +385,19 @@ net::awaitable<void> Connection::Linger() {
   ClearDeadline();
 }
 
-void Connection::StartCall(std::function<std::optional<Response>()> work) {
+void Connection::StartCall(Crew& crew, std::function<std::optional<Response>()> work) {
   call_ = {.running = true, .response = std::nullopt};
-  ++shared_.queued;
-  net::post(shared_.workers, [self = shared_from_this(), work = std::move(work)] {
-    --self->shared_.queued;
-    ++self->shared_.running;
+  ++crew.queued;
+  net::post(crew.threads, [self = shared_from_this(), &crew, work = std::move(work)] {
+    --crew.queued;
+    ++crew.running;
     std::optional<Response> response;
     try {
       response = work();
     } catch (const std::exception&) {  // memory that is not there: the service itself throws nothing
       response = ErrorPage(500, "The server has got itself in trouble.");
     }
-    --self->shared_.running;
+    --crew.running;
     net::post(self->strand_, [self, response = std::move(response)]() mutable { self->EndCall(std::move(response)); });
   });
 }

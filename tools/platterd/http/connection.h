@@ -26,14 +26,23 @@
 
 namespace platter::http {
 
+// Threads for calls of one kind, and how many of these wait and run.
+struct Crew {
+  explicit Crew(unsigned size) : threads(size) {}
+
+  net::thread_pool threads;
+  std::atomic<std::size_t> queued{0};
+  std::atomic<std::size_t> running{0};
+};
+
 // What all connections of a server share.
 struct Shared {
   Service& service;
   Server::Observer observer;
-  net::thread_pool& workers;
   std::function<ServerLimits()> limits;
-  std::atomic<std::size_t> queued{0};
-  std::atomic<std::size_t> running{0};
+  Crew workers;    // for requests, and bodies that are soon taken
+  Crew movers;     // for bytes of objects, in and out
+  Crew finishers;  // for Finish of those that take long
   std::atomic<bool> draining{false};
 };
 
@@ -62,7 +71,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Clock::duration waited{};
     std::uint64_t bytes = 0;
   };
-  // The call of the service that a worker is doing.
+  // The call of the service that a thread of a crew is doing.
   struct Call {
     bool running = false;
     std::optional<Response> response;
@@ -88,7 +97,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   net::awaitable<std::variant<bool, Fault>> ReadHead(RequestReader& reader);
   net::awaitable<std::optional<Response>> Answered(RequestReader& reader);
   net::awaitable<std::optional<Response>> ReceiveBody(RequestReader& reader);
-  // On a worker: gives the service what is there of the body. The coroutine waits meanwhile, and touches nothing.
+  // On a taker: gives the service what is there of the body. The coroutine waits meanwhile, and touches nothing.
   std::optional<Response> TakeBody(RequestReader& reader);
   // Moves what of the body is in `now_` side by side to its front.
   std::variant<Gathered, Fault> GatherBody(RequestReader& reader);
@@ -104,9 +113,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   net::awaitable<bool> DiscardBody(RequestReader& reader);
   net::awaitable<void> Linger();
 
-  // Runs `work` on a worker; what it returns goes to call_.response. No coroutine takes such a thing: GCC 12 destroys
-  // twice what is made within a co_await expression (PR 98401 and kin).
-  void StartCall(std::function<std::optional<Response>()> work);
+  // Runs `work` on one of that crew; what it returns goes to call_.response. No coroutine takes such a thing: GCC 12
+  // destroys twice what is made within a co_await expression (PR 98401 and kin).
+  void StartCall(Crew& crew, std::function<std::optional<Response>()> work);
+  // Those who feed the consumer.
+  Crew& takers() const noexcept { return consumer_->takes_long() ? shared_.movers : shared_.workers; }
   net::awaitable<void> WaitForCall();
   void EndCall(std::optional<Response> response);
 

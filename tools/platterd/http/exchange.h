@@ -56,8 +56,8 @@ struct Response {
   std::uint64_t length = 0;
 };
 
-// Takes a body while it arrives. Called by one worker thread at a time, which it may block. Destroyed without Finish:
-// the client broke off.
+// Takes a body while it arrives. Called by one thread of the server's at a time, which it may block. Destroyed without
+// Finish: the client broke off.
 class BodyConsumer {
  public:
   virtual ~BodyConsumer() = default;
@@ -65,6 +65,9 @@ class BodyConsumer {
   virtual std::optional<Response> Feed(std::span<const std::byte> bytes) = 0;
   // The body has ended. To be called once, last.
   virtual Response Finish() = 0;
+  // Whether Feed, and Finish all the more, may take so long that requests without much work should not wait for it. Of
+  // those, few run Finish at a time.
+  virtual bool takes_long() const noexcept { return false; }
 };
 
 using Answer = std::variant<Response, std::unique_ptr<BodyConsumer>>;

@@ -72,7 +72,7 @@ net::awaitable<bool> Connection::SendByReading(Response& response) {
   while (left > 0) {
     std::size_t count = 0;
     const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer.size()));
-    StartCall([&]() -> std::optional<Response> {
+    StartCall(shared_.movers, [&]() -> std::optional<Response> {
       auto read = response.file->ReadSome(at, std::span(buffer).first(wanted));
       if (read.ok()) count = read.value();
       return std::nullopt;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -58,8 +59,12 @@ Result<std::unique_ptr<net::ssl::context>> MakeTls(const ServerOptions& options)
 class Server::Impl {
  public:
   Impl(const ServerOptions& options, Service& service, Observer observer)
-      : workers_(std::max(options.workers, 1U)),
-        shared_{service, std::move(observer), workers_, [this] { return limits(); }},
+      : shared_{service,
+                std::move(observer),
+                [this] { return limits(); },
+                Crew(std::max(options.workers, 1U)),
+                Crew(std::max(options.workers, 1U)),
+                Crew(std::max(options.workers / 2, 1U))},
         limits_(options.limits),
         io_(static_cast<int>(std::max(options.io_threads, 1U))),
         accepting_(net::make_strand(io_)),
@@ -90,7 +95,12 @@ class Server::Impl {
 
   ServerLoad load() {
     const std::lock_guard lock(mutex_);
-    return {connections_.size(), shared_.queued, shared_.running};
+    ServerLoad load{.connections = connections_.size()};
+    for (const Crew* crew : crews()) {
+      load.queued += crew->queued;
+      load.running += crew->running;
+    }
+    return load;
   }
 
   void Drain(std::chrono::milliseconds bound, const std::function<void()>& give_up) {
@@ -115,13 +125,15 @@ class Server::Impl {
       gone_.wait_for(lock, std::chrono::milliseconds(100), [this] { return connections_.empty() && !accept_runs_; });
     }
     lock.unlock();
-    workers_.join();
+    for (Crew* crew : crews()) crew->threads.join();
     work_.reset();
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
   }
 
  private:
+  std::array<Crew*, 3> crews() noexcept { return {&shared_.workers, &shared_.movers, &shared_.finishers}; }
+
   Result<> Bind(const ServerOptions& options) {
     boost::system::error_code error;
     const auto address = net::ip::make_address(options.address, error);
@@ -223,7 +235,6 @@ class Server::Impl {
     gone_.notify_all();
   }
 
-  net::thread_pool workers_;
   Shared shared_;
   std::mutex mutex_;
   std::condition_variable gone_;

@@ -1,8 +1,9 @@
 // Server: HTTP/1.1 on a TCP port, plain or TLS, in front of a Service.
 //
-// Sockets are served by a few threads that never block; the Service is called on a bounded pool of workers, for each
-// connection one call at a time; of a body that keeps coming, the worker that takes it reads more itself. A client that
-// is slow, silent or wrong costs a bounded time and bounded memory.
+// Sockets are served by a few threads; the Service is called on others, for each connection one call at a time.
+// Requests have workers; what moves the bytes of objects, as many threads of their own; the end of a body that takes
+// long, half as many: so none of these waits for another kind. Of a body that keeps coming, the thread that takes it
+// reads more itself. A client that is slow, silent or wrong costs a bounded time and bounded memory.
 #pragma once
 
 #include <chrono>
@@ -44,7 +45,7 @@ struct ServerOptions {
   std::uint16_t port = 0;  // 0: any free one
   int backlog = 4096;
   unsigned io_threads = 2;
-  unsigned workers = 16;
+  unsigned workers = 16;  // for requests; see above for the others
   // TLS, where there is a certificate: files in PEM. `ca_file`: clients must have a certificate that it vouches for.
   std::string cert_file = {}, key_file = {}, ca_file = {};
   ServerLimits limits = {};
@@ -62,8 +63,8 @@ struct Exchange {
 
 struct ServerLoad {
   std::size_t connections = 0;
-  std::size_t queued = 0;   // calls of the Service that wait for a worker
-  std::size_t running = 0;  // calls that a worker works on
+  std::size_t queued = 0;   // calls of the Service that wait for a thread
+  std::size_t running = 0;  // calls that a thread works on
 };
 
 class Server {

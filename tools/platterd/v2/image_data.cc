@@ -48,6 +48,7 @@ class UploadBody final : public http::BodyConsumer {
     backend_.count_verdict("accepted");
     return EmptyResponse(204);
   }
+  bool takes_long() const noexcept override { return true; }
 
  private:
   // 415 with the finding's code where the content is to blame.
@@ -74,6 +75,7 @@ class StageBody final : public http::BodyConsumer {
     const auto finished = upload_->Finish();
     return finished.ok() ? EmptyResponse(204) : ErrorResponse(finished.error());
   }
+  bool takes_long() const noexcept override { return true; }
 
  private:
   std::unique_ptr<registry::StagedUpload> upload_;
