@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -12,12 +13,10 @@ namespace {
 
 Error Ended() { return Error(ErrorKind::kInvalid, "the upload has ended"); }
 
-Result<> CheckSize(const IngestRules& rules, std::uint64_t size) {
-  if (size <= rules.max_image_bytes) return Done{};
-  return Error(ErrorKind::kLimit, "the image is larger than images may be")
-      .Found(size)
-      .Allowed(fmt::format("{} bytes", rules.max_image_bytes));
-}
+// How often an upload asks whether its image is still wanted.
+constexpr std::chrono::seconds kAskEvery{2};
+
+Error Deleted() { return Error(ErrorKind::kCancelled, "the image was deleted meanwhile"); }
 
 // Puts the record back where a client may try again; an image that was deleted stays so.
 void Requeue(Catalog& catalog, std::string_view image_id) {
@@ -34,9 +33,9 @@ void Requeue(Catalog& catalog, std::string_view image_id) {
 Result<std::unique_ptr<StagedUpload>> StagedUpload::Begin(const IngestContext& context, const StagingArea& staging,
                                                           std::string_view image_id,
                                                           std::optional<std::uint64_t> declared_size) {
-  PLATTER_CHECK(CheckSize(context.rules, declared_size.value_or(0)));
   ImageRecord image = PLATTER_TRY(context.catalog.Find(image_id));
   std::unique_ptr<StagedUpload> upload(new StagedUpload(context, std::move(image), declared_size));
+  PLATTER_CHECK(upload->CheckSize(declared_size.value_or(0)));
   auto writer = PLATTER_TRY(staging.store().Put(image_id, declared_size));
   auto moved = context.catalog.Change(image_id, [&](ImageRecord& record) -> Result<> {
     if (record.status != Status::kQueued) {
@@ -45,11 +44,16 @@ Result<std::unique_ptr<StagedUpload>> StagedUpload::Begin(const IngestContext& c
           .Allowed("queued");
     }
     record.status = Status::kUploading;
+    record.size = declared_size;
     record.updated = Now();
     return Done{};
   });
   if (!moved.ok()) return std::move(moved).error();
+  upload->image_ = std::move(moved).value();
   upload->writer_ = std::move(writer);
+  // All that begin at the same time say first how much they take, and look afterwards.
+  auto limit = upload->FindLimit();
+  if (!limit.ok()) return upload->End(std::move(limit).error());
   // What an import that was killed has left would be taken for what is staged now, which has no name yet.
   auto removed = staging.Remove(image_id);
   if (!removed.ok()) return upload->End(std::move(removed).error());
@@ -73,9 +77,67 @@ Result<> StagedUpload::Take(std::span<const std::byte> bytes) {
     return Error(ErrorKind::kInvalid, "more bytes came than were announced")
         .Allowed(fmt::format("{}", declared_size_.value_or(0)));
   }
-  PLATTER_CHECK(CheckSize(context_.rules, *size));
+  PLATTER_CHECK(CheckSize(*size));
   position_ = *size;
-  return writer_->Write(bytes);
+  PLATTER_CHECK(writer_->Write(bytes));
+  return CheckGoingOn();
+}
+
+Result<> StagedUpload::CheckSize(std::uint64_t size) const {
+  if (size > context_.rules.max_image_bytes) {
+    return Error(ErrorKind::kLimit, "the image is larger than images may be")
+        .Found(size)
+        .Allowed(fmt::format("{} bytes", context_.rules.max_image_bytes));
+  }
+  if (size > quota_left_.value_or(size)) {
+    return Error(ErrorKind::kLimit, "the image does not fit into what is left of the owner's quota")
+        .Found(size)
+        .Allowed(fmt::format("{} bytes", *quota_left_));
+  }
+  return Done{};
+}
+
+// What is staged takes as much room as what is not, and nobody says when it goes.
+Result<> StagedUpload::FindLimit() {
+  if (context_.rules.quota_bytes) {
+    const std::uint64_t quota = *context_.rules.quota_bytes;
+    const Usage usage = PLATTER_TRY(context_.catalog.UsageOf(image_.owner));
+    const std::uint64_t used = usage.bytes + usage.staged;
+    const std::uint64_t others = used - std::min(used, image_.size.value_or(0));
+    quota_left_ = quota - std::min(quota, others);
+  }
+  return CheckSize(declared_size_.value_or(position_));
+}
+
+Result<> StagedUpload::CheckGoingOn() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - asked_ < kAskEvery) return Done{};
+  asked_ = now;
+  // Others of its owner see what it has said in the beginning, or says now.
+  if (declared_size_ || !context_.rules.quota_bytes) return CheckWanted();
+  auto checked = NoteSize();
+  if (checked.ok()) checked = FindLimit();
+  // A database that is away for a moment is no reason to end what may still be well.
+  return checked.ok() || checked.error().kind() != ErrorKind::kIo ? std::move(checked) : Result<>(Done{});
+}
+
+Result<> StagedUpload::CheckWanted() {
+  const auto found = context_.catalog.Find(image_.id);
+  if (!found.ok() && found.error().kind() != ErrorKind::kNotFound) return Done{};
+  return found.ok() && found.value().status == Status::kUploading ? Result<>(Done{}) : Result<>(Deleted());
+}
+
+Result<> StagedUpload::NoteSize() {
+  auto changed = context_.catalog.Change(image_.id, [&](ImageRecord& record) -> Result<> {
+    if (record.status != Status::kUploading) return Deleted();
+    record.size = position_;
+    record.updated = Now();
+    return Done{};
+  });
+  if (!changed.ok() && changed.error().kind() == ErrorKind::kNotFound) return Deleted();
+  if (!changed.ok()) return std::move(changed).error();
+  image_.size = position_;
+  return Done{};
 }
 
 Result<> StagedUpload::Finish() {
@@ -91,17 +153,12 @@ Result<> StagedUpload::Complete() {
         .Found(position_)
         .Allowed(fmt::format("{}", *declared_size_));
   }
-  PLATTER_CHECK(writer_->Commit());
-  auto changed = context_.catalog.Change(image_.id, [&](ImageRecord& record) -> Result<> {
-    if (record.status != Status::kUploading) return Error(ErrorKind::kCancelled, "the image was deleted meanwhile");
-    record.size = position_;
-    record.updated = Now();
-    return Done{};
-  });
-  if (!changed.ok() && changed.error().kind() == ErrorKind::kNotFound) {
-    return Error(ErrorKind::kCancelled, "the image was deleted meanwhile");
+  if (!declared_size_ && context_.rules.quota_bytes) {
+    PLATTER_CHECK(NoteSize());
+    PLATTER_CHECK(FindLimit());
   }
-  if (!changed.ok()) return std::move(changed).error();
+  PLATTER_CHECK(writer_->Commit());
+  PLATTER_CHECK(NoteSize());
   // What cannot be settled now is settled by the next sweep.
   (void)writer_->Settle();
   writer_.reset();

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "convert/hash/digest.h"
+#include "registry-core/ingest/staged_upload.h"
 #include "tests/registry/ingest/odd_store.h"
 #include "tests/registry/ingest/registry.h"
 #include "tests/support/command.h"
@@ -279,6 +280,73 @@ TEST_F(UploadTest, TheQuotaCountsEveryStoreAndWhatIsImported) {
   EXPECT_TRUE(registry.Uploaded(registry.Queued("raw"), Noise(100)).ok());
   // What is imported does not count twice.
   EXPECT_TRUE(Upload::Begin(registry.context, imported.id, Upload::Way::kImport, "", 300).ok());
+}
+
+TEST_F(UploadTest, WhatIsStagedCountsAgainstTheQuota) {
+  IngestRules rules;
+  rules.quota_bytes = 1000;
+  Registry registry(folder_.File("r"), rules);
+  const StagingArea staging = OpenStaging(folder_.File("r"));
+  const auto begun = [&](const ImageRecord& image, std::optional<std::uint64_t> size) {
+    return StagedUpload::Begin(registry.context, staging, image.id, size);
+  };
+  ASSERT_TRUE(registry.Uploaded(registry.Queued("raw"), Noise(300)).ok());
+  auto staged = begun(registry.Queued("raw"), 400).value();
+  const ImageRecord queued = registry.Queued("raw");
+  const auto over = begun(queued, 301);
+  ASSERT_FALSE(over.ok()) << "while the others are on their way";
+  EXPECT_EQ(over.error().kind(), ErrorKind::kLimit);
+  EXPECT_EQ(registry.StatusOf(queued.id), Status::kQueued);
+  ASSERT_TRUE(staged->Feed(Noise(400)).ok());
+  ASSERT_TRUE(staged->Finish().ok());
+  EXPECT_EQ(begun(queued, 301).error().kind(), ErrorKind::kLimit);
+  EXPECT_TRUE(begun(queued, 300).ok());
+  EXPECT_TRUE(begun(registry.Queued("raw", "bare", "others"), 1000).ok());
+  EXPECT_EQ(begun(queued, std::nullopt).value()->Feed(Noise(301)).error().kind(), ErrorKind::kLimit);
+  EXPECT_EQ(registry.StatusOf(queued.id), Status::kQueued);
+  // Two that fit alone, and not together.
+  auto first = begun(registry.Queued("raw"), std::nullopt).value();
+  auto second = begun(queued, std::nullopt).value();
+  ASSERT_TRUE(first->Feed(Noise(200)).ok());
+  ASSERT_TRUE(second->Feed(Noise(200)).ok());
+  EXPECT_TRUE(first->Finish().ok());
+  EXPECT_EQ(second->Finish().error().kind(), ErrorKind::kLimit);
+  EXPECT_EQ(registry.StatusOf(queued.id), Status::kQueued);
+  EXPECT_EQ(registry.Files(), 3U);
+}
+
+TEST_F(UploadTest, StagingSeesWhatHappensMeanwhile) {
+  IngestRules rules;
+  rules.quota_bytes = std::uint64_t{1} << 40;
+  Registry registry(folder_.File("r"), rules);
+  const StagingArea staging = OpenStaging(folder_.File("r"));
+  const auto deleted = [](ImageRecord& record) -> Result<> {
+    record.status = Status::kDeleted;
+    record.deleted = Now();
+    return Done{};
+  };
+  const auto fed_to_the_end = [](StagedUpload& upload) {
+    const Bytes piece(1 << 10);
+    Result<> result = Done{};
+    while (result.ok()) result = upload.Feed(piece);
+    return result.error().kind();
+  };
+  for (const auto size : {std::optional<std::uint64_t>(), std::optional(std::uint64_t{1} << 39)}) {
+    const ImageRecord image = registry.Queued("raw");
+    auto upload = StagedUpload::Begin(registry.context, staging, image.id, size).value();
+    ASSERT_TRUE(registry.catalog->Change(image.id, deleted).ok());
+    EXPECT_EQ(fed_to_the_end(*upload), ErrorKind::kCancelled);
+    EXPECT_EQ(registry.Files(), 0U);
+  }
+  // Others have taken the room that there was at the beginning.
+  auto upload = StagedUpload::Begin(registry.context, staging, registry.Queued("raw").id, std::nullopt).value();
+  const auto taken = [&rules](ImageRecord& record) -> Result<> {
+    record.status = Status::kUploading;
+    record.size = rules.quota_bytes;
+    return Done{};
+  };
+  ASSERT_TRUE(registry.catalog->Change(registry.Queued("raw").id, taken).ok());
+  EXPECT_EQ(fed_to_the_end(*upload), ErrorKind::kLimit);
 }
 
 // What nobody waits for any more is not looked through to its end.
