@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -45,6 +47,35 @@ struct Job {
   std::unique_ptr<StoreWriter> claim;  // the sign of life
 };
 
+// The imports of one method. Guarded by Imports' mutex.
+struct Lane {
+  unsigned share = 0;  // of one owner, that run at a time
+  std::condition_variable wake = {};
+  std::deque<Job> waiting = {};
+  std::map<std::string, unsigned> running = {};  // by owner; those that have some
+
+  unsigned RunningOf(const std::string& owner) const {
+    const auto found = running.find(owner);
+    return found == running.end() ? 0 : found->second;
+  }
+  std::size_t WaitingOf(const std::string& owner) const {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(waiting, [&](const Job& job) { return job.request.owner == owner; }));
+  }
+  // Which one comes next; the end of `waiting` where none may.
+  std::deque<Job>::iterator Next() {
+    auto next = waiting.end();
+    unsigned fewest = share;
+    for (auto job = waiting.begin(); job != waiting.end() && fewest > 0; ++job) {
+      const unsigned count = RunningOf(job->request.owner);
+      if (count >= fewest) continue;
+      fewest = count;
+      next = job;
+    }
+    return next;
+  }
+};
+
 Status StateBefore(ImportMethod method) noexcept {
   return method == ImportMethod::kStaged ? Status::kUploading : Status::kQueued;
 }
@@ -65,22 +96,32 @@ class Imports::Impl {
  public:
   Impl(const IngestContext& context, const StagingArea& staging, ImportOptions options)
       : context_(context), staging_(staging), options_(std::move(options)) {
-    for (unsigned i = 0; i < std::max(options_.at_once, 1U); ++i) threads_.emplace_back([this] { Work(); });
+    const unsigned at_once = std::max(options_.at_once, 1U);
+    staged_.share = at_once;
+    web_.share = std::max(at_once / 2, 1U);
+    for (Lane* lane : lanes()) {
+      for (unsigned i = 0; i < at_once; ++i) threads_.emplace_back([this, lane] { Work(*lane); });
+    }
   }
   ~Impl() {
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
     }
-    wake_.notify_all();
+    for (Lane* lane : lanes()) lane->wake.notify_all();
     for (std::thread& thread : threads_) thread.join();
-    for (Job& job : waiting_) Conclude(job, Abandon(job, Stopped()));
+    for (Lane* lane : lanes()) {
+      for (Job& job : lane->waiting) Conclude(job, Abandon(job, Stopped()));
+    }
   }
 
   Result<TaskRecord> Start(ImportRequest request);
 
  private:
-  void Work();
+  std::array<Lane*, 2> lanes() noexcept { return {&staged_, &web_}; }
+  Lane& LaneOf(ImportMethod method) noexcept { return method == ImportMethod::kWeb ? web_ : staged_; }
+  Result<> CheckRoom(const Lane& lane, const std::string& owner);
+  void Work(Lane& lane);
   Result<> Run(const Job& job);
   Result<std::unique_ptr<ByteSource>> Open(const ImportRequest& request) const;
   Result<> Copy(Upload& upload, ByteSource& source) const;
@@ -93,8 +134,7 @@ class Imports::Impl {
   const ImportOptions options_;
   std::atomic<bool> stopping_ = false;
   std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Job> waiting_;  // guarded by mutex_ until the threads are gone
+  Lane staged_, web_;  // guarded by mutex_ until the threads are gone
   std::vector<std::thread> threads_;
 };
 
@@ -120,10 +160,8 @@ Result<TaskRecord> Imports::Impl::Start(ImportRequest request) {
   task.request = job.request.request;
   task.input = std::move(job.request.input);
   task.created = task.updated = Now();
-  {
-    const std::lock_guard lock(mutex_);
-    if (waiting_.size() >= options_.waiting) return Error(ErrorKind::kLimit, "too many imports wait already");
-  }
+  Lane& lane = LaneOf(job.request.method);
+  PLATTER_CHECK(CheckRoom(lane, task.owner));
   PLATTER_CHECK(context_.catalog.InsertTask(task));
   auto moved = context_.catalog.Change(image.id, [&](ImageRecord& record) -> Result<> {
     PLATTER_CHECK(CheckState(record, job.request.method));
@@ -139,25 +177,40 @@ Result<TaskRecord> Imports::Impl::Start(ImportRequest request) {
   TaskRecord stored = task;
   {
     const std::lock_guard lock(mutex_);
-    waiting_.push_back(std::move(job));
+    lane.waiting.push_back(std::move(job));
   }
-  wake_.notify_one();
+  lane.wake.notify_one();
   return stored;
 }
 
-void Imports::Impl::Work() {
+Result<> Imports::Impl::CheckRoom(const Lane& lane, const std::string& owner) {
+  const std::lock_guard lock(mutex_);
+  if (lane.waiting.size() >= options_.waiting) return Error(ErrorKind::kLimit, "too many imports wait already");
+  if (lane.WaitingOf(owner) >= std::max<std::size_t>(options_.waiting / 4, 1)) {
+    return Error(ErrorKind::kLimit, "too many imports of this project wait already");
+  }
+  return Done{};
+}
+
+void Imports::Impl::Work(Lane& lane) {
   for (;;) {
     std::unique_lock lock(mutex_);
-    wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+    auto next = lane.waiting.end();
+    lane.wake.wait(lock, [&] { return stopping_ || (next = lane.Next()) != lane.waiting.end(); });
     if (stopping_) return;
-    Job job = std::move(waiting_.front());
-    waiting_.pop_front();
+    Job job = std::move(*next);
+    lane.waiting.erase(next);
+    ++lane.running[job.request.owner];
     lock.unlock();
     job.task.status = "processing";
     job.task.updated = Now();
     // A task that cannot be told so is told what came of it, later.
     (void)context_.catalog.UpdateTask(job.task);
     Conclude(job, Run(job));
+    lock.lock();
+    if (--lane.running[job.request.owner] == 0) lane.running.erase(job.request.owner);
+    // One that another thread could not take may come next now.
+    lane.wake.notify_one();
   }
 }
 

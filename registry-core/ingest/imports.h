@@ -27,9 +27,13 @@ struct ImportRequest {
   std::string owner, user, request, input;
 };
 
+// Each method has threads and a queue of its own: what is staged does not wait for servers of others. Next comes the
+// import whose owner has fewest running, the oldest of these. Of web-downloads, whose servers may take their time, no
+// owner has more than half of those that run, and of either method no more than a quarter of those that wait; one at
+// least.
 struct ImportOptions {
-  unsigned at_once = 2;        // imports that run; others wait
-  std::size_t waiting = 1000;  // that may wait
+  unsigned at_once = 2;        // imports that run, of each method; others wait
+  std::size_t waiting = 1000;  // that may wait, of each method
   // Opens a URL. `cancelled` is asked now and then, by the thread that reads; true: end soon with kCancelled.
   std::function<Result<std::unique_ptr<ByteSource>>(const std::string& url, std::function<bool()> cancelled)> fetch;
   // Told what came of an import, for metrics and logs: the error, or null for success. Called by any thread. The task's
@@ -52,7 +56,7 @@ class Imports {
   // Moves the image into importing and goes on in the background: an Upload of its bytes, after which what was staged
   // is removed. The task as it was stored. Later it is "success", or "failure" with the reason as its message, and the
   // image back in queued. kNotFound; kConflict: the image is not in the state for this method; kInvalid: an unknown
-  // store; kLimit: too many wait; kIo.
+  // store; kLimit: too many wait, of all or of this owner; kIo.
   Result<TaskRecord> Start(ImportRequest request);
 
  private:

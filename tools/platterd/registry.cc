@@ -170,8 +170,9 @@ struct Registry::Parts {
   static registry::ImportOptions ImportsOf(const Settings& settings, Log& log, Metrics& metrics) {
     registry::ImportOptions options;
     options.at_once = settings.imports_at_once;
-    options.fetch = [web = WebOf(settings)](const std::string& url, std::function<bool()> cancelled) {
-      return registry::OpenWebSource(web, url, std::move(cancelled));
+    options.fetch = [web = WebOf(settings), pace = settings.download_pace](const std::string& url,
+                                                                           std::function<bool()> cancelled) {
+      return registry::OpenWebSource(web, url, std::move(cancelled), pace);
     };
     options.observe = [&log, &metrics](const registry::TaskRecord& task, const Error* error) {
       TellImport(log, metrics, task, error);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -177,6 +178,17 @@ TEST(Config, WrongValuesAreShownAsWritten) {
     EXPECT_THAT(says, HasSubstr("$keystone_authtoken.password"));
     EXPECT_THAT(says, Not(HasSubstr("hidden"))) << option;
   }
+}
+
+TEST(Config, DownloadsHaveAPace) {
+  auto settings = From("");
+  ASSERT_TRUE(settings.ok());
+  EXPECT_EQ(settings.value().download_pace.least_rate, 65536U);
+  EXPECT_EQ(settings.value().download_pace.longest, std::chrono::hours(24));
+  settings = From("[platter]\ndownload_rate = 0\ndownload_time = 600");
+  ASSERT_TRUE(settings.ok());
+  EXPECT_EQ(settings.value().download_pace.least_rate, 0U);
+  EXPECT_EQ(settings.value().download_pace.longest, std::chrono::minutes(10));
 }
 
 TEST(Config, NoLimitOfConnections) {

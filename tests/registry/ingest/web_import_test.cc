@@ -42,7 +42,7 @@ class WebImportTest : public testing::Test {
   void StartImports() {
     ImportOptions options;
     options.fetch = [this](const std::string& url, std::function<bool()> cancelled) {
-      return OpenWebSource(web_, url, std::move(cancelled));
+      return OpenWebSource(web_, url, std::move(cancelled), pace_);
     };
     imports_.emplace(registry_.context, staging_, options);
   }
@@ -85,6 +85,7 @@ class WebImportTest : public testing::Test {
   Registry registry_{home_};
   const StagingArea staging_;
   WebOptions web_;
+  WebPace pace_;
   std::optional<Imports> imports_;
 };
 
@@ -139,6 +140,19 @@ TEST_F(WebImportTest, WhatBreaksOffLeavesNothing) {
   // And may be tried again.
   web_ = {};
   EXPECT_EQ(Imported(image, "http://example.org/file/disk").status, "success");
+}
+
+// A server that is never silent for long, and does not come to an end.
+TEST_F(WebImportTest, WhatIsDrawnOutIsGivenUp) {
+  const ImageRecord image = registry_.Queued("raw");
+  pace_ = {.least_rate = 1000, .grace = 300ms};
+  ExpectFailure(Imported(image, "http://example.org/drip"), image.id, "sends too slowly");
+  // No byte of these is late.
+  EXPECT_EQ(Imported(registry_.Queued("raw"), "http://example.org/file/disk").status, "success");
+  pace_ = {.least_rate = 10, .grace = 0ms, .longest = 500ms};
+  const TaskRecord task = Imported(image, "http://example.org/drip");
+  EXPECT_EQ(task.status, "failure");
+  EXPECT_NE(task.message.find("longer than downloads may"), std::string::npos) << task.message;
 }
 
 TEST_F(WebImportTest, WhatIsNotAsDeclaredIsRefused) {

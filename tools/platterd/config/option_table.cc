@@ -121,7 +121,12 @@ constexpr OptionRow kOptions[] = {
      "Threads that work on requests; as many more move the bytes of images, half as many look through what was "
      "uploaded.",
      1, 1024},
-    {"platter", "imports_at_once", kNumber, "4", "Imports that run at a time; others wait.", 1, 1024},
+    {"platter", "imports_at_once", kNumber, "4",
+     "Imports of each method that run at a time; others wait. Half of the web-downloads are a project's, at most.", 1,
+     1024},
+    {"platter", "download_rate", kNumber, "65536",
+     "Bytes a second that a web-download must bring once its server was waited for for a minute; 0: any.", 0, kU32},
+    {"platter", "download_time", kNumber, "86400", "Seconds that a web-download may take; 0: any.", 0, kU32},
     {"platter", "unpack_memory", kNumber, "1073741824",
      "Bytes that compressed uploads may make the service hold together; one that asks for more than is left gets 503.",
      registry::kMostUnpackMemory, std::uint64_t{1} << 40},

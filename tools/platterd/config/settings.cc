@@ -125,6 +125,8 @@ Result<> ReadApi(const Values& values, Settings& out) {
   out.ingest.require_format_match = values.Switch("image_format", "require_image_format_match");
   out.unpack_memory = values.Number("platter", "unpack_memory");
   out.imports_at_once = static_cast<unsigned>(values.Number("platter", "imports_at_once"));
+  out.download_pace.least_rate = values.Number("platter", "download_rate");
+  out.download_pace.longest = std::chrono::seconds(values.Number("platter", "download_time"));
   const auto quota = ParseBytes(values.Text("DEFAULT", "user_storage_quota"));
   if (!quota) return values.Wrong("DEFAULT", "user_storage_quota", "a number, with B, KB, MB, GB, TB or PB");
   if (*quota > 0) out.ingest.quota_bytes = *quota;

@@ -12,6 +12,7 @@
 
 #include "formats/core/result.h"
 #include "registry-core/ingest/upload.h"
+#include "registry-core/ingest/web_source.h"
 #include "registry-core/web/web_rules.h"
 #include "tools/platterd/api/api.h"
 #include "tools/platterd/config/config_file.h"
@@ -62,6 +63,7 @@ struct Settings {
   registry::IngestRules ingest;
   std::uint64_t unpack_memory = 0;  // bytes; IngestContext's
   unsigned imports_at_once = 0;
+  registry::WebPace download_pace;
   registry::WebRules download;  // what web-download, and locations, may ask
   std::optional<KeystoneSettings> keystone;
   LogSettings log;
