@@ -62,6 +62,20 @@ TEST_F(LimitsTest, WhatIsTooLargeIsRefusedAndNothingChanges) {
   }
 }
 
+TEST_F(LimitsTest, AnUploadHasRoomForItsLocation) {
+  ImageRecord image = Image("full");
+  image.properties = Values(4, kMostBulkBytes / 4 - 4);
+  image = Insert(std::move(image));
+  for (const Status status : {Status::kSaving, Status::kActive}) {
+    const auto changed = catalog_->Change(image.id, [&](ImageRecord& record) -> Result<> {
+      record.status = status;
+      if (status == Status::kActive) record.locations = {{"file:///images/x", "file", {{"store", "file"}}}};
+      return Done{};
+    });
+    EXPECT_TRUE(changed.ok()) << changed.error().Describe();
+  }
+}
+
 // Of a version that had no limits.
 TEST_F(LimitsTest, WhatIsTooLargeAlreadyCanBeMadeSmallerAndDeleted) {
   const ImageRecord image = Insert(Image("one"));
