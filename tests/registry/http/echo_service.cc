@@ -77,12 +77,19 @@ class Sum : public http::BodyConsumer {
 
 class Long final : public Sum {
  public:
-  explicit Long(EchoService& service) : Sum(service, UINT64_MAX, false) {}
+  Long(EchoService& service, bool held) : Sum(service, UINT64_MAX, false), held_(held) {}
+  std::optional<Response> Feed(std::span<const std::byte> bytes) override {
+    if (held_) service_.Wait();
+    return Sum::Feed(bytes);
+  }
   Response Finish() override {
     service_.Wait();
     return Sum::Finish();
   }
   bool takes_long() const noexcept override { return true; }
+
+ private:
+  const bool held_;
 };
 
 std::string Describe(const http::Request& request) {
@@ -106,7 +113,7 @@ http::Answer EchoService::Begin(http::Request request) {
         100000, [](const std::string& body) { return Text(200, fmt::format("{}:{}\n", body.size(), body)); });
   }
   if (put && (name == "sum" || name == "slow")) return std::make_unique<Sum>(*this, UINT64_MAX, name == "slow");
-  if (put && name == "long") return std::make_unique<Long>(*this);
+  if (put && (name == "long" || name == "held")) return std::make_unique<Long>(*this, name == "held");
   if (put && name == "early") return std::make_unique<Sum>(*this, std::stoull(request.segments.at(1)), false);
   if (put && name == "refused") return http::ErrorPage(403, "You may not <this>.");
   if (name == "none") return Response{.status = 204};

@@ -6,6 +6,7 @@
 //   PUT    /refused     403 before the body
 //   PUT    /slow        as /sum, and every Feed takes 100 ms
 //   PUT    /long        as /sum, takes long, and finishes after Release()
+//   PUT    /held        the same, and takes its first byte after Release()
 //   GET    /file        the service's file, as far as Range ("bytes=FIRST-LAST") asks; ?read: without its descriptor
 //   GET    /wait        after Release()
 #pragma once

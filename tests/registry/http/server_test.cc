@@ -1,8 +1,10 @@
 // The server over real sockets: raw bytes in, exact answers out.
 #include "tools/platterd/http/server.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -391,6 +393,36 @@ TEST_F(ServerTest, FilesAreSentInRanges) {
   }
   client.Send("HEAD /file HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_EQ(FieldOf(client.ReadAnswer(true), "Content-Length"), "5000000");
+}
+
+// Writes them to the disk, and has the system forget them.
+void Forget(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_EQ(::fsync(fd), 0);
+  ASSERT_EQ(::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+  ::close(fd);
+}
+
+// The threads of the sockets do not wait for a disk: what has to be read from it is sent by those who move bytes, of
+// whom the only one is busy here.
+TEST_F(ServerTest, WhatIsNotInMemoryIsSentByOthers) {
+  const test::TempDir folder;
+  service_.file = folder.File("object");
+  const std::string content = Pattern(20'000'000);
+  std::ofstream(service_.file, std::ios::binary) << content;
+  Start({.io_threads = 1, .workers = 1, .limits = limits()});
+  Client busy(server_->port());
+  busy.Send("PUT /held HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+  while (service_.waiting == 0) std::this_thread::sleep_for(milliseconds(1));
+  Forget(service_.file);
+  Client client(server_->port());
+  client.Send("GET /file HTTP/1.1\r\nHost: a\r\n\r\n");
+  while (server_->load().queued == 0) std::this_thread::sleep_for(milliseconds(1));
+  EXPECT_EQ(StatusOf(Exchanged(kGet)), 200);
+  EXPECT_EQ(server_->load().queued, 1);
+  service_.Release();
+  EXPECT_TRUE(BodyOf(client.ReadAnswer()) == content);
+  EXPECT_EQ(BodyOf(busy.ReadAnswer()), SumOf("abc"));
 }
 
 // More is promised than the file has: the connection ends, so that the client does not take it for whole.

@@ -91,6 +91,19 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::size_t taken;  // bytes of the buffer that it was made of
   };
 
+  // A file that the system sends by itself.
+  struct SystemSend {
+    int file;
+    off_t at;
+    std::uint64_t left;
+    bool in_memory = true;
+    std::uint64_t looked = 0;  // bytes from `at` on that are known to be in memory
+    // What came of a turn.
+    std::uint64_t sent = 0;
+    bool full = false;  // the client has to read first
+    bool over = false;  // no more can be sent
+  };
+
   net::awaitable<void> ServeRequests();
   net::awaitable<Then> ServeRequest();
   // The header; a fault for one that is wrong, false for a client that went without a word.
@@ -107,6 +120,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string HeadOf(const Response& response, std::uint64_t length, Then then) const;
   net::awaitable<bool> SendFile(Response& response);
   net::awaitable<bool> SendBySystem(Response& response);
+  // Sends until the turn is over, or the client's system takes no more. On the strand where all is in memory.
+  void SendSome(SystemSend& send);
+  net::awaitable<bool> WaitUntilWritable(Pace& pace);
   net::awaitable<bool> SendByReading(Response& response);
   net::awaitable<bool> WriteAll(std::span<const std::byte> bytes, Pace& pace);
   // Whether the rest of a body that nobody wants is gone.

@@ -1,9 +1,10 @@
 // Server: HTTP/1.1 on a TCP port, plain or TLS, in front of a Service.
 //
-// Sockets are served by a few threads; the Service is called on others, for each connection one call at a time.
-// Requests have workers; what moves the bytes of objects, as many threads of their own; the end of a body that takes
-// long, half as many: so none of these waits for another kind. Of a body that keeps coming, the thread that takes it
-// reads more itself. A client that is slow, silent or wrong costs a bounded time and bounded memory.
+// Sockets are served by a few threads, which also send what is in memory of a file, and wait for nothing. The Service
+// is called on others, for each connection one call at a time. Requests have workers; bytes of objects that come, or
+// have to be read, as many threads of their own; the end of a body that takes long, half as many: so none of these
+// waits for another kind. Of a body that keeps coming, the thread that takes it reads more itself. A client that is
+// slow, silent or wrong costs a bounded time and bounded memory.
 #pragma once
 
 #include <chrono>
