@@ -41,6 +41,11 @@ const FormatDriver* FindFormat(std::string_view name, Dialect dialect) noexcept 
   return found == kFormats.end() || name.empty() ? nullptr : *found;
 }
 
+const FormatDriver* FindHinted(std::string_view name, Dialect dialect) noexcept {
+  constexpr std::array<std::string_view, 3> kFiles = {"file", "host_device", "host_cdrom"};
+  return FindFormat(std::ranges::find(kFiles, name) == kFiles.end() ? name : "raw", dialect);
+}
+
 Result<const FormatDriver*> ProbeFormat(Storage& storage, Dialect dialect) {
   const std::uint64_t size = storage.size();
   std::vector<std::byte> head(std::min<std::uint64_t>(size, ProbeInput::kHead));

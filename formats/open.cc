@@ -16,7 +16,7 @@ bool SameFile(const Storage& a, const Storage& b) { return a.identity().has_valu
 Result<OpenedLayer> OpenReference(const Reference& backing, const OpenedLayer& above, const OpenContext& context) {
   const FormatDriver* driver = nullptr;
   if (!backing.format_hint.empty()) {
-    driver = FindFormat(backing.format_hint, context.dialect);
+    driver = FindHinted(backing.format_hint, context.dialect);
     if (driver == nullptr) {
       return Error(ErrorKind::kUnsupported, fmt::format("Unknown driver '{}'", backing.format_hint)).In(above.path);
     }

@@ -47,7 +47,7 @@ Result<> Hold(int fd, off_t byte) {
 Result<> ExpectFree(int fd, off_t byte, const char* mode, const char* permission) {
   struct flock lock = OneByte(F_WRLCK, byte);
   if (fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return Done{};
-  return Error(ErrorKind::kDenied, std::string("Failed to get ") + mode + " \"" + permission + "\" lock")
+  return Error(ErrorKind::kDenied, std::string("Failed to get ") + mode + "\"" + permission + "\" lock")
       .Try("is another process using the image? -U reads it all the same");
 }
 
@@ -64,7 +64,7 @@ Result<> LockImage(int fd, LockIntent intent) {
     PLATTER_CHECK(ExpectFree(fd, kRefusesBase + permission.bit, "", permission.name));
   }
   for (const Permission& permission : refuses) {
-    PLATTER_CHECK(ExpectFree(fd, kUsesBase + permission.bit, "shared", permission.name));
+    PLATTER_CHECK(ExpectFree(fd, kUsesBase + permission.bit, "shared ", permission.name));
   }
   return Done{};
 }

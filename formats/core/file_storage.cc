@@ -257,8 +257,14 @@ Result<> FileStorage::DoResize(std::uint64_t size) {
     return Error(ErrorKind::kInvalid, fmt::format("the device has {} bytes, {} are needed", this->size(), size))
         .In(name());
   }
+  const auto set = [&]() -> Result<> {
+    if (ftruncate(fd_, static_cast<off_t>(size)) == 0) return Done{};
+    return HostError(errno, "cannot set the file's size", size);
+  };
+  // One that is to be emptied keeps what is in it where the host refuses the new size.
+  if (untouched()) PLATTER_CHECK(set());
   PLATTER_CHECK(EmptyFirst());
-  if (ftruncate(fd_, static_cast<off_t>(size)) != 0) return HostError(errno, "cannot set the file's size", size);
+  PLATTER_CHECK(set());
   size_ = size;
   return Done{};
 }

@@ -124,6 +124,14 @@ Result<std::unique_ptr<ImageWriter>> Create(const CreateRequest& request) {
         .Found(storage.size())
         .Allowed("at least " + std::to_string(*size) + " bytes");
   }
+  if (storage.is_device()) {
+    // What was on it must not be taken for an image's header: nothing else may be written.
+    const std::array<std::byte, kSectorSize> zeros{};
+    if (*size != 0) PLATTER_CHECK(storage.WriteAt(0, zeros));
+  } else if (storage.fd() >= 0) {
+    // A size that the host does not have is refused before anything is changed.
+    PLATTER_CHECK(storage.Resize(*size));
+  }
   PLATTER_CHECK(ApplyFileHints(storage, request.options));
   // The last sector stays out until Finish, so that an interrupted image is too short to pass for a whole one: a file's
   // size is rounded up to whole sectors when it is opened.

@@ -138,6 +138,13 @@ TEST_F(Wrap, ConfigIsWhatWasAskedFor) {
   EXPECT_THAT(Shell("$platter info w.tar"), HasSubstr("reg.example/two:latest"));
 }
 
+TEST_F(Wrap, TakesTheNamesOfRegistries) {
+  Shell("truncate -s 4M fs; mke2fs -q -F -t ext4 fs");
+  for (const char* name : {"a", "a__b/c--d.e_f:1.0", "localhost:5000/a/b", "Reg-1.example.org:443/two:Latest"}) {
+    Shell(fmt::format("$platter docker wrap -q --platform linux/amd64 -t {} fs w.tar; rm w.tar", name));
+  }
+}
+
 TEST_F(Wrap, Refusals) {
   Shell(
       "truncate -s 4M fs; mke2fs -q -F -t ext4 fs; truncate -s 300M xfs; mkfs.xfs -q xfs; truncate -s 1M zeros; "
@@ -155,6 +162,10 @@ TEST_F(Wrap, Refusals) {
       {"--platform linux/amd64 fs /dev/null", ""},
       {"-t 'UPPER:x' fs out", "this is no name of an image"},
       {"-t 'a:b c' fs out", "this is no name of an image"},
+      {"-t x:y:z fs out", "this is no name of an image"},
+      {"-t a..b fs out", "this is no name of an image"},
+      {"-t a/-b fs out", "this is no name of an image"},
+      {"-t a/b:1/c fs out", "this is no name of an image"},
       {"-e A fs out", "a variable is NAME=VALUE"},
       {"--label a fs out", "a label is KEY=VALUE"},
       {"--expose 70000 fs out", "this is no port"},

@@ -33,7 +33,8 @@ def main():
         file.write(bytes([0x11]) * MIB)
     failures = []
     for check in (keeps_chain, keeps_content_beside_data, shows_nothing_behind_the_base, salvages_small_clusters,
-                  standard_output_by_other_names, leaves_nothing_behind_a_link):
+                  standard_output_by_other_names, leaves_nothing_behind_a_link, reads_what_is_not_looked_into,
+                  goes_above_what_is_in_use):
         failures += [f"{check.__name__}: {fault}" for fault in check(platter)]
     print("\n".join(failures + [f"{len(failures)} failures"]))
     os.chdir("/")
@@ -121,6 +122,35 @@ def standard_output_by_other_names(platter):
         done = subprocess.run([platter, *words], stdout=file, stderr=subprocess.PIPE, timeout=120, check=False)
     if done.returncode != 0 or content("into.raw") != content("base.raw"):
         yield f"-n: exit {done.returncode} {done.stderr}"
+
+
+def reads_what_is_not_looked_into(platter):
+    """qemu's names for a file without a format: a backing file that is a qcow2 image is read as bytes."""
+    qemu_images.create("looks.qcow2", "1M")
+    for name in ("file", "raw"):
+        qemu_images.create(f"above-{name}.qcow2", None, "", ("looks.qcow2", name))
+        done = call(platter, "convert", f"above-{name}.qcow2", "as.raw")
+        if done.returncode != 0 or content("as.raw")[:4] != b"QFI\xfb":
+            yield f"{name}: exit {done.returncode} {done.stderr}"
+    done = call(platter, "create", "-q", "-f", "qcow2", "-b", "looks.qcow2", "-F", "file", "above.qcow2")
+    if done.returncode != 0 or guest("above.qcow2") != content("as.raw"):
+        yield f"create: exit {done.returncode} {done.stderr}"
+
+
+def goes_above_what_is_in_use(platter):
+    """A machine that runs has the backing file open for writing."""
+    qemu_images.create("used.qcow2", "1M")
+    with subprocess.Popen(["qemu-io", "used.qcow2"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as machine:
+        machine.stdin.write(b"read 0 512\n")
+        machine.stdin.flush()
+        machine.stdout.readline()
+        done = call(platter, "create", "-f", "qcow2", "-b", "used.qcow2", "-F", "qcow2", "overlay.qcow2")
+        refused = call(platter, "create", "-f", "qcow2", "used.qcow2", "1M")
+        machine.communicate(b"quit\n")
+    if done.returncode != 0:
+        yield f"exit {done.returncode} {done.stderr}"
+    if refused.returncode != 1 or b'Failed to get "write" lock' not in refused.stderr:
+        yield f"in its place: exit {refused.returncode} {refused.stderr}"
 
 
 def leaves_nothing_behind_a_link(platter):

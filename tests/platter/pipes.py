@@ -173,6 +173,30 @@ def check_refusals():
     expect("as qemu-img", done.returncode == 1 and done.stderr == wanted, done.stderr)
 
 
+def check_messages():
+    """Images that are made into a file by way of the standard output have no message in them."""
+    os.mkdir("tree")
+    with open("tree/file", "wb") as file:
+        file.write(b"content")
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", "tree", "volume.ext4", "4M"], check=True)
+    for name, words, end in (("iso", ["create", "--from", "tree"], []),
+                             ("tar", ["docker", "wrap", "--platform", "linux/amd64", "volume.ext4"], []),
+                             ("raw", ["create", "-f", "raw"], ["1M"])):
+        images = []
+        for target in (f"made.{name}", "/dev/stdout", "-"):
+            with open("redirected", "w+b") as file:
+                done = subprocess.run([PLATTER, *words, target, *end], stdout=file, stderr=subprocess.PIPE, check=False)
+                file.seek(0)
+                images.append(file.read())
+            expect(f"{name} into {target}", done.returncode == 0 and not os.path.exists("-"), done)
+        with open(f"made.{name}", "rb") as file:
+            images[0] = file.read()
+        # A volume has the time of its making.
+        lengths = {len(image) for image in images}
+        same = images[0][:2048] == images[1][:2048] == images[2][:2048]
+        expect(f"{name}: the same in every way", same and len(lengths) == 1, lengths)
+
+
 def check_others(content):
     done = run(["create", "-f", "raw", "/dev/stdout", "3M"])
     expect("create", done.returncode == 0 and done.stdout == bytes(3 << 20), done.stderr)
@@ -200,6 +224,7 @@ def main():
         check_interrupt(kind)
     check_waiting()
     check_refusals()
+    check_messages()
     check_others(content)
     os.chdir("/")
     shutil.rmtree(FOLDER)

@@ -34,6 +34,14 @@ ROWS = [
     (1, "--output must be used with human or json", ["check", "--output=", "a.raw"]),
     (1, "--output must be used with human or json", ["measure", "--output=HUMAN", "--size", "1"]),
     (1, "Unknown driver 'nonsense'", ["info", "-f", "nonsense", "a.raw"]),
+    # An empty variable of a script.
+    (1, "Unknown driver ''", ["info", "-f", "", "a.raw"]),
+    (1, "Unknown driver ''", ["convert", "-f", "", "a.raw", "new.raw"]),
+    (1, "Unknown file format ''", ["convert", "-O", "", "a.raw", "new.raw"]),
+    (1, "Unknown file format ''", ["create", "-f", "", "new.raw", "1M"]),
+    (1, "Unknown driver ''", ["create", "-f", "qcow2", "-b", "a.raw", "-F", "", "new.qcow2"]),
+    (2, "Unknown driver ''", ["compare", "-F", "", "a.raw", "a.qcow2"]),
+    (1, "Unknown driver 'foo'", ["create", "-u", "-f", "qcow2", "-b", "a.raw", "-F", "foo", "new.qcow2", "1M"]),
     (1, "No such file or directory", ["info", "nowhere.raw"]),
     (1, "No such file or directory", ["check", "nowhere.raw"]),
     (1, "No such file or directory", ["map", "nowhere.raw"]),
@@ -165,6 +173,7 @@ KEEPING = [
     ("Unsupported preallocation mode", ["create", "-q", "-o", "preallocation=metadata", "kept", "1M"]),
     ("power of two", ["create", "-q", "-f", "qcow2", "-o", "cluster_size=3k", "kept", "1M"]),
     ("too large", ["create", "-q", "-f", "qcow2", "kept", "100P"]),
+    ("", ["create", "-q", "kept", "8E"]),
     ("does not accept value", ["create", "-q", "-f", "vpc", "-o", "subformat=foo", "kept", "1M"]),
     ("Disk size is too large", ["create", "-q", "-f", "vpc", "kept", "100T"]),
     ("Block size must be a power of two", ["create", "-q", "-f", "vhdx", "-o", "block_size=3M", "kept", "1M"]),
@@ -246,6 +255,29 @@ def unheard(platter):
     return failures
 
 
+# What is printed goes nowhere: exit codes of platter, and of platter called as qemu-img.
+UNPRINTED = [
+    (1, 0, ["info", "a.raw"]),
+    (2, 0, ["compare", "a.raw", "a.qcow2"]),
+    (2, None, ["inspect", "a.qcow2"]),
+    (1, 0, ["--version"]),
+]
+
+
+def unprinted(platter):
+    failures = 0
+    os.symlink(platter, "qemu-img")
+    for *codes, words in UNPRINTED:
+        for program, code in zip((platter, "./qemu-img"), codes):
+            with open("/dev/full", "wb") as full:
+                ours = subprocess.run([program, *words], stdout=full, stderr=subprocess.DEVNULL, check=False).returncode
+            if code is not None and ours != code:
+                failures += 1
+                print(f"{program} {words}: exit {ours}, expected {code}")
+    os.remove("qemu-img")
+    return failures
+
+
 def main():
     platter, folder = os.path.abspath(sys.argv[1]), sys.argv[2]
     shutil.rmtree(folder, ignore_errors=True)
@@ -268,6 +300,7 @@ def main():
                   f"  printed {ours[1]!r}, left {left}")
     failures += sum(not keeps(platter, message, words) for message, words in KEEPING)
     failures += unheard(platter)
+    failures += unprinted(platter)
     print(f"{len(ROWS) + len(KEEPING) + len(UNHEARD)} command lines, {failures} failures")
     os.chdir("/")
     shutil.rmtree(folder)

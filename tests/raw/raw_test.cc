@@ -7,6 +7,7 @@
 #include "formats/format_table.h"
 #include "tests/support/command.h"
 #include "tests/support/guest.h"
+#include "tests/support/memory_device.h"
 #include "tests/support/temp_dir.h"
 
 namespace platter {
@@ -194,6 +195,21 @@ TEST_F(RawUpdate, WritesAPartOfTheFile) {
   Write(*writer, OneRun(Run::Kind::kData, 512, bytes));
   ASSERT_TRUE(writer->Finish().ok());
   EXPECT_EQ(Text(), std::string(512, 'o') + std::string(512, 'n') + std::string(1024, 'o'));
+}
+
+// An image's header that was on it, with the names in it, must not come back to life.
+TEST(RawOnDevice, NewOnesDoNotStartWithWhatWasThere) {
+  const std::vector<std::byte> before(kMiB, std::byte{7});
+  const auto device = std::make_shared<test::MemoryDevice>("device", before);
+  CreateRequest request;
+  request.storage = device;
+  request.virtual_size = kMiB;
+  auto writer = Raw().create(request);
+  ASSERT_TRUE(writer.ok());
+  ASSERT_TRUE(writer.value()->Finish().ok());
+  std::vector<std::byte> expected = before;
+  std::fill_n(expected.begin(), 512, std::byte{0});
+  EXPECT_EQ(device->Snapshot(), expected);
 }
 
 // A block device of this host: what it held before does not read as zero, and its size stays.

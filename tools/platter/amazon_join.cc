@@ -15,6 +15,7 @@
 #include "tools/platter/boot_partition.h"
 #include "tools/platter/convert_target.h"
 #include "tools/platter/human_size.h"
+#include "tools/platter/interrupt.h"
 #include "tools/platter/message.h"
 #include "tools/platter/new_image.h"
 #include "tools/platter/open_arguments.h"
@@ -97,6 +98,7 @@ class Join {
     PLATTER_CHECK(CheckKernel());
     PLATTER_CHECK(CheckRamdisk());
     const auto signature = PLATTER_TRY(Signature(*root));
+    (void)CatchInterrupts();  // which would leave the folder behind
     scratch_.emplace(PLATTER_TRY(ScratchFolder::Make()));
     BootPartitionRequest request;
     request.kernel = sources_[1].layers.front().storage.get();

@@ -55,8 +55,19 @@ std::optional<int> ArgumentParser::Next() {
       Complain(persona, fmt::format("--object is not supported (got '{}'): secrets are of no use here", value_));
       return Stop(1);
     default:
-      return code;
+      return NamesNothing(code) ? Stop(ComplainOfNothing(code)) : std::optional(code);
   }
+}
+
+// An empty variable of a script: without a format the content would decide.
+bool ArgumentParser::NamesNothing(int code) const noexcept {
+  return value_.empty() && (code == 'f' || code == 'F' || code == 'O');
+}
+
+int ArgumentParser::ComplainOfNothing(int code) const {
+  const bool image = code != 'O' && call_.verb.name != "create";
+  Complain(call_.persona, image || code == 'F' ? "Unknown driver ''" : "Unknown file format ''");
+  return call_.verb.name == "compare" ? 2 : 1;
 }
 
 std::vector<std::string> ArgumentParser::operands() const {

@@ -86,6 +86,8 @@ class ArgumentParser {
 
  private:
   std::optional<int> Stop(int exit_code) noexcept;
+  bool NamesNothing(int code) const noexcept;
+  int ComplainOfNothing(int code) const;
 
   const Invocation& call_;
   std::string letters_;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
+
 #include "formats/core/reference.h"
 #include "formats/format_table.h"
 #include "tools/platter/interrupt.h"
@@ -26,10 +28,11 @@ Result<> AuthorImage(const Persona& persona, const AuthorArguments& arguments) {
   const std::atomic<bool>& interrupted = CatchInterrupts();
   request.interrupted = [&interrupted] { return interrupted.load(std::memory_order_relaxed); };
   NewImageFiles files(CacheMode::kWriteback);
-  const std::string path = PLATTER_TRY(LocalPath(arguments.filename));
+  const std::string path = PLATTER_TRY(TargetPath(persona, arguments.filename));
   request.storage = PLATTER_TRY(files.Make(path));
   if (!arguments.quiet) {
-    PrintText("Formatting '{}', fmt={} from={}\n", arguments.filename, persona.FormatName(*driver), arguments.folder);
+    PrintText(IsStandardOutput(path) ? stderr : stdout, "Formatting '{}', fmt={} from={}\n", arguments.filename,
+              persona.FormatName(*driver), arguments.folder);
   }
   PLATTER_CHECK(driver->author(request));
   files.Keep();

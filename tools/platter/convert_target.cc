@@ -206,7 +206,7 @@ std::optional<ConvertTarget> ConvertTarget::Create(const Persona& persona, const
   }
   const std::string before =
       fmt::format("{}: error while converting {}", arguments.target, persona.FormatName(*target.driver_));
-  const auto place = PlaceOf(arguments.target, *target.driver_, target.options_);
+  const auto place = PlaceOf(persona, arguments.target, *target.driver_, target.options_);
   if (!place.ok()) {
     Complain(persona, fmt::format("{}: {}", before, ReasonOf(place.error())));
     return std::nullopt;

@@ -1,6 +1,8 @@
 // platter create: an empty image, or one that holds a folder's files.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <optional>
 #include <span>
@@ -86,6 +88,14 @@ bool TakeOperands(const Invocation& call, const std::vector<std::string>& operan
   return true;
 }
 
+// What qemu has besides the formats that we know: protocols and filters that an image may name all the same.
+bool IsDriverOfQemu(std::string_view name) noexcept {
+  constexpr std::array<std::string_view, 17> kNames = {
+      "blkdebug", "blklogwrites", "blkverify", "compress", "copy-on-read", "ftp", "ftps",        "gluster", "http",
+      "https",    "iscsi",        "nbd",       "nfs",      "quorum",       "rbd", "replication", "ssh"};
+  return std::ranges::find(kNames, name) != kNames.end();
+}
+
 // Makes one image; every step returns an error whose text goes behind the file's name.
 class Creation {
  public:
@@ -94,7 +104,7 @@ class Creation {
   Result<> Run() {
     PLATTER_CHECK(FindDriver());
     PLATTER_CHECK(CollectOptions());
-    place_ = PLATTER_TRY(PlaceOf(arguments_.filename, *driver_, options_));
+    place_ = PLATTER_TRY(PlaceOf(persona_, arguments_.filename, *driver_, options_));
     PLATTER_CHECK(SettleBacking());
     PLATTER_CHECK(SettleSize());
     if (!arguments_.quiet) {
@@ -145,6 +155,11 @@ class Creation {
 
   // Of one that is not opened, and may not be there.
   Result<> CheckBacking(const std::string& backing) const {
+    const std::string format = options_.Text("backing_fmt").value_or("");
+    if (options_.Has("backing_fmt") && !IsDriverOfQemu(format) && FindHinted(format, persona_.dialect()) == nullptr) {
+      return Refusal(persona_.as_qemu ? fmt::format("Parameter 'backing-fmt' does not accept value '{}'", format)
+                                      : fmt::format("Unknown driver '{}'", format));
+    }
     const auto path = ResolveReference(backing, arguments_.filename);
     const auto below = path.ok() ? IdentityOf(path.value()) : std::nullopt;
     return below && below == IdentityOf(place_.path) ? Result<>(OwnBacking()) : Result<>(Done{});
@@ -155,6 +170,7 @@ class Creation {
     argument.dialect = persona_.dialect();
     argument.text = PLATTER_TRY(ResolveReference(backing, arguments_.filename));
     argument.format = options_.Text("backing_fmt").value_or("");
+    argument.force_share = true;  // a machine that runs may have it open: it is looked at, and not read
     const auto chain = OpenImage(argument, {});
     if (!chain.ok()) {
       std::string reason = ReasonOf(chain.error());

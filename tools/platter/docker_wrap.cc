@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cstdio>
+#include <regex>
 #include <thread>
 
 #include "convert/amazon/root.h"
@@ -63,16 +65,17 @@ Result<std::vector<std::string>> WordsOf(std::string_view text) {
   return fields.Texts("words");
 }
 
-bool IsName(std::string_view text) {
-  const auto fits = [](char letter) {
-    return (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9') ||
-           std::string_view("._-/:").find(letter) != std::string_view::npos;
-  };
-  return !text.empty() && std::ranges::all_of(text, fits) && text.front() != '/' && text.front() != '.' &&
-         text.front() != '-' && text.find("//") == text.npos;
+// The reference grammar of distribution, without digests: components with slashes between them, of letters in lower
+// case and digits, with ".", "_", "__" or dashes between those; the first of several may be a host with its port.
+bool IsName(const std::string& text) {
+  static const std::regex kName(
+      "([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*(:[0-9]+)?/)?"
+      "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*");
+  constexpr std::size_t kLongest = 255;
+  return text.size() <= kLongest && std::regex_match(text, kName);
 }
 
-// "name:tag", with ":latest" where there is no tag (the reference grammar of distribution, without digests).
+// "name:tag", with ":latest" where there is no tag.
 Result<std::string> TagOf(const std::string& text) {
   const std::size_t colon = text.rfind(':');
   const bool tagged = colon != std::string::npos && text.find('/', colon) == std::string::npos;
@@ -240,17 +243,19 @@ class WrapRun {
     made.created = request.config.created;
     made.created_by = "platter docker wrap";
     request.config.history = {made};
-    PLATTER_CHECK(CheckTarget());
+    const std::string path = PLATTER_TRY(TargetPath(persona_, arguments_.target));
+    PLATTER_CHECK(CheckTarget(path));
     NewImageFiles files(CacheMode::kUnsafe);
-    const auto target = PLATTER_TRY(files.Make(arguments_.target));
+    const auto target = PLATTER_TRY(files.Make(path));
     const docker::Wrapped wrapped = PLATTER_TRY(docker::Wrap(*files_, request, *target));
     PLATTER_CHECK(watch_.Unchanged());
     files.Keep();
     WarnOfLosses(wrapped);
     if (arguments_.quiet) return Done{};
     const std::string name = request.tags.empty() ? "an image" : request.tags.front();
-    PrintText("{}: {} for {}/{}, {} in {} files, {}\n", arguments_.target, name, request.config.os,
-              request.config.architecture, HumanSize(wrapped.size), wrapped.files, wrapped.digest);
+    PrintText(IsStandardOutput(path) ? stderr : stdout, "{}: {} for {}/{}, {} in {} files, {}\n", arguments_.target,
+              name, request.config.os, request.config.architecture, HumanSize(wrapped.size), wrapped.files,
+              wrapped.digest);
     return Done{};
   }
 
@@ -306,10 +311,10 @@ class WrapRun {
     return Error(ErrorKind::kInvalid, "this is no platform").Found(text).Allowed("OS/ARCHITECTURE[/VARIANT]");
   }
 
-  Result<> CheckTarget() const {
+  Result<> CheckTarget(const std::string& path) const {
     FilesRead read;
     read.Add(chain_);
-    if (!read.Has(arguments_.target)) return Done{};
+    if (!read.Has(path)) return Done{};
     return Error(ErrorKind::kInvalid, fmt::format("'{}' is the disk itself, or a part of it", arguments_.target));
   }
 

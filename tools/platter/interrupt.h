@@ -5,7 +5,8 @@
 
 namespace platter::cli {
 
-// From now on SIGINT, SIGTERM and SIGHUP set the flag that is returned; a second signal ends the process at once.
+// From now on SIGINT, SIGTERM and SIGHUP, unless they are ignored already, set the flag that is returned; a second
+// signal ends the process at once.
 const std::atomic<bool>& CatchInterrupts();
 
 }  // namespace platter::cli

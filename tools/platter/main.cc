@@ -22,12 +22,18 @@ constexpr option kStandardOptions[] = {
     {nullptr, 0, nullptr, 0},
 };
 
+// `exit_code`, unless what was printed is lost, which qemu-img takes no notice of.
+int AfterPrinting(const Persona& persona, int exit_code, int failure) {
+  if (persona.as_qemu || exit_code != 0) return exit_code;
+  return FlushOutput(persona) ? exit_code : failure;
+}
+
 int RunVerb(const Persona& persona, std::span<char*> words) {
   if (words.empty()) return ComplainUsage(persona, "Not enough arguments");
   const std::string_view name = words.front();
   const Verb* verb = FindVerb(persona, name);
   if (verb == nullptr) return ComplainUsage(persona, fmt::format("Command not found: {}", name));
-  return verb->run(Invocation{persona, *verb, words});
+  return AfterPrinting(persona, verb->run(Invocation{persona, *verb, words}), verb->failure);
 }
 
 // An image may consist of thousands of files, all open at once. Without success the usual number has to do.
@@ -55,10 +61,10 @@ int Run(const Persona& persona, int argc, char** argv) {
     switch (code) {
       case 'h':
         PrintHelp(persona);
-        return 0;
+        return AfterPrinting(persona, 0, 1);
       case 'V':
         PrintVersion(persona);
-        return 0;
+        return AfterPrinting(persona, 0, 1);
       case 'T':
         Complain(persona, fmt::format("--trace is not supported (got '{}')", optarg));
         return 1;
@@ -82,7 +88,5 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);
   OpenStandardStreams();
   RaiseOpenFileLimit();
-  const int exit_code = Run(persona, argc, argv);
-  if (!FlushOutput(persona) && exit_code == 0) return 1;
-  return exit_code;
+  return Run(persona, argc, argv);
 }

@@ -15,8 +15,14 @@
 
 namespace platter::cli {
 
-Result<NewImagePlace> PlaceOf(std::string_view name, const FormatDriver& driver, const OptionValues& options) {
-  const std::string path = PLATTER_TRY(LocalPath(name));
+Result<std::string> TargetPath(const Persona& persona, std::string_view name) {
+  if (name == "-" && !persona.as_qemu) return std::string("/dev/stdout");
+  return LocalPath(name);
+}
+
+Result<NewImagePlace> PlaceOf(const Persona& persona, std::string_view name, const FormatDriver& driver,
+                              const OptionValues& options) {
+  const std::string path = PLATTER_TRY(TargetPath(persona, name));
   if (driver.makes_folder == nullptr || !driver.makes_folder(options)) return NewImagePlace{path};
   const std::size_t slash = path.rfind('/');
   const auto last = std::string_view(path).substr(slash == std::string::npos ? 0 : slash + 1);
@@ -27,7 +33,8 @@ Result<NewImagePlace> PlaceOf(std::string_view name, const FormatDriver& driver,
 NewImageFiles::~NewImageFiles() {
   for (const std::shared_ptr<FileStorage>& file : files_) {
     if (!file->created_path().empty()) {
-      unlink(file->created_path().c_str());
+      // Somebody may have put another file in its place.
+      if (IdentityOf(file->created_path()) == file->identity()) unlink(file->created_path().c_str());
     } else if (!file->is_device() && !file->untouched()) {
       // It was there before, and has been written to: what is in it now must not pass for an image.
       (void)file->Resize(0).ok();

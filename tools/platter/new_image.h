@@ -20,9 +20,14 @@ struct NewImagePlace {
   std::string folder = "";  // that is to be made around it; "" unless the image is a folder
 };
 
-// What `name`, a file name of the command line, means for an image with these options. Where the image is a folder,
-// `name` is that folder, or the file in it by its very name. kUnsupported for network names.
-Result<NewImagePlace> PlaceOf(std::string_view name, const FormatDriver& driver, const OptionValues& options);
+// The file that `name`, of the command line, means as a target: "-" is the standard output, but for qemu-img, which has
+// a file of that name. kUnsupported for network names.
+Result<std::string> TargetPath(const Persona& persona, std::string_view name);
+
+// What `name` means for an image with these options. Where the image is a folder, `name` is that folder, or the file in
+// it by its very name. As TargetPath.
+Result<NewImagePlace> PlaceOf(const Persona& persona, std::string_view name, const FormatDriver& driver,
+                              const OptionValues& options);
 
 class NewImageFiles {
  public:

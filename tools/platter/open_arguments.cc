@@ -105,7 +105,7 @@ Result<OpenedChain> OpenOverriddenBacking(const ImageSource& source, const Image
   below.dialect = source.dialect;
   below.driver = backing.driver;
   if (below.driver == nullptr && named && !named->format_hint.empty()) {
-    below.driver = FindFormat(named->format_hint, source.dialect);
+    below.driver = FindHinted(named->format_hint, source.dialect);
     if (below.driver == nullptr) {
       return Error(ErrorKind::kUnsupported, fmt::format("Unknown driver '{}'", named->format_hint)).In(source.path);
     }
@@ -183,7 +183,7 @@ Result<ImageSource> ParseImageArgument(const ImageArgument& argument) {
   source.containers = argument.containers && argument.dialect == Dialect::kPlatter;
   source.disk = argument.disk;
   if (!argument.format.empty()) {
-    source.driver = FindFormat(argument.format, argument.dialect);
+    source.driver = FindHinted(argument.format, argument.dialect);
     if (source.containers) source.container = FindContainer(argument.format);
     if (source.driver == nullptr && source.container == nullptr) {
       return Error(ErrorKind::kInvalid, fmt::format("Unknown driver '{}'", argument.format));

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <csignal>
 #include <cstdio>
 #include <string>
 
@@ -23,18 +25,35 @@ std::string TimeText(double seconds) {
   return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
+// A signal handler reaches nothing but what has static storage.
+std::atomic<bool> asked{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+extern "C" void OnQuestion(int /*signal*/) { asked.store(true, std::memory_order_relaxed); }
+
+void HearQuestions() {
+  struct sigaction action {};
+  action.sa_handler = OnQuestion;
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGUSR1, &action, nullptr);
+}
+
 }  // namespace
 
 Progress::Progress(bool enabled, bool plain, std::uint64_t total, std::FILE* out)
     : out_(out), enabled_(enabled), bar_(enabled && !plain && isatty(fileno(out)) == 1), total_(total) {
+  HearQuestions();
   if (enabled_) Print(0);
 }
 
 void Progress::Update(std::uint64_t done) {
-  if (!enabled_) return;
+  if (!enabled_ && !asked.load(std::memory_order_relaxed)) return;
   const std::lock_guard lock(mutex_);
   done_ = std::max(done_, std::min(done, total_));
-  const double percent = total_ == 0 ? 100 : 100 * (static_cast<double>(done_) / static_cast<double>(total_));
+  const double percent = Percent();
+  if (!enabled_) {
+    if (asked.exchange(false)) PrintText(stderr, "    ({:.2f}/100%)\n", percent);
+    return;
+  }
   const bool due = bar_ ? Clock::now() - printed_at_ >= kBarPeriod : percent >= printed_ + kStep;
   if (percent > printed_ && (due || percent >= 100)) Print(percent);
 }
@@ -48,6 +67,10 @@ void Progress::Finish(bool complete) {
   }
   PrintText(out_, "\n");
   std::fflush(out_);
+}
+
+double Progress::Percent() const noexcept {
+  return total_ == 0 ? 100 : 100 * (static_cast<double>(done_) / static_cast<double>(total_));
 }
 
 void Progress::Print(double percent) {

@@ -8,7 +8,8 @@
 
 namespace platter::cli {
 
-// On a terminal a bar with percent, rate and time left; elsewhere qemu-img's lines, "    (12.00/100%)\r". Thread-safe.
+// On a terminal a bar with percent, rate and time left; elsewhere qemu-img's lines, "    (12.00/100%)\r". Once there is
+// one, SIGUSR1 asks a job that says nothing for one such line on the standard error stream. Thread-safe.
 class Progress {
  public:
   // `enabled` false: says nothing at all. `plain`: qemu-img's lines even on a terminal. `total`: bytes of the whole
@@ -23,6 +24,7 @@ class Progress {
 
   void Print(double percent);
   void PrintBar(double percent);
+  double Percent() const noexcept;
 
   std::FILE* const out_;
   const bool enabled_;

@@ -24,6 +24,7 @@ struct Verb {
   std::string_view options;       // a line per option, for `platter VERB --help`
   int (*run)(const Invocation&);  // returns the exit code
   bool ours = false;              // qemu-img does not have it, and neither do we when we are called so
+  int failure = 1;                // exit code where what it prints goes nowhere
 };
 
 // In alphabetical order.

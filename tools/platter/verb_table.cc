@@ -120,6 +120,7 @@ constexpr std::array kVerbs = {
             "  --block-size SIZE   with --digest: of the block hash; 64k unless said\n"
             "  -U, --force-share   read them even though another process has them locked, or changes them\n",
         .run = RunCompare,
+        .failure = 2,
     },
     Verb{
         .name = "convert",
@@ -304,6 +305,7 @@ constexpr std::array kVerbs = {
                    "Exit code: 0 accepted, 1 refused, 2 could not be judged. - is the standard input.\n",
         .run = RunInspect,
         .ours = true,
+        .failure = 2,
     },
     Verb{
         .name = "ls",
