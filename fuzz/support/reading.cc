@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <filesystem>
 #include <string>
@@ -47,11 +48,13 @@ class InheritedFile {
   int fd_;
 };
 
+// libFuzzer's alarm interrupts whatever waits.
 std::vector<std::byte> ReadAll(int fd) {
   std::vector<std::byte> all;
   std::vector<std::byte> part(65536);
   for (;;) {
     const ssize_t count = read(fd, part.data(), part.size());
+    if (count < 0 && errno == EINTR) continue;
     if (count <= 0) return all;
     all.insert(all.end(), part.begin(), part.begin() + count);
   }
@@ -76,7 +79,7 @@ std::optional<std::vector<std::byte>> Run(std::vector<std::string> words) {
   auto bytes = ReadAll(pipe_ends[0]);
   close(pipe_ends[0]);
   int status = 0;
-  waitpid(child, &status, 0);
+  while (waitpid(child, &status, 0) < 0) Promise(errno == EINTR, "another reader can be waited for", words[0]);
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return std::nullopt;
   return bytes;
 }
