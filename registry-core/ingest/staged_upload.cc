@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "formats/core/checked.h"
+#include "registry-core/ingest/size_limits.h"
 
 namespace platter::registry {
 namespace {
@@ -35,7 +36,7 @@ Result<std::unique_ptr<StagedUpload>> StagedUpload::Begin(const IngestContext& c
                                                           std::optional<std::uint64_t> declared_size) {
   ImageRecord image = PLATTER_TRY(context.catalog.Find(image_id));
   std::unique_ptr<StagedUpload> upload(new StagedUpload(context, std::move(image), declared_size));
-  PLATTER_CHECK(upload->CheckSize(declared_size.value_or(0)));
+  PLATTER_CHECK(CheckImageSize(context.rules, upload->quota_left_, declared_size.value_or(0)));
   auto writer = PLATTER_TRY(staging.store().Put(image_id, declared_size));
   auto moved = context.catalog.Change(image_id, [&](ImageRecord& record) -> Result<> {
     if (record.status != Status::kQueued) {
@@ -77,24 +78,10 @@ Result<> StagedUpload::Take(std::span<const std::byte> bytes) {
     return Error(ErrorKind::kInvalid, "more bytes came than were announced")
         .Allowed(fmt::format("{}", declared_size_.value_or(0)));
   }
-  PLATTER_CHECK(CheckSize(*size));
+  PLATTER_CHECK(CheckImageSize(context_.rules, quota_left_, *size));
   position_ = *size;
   PLATTER_CHECK(writer_->Write(bytes));
   return CheckGoingOn();
-}
-
-Result<> StagedUpload::CheckSize(std::uint64_t size) const {
-  if (size > context_.rules.max_image_bytes) {
-    return Error(ErrorKind::kLimit, "the image is larger than images may be")
-        .Found(size)
-        .Allowed(fmt::format("{} bytes", context_.rules.max_image_bytes));
-  }
-  if (size > quota_left_.value_or(size)) {
-    return Error(ErrorKind::kLimit, "the image does not fit into what is left of the owner's quota")
-        .Found(size)
-        .Allowed(fmt::format("{} bytes", *quota_left_));
-  }
-  return Done{};
 }
 
 // What is staged takes as much room as what is not, and nobody says when it goes.
@@ -106,7 +93,7 @@ Result<> StagedUpload::FindLimit() {
     const std::uint64_t others = used - std::min(used, image_.size.value_or(0));
     quota_left_ = quota - std::min(quota, others);
   }
-  return CheckSize(declared_size_.value_or(position_));
+  return CheckImageSize(context_.rules, quota_left_, declared_size_.value_or(position_));
 }
 
 Result<> StagedUpload::CheckGoingOn() {

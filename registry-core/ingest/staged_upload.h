@@ -36,7 +36,6 @@ class StagedUpload {
   StagedUpload(const IngestContext& context, ImageRecord image, std::optional<std::uint64_t> declared_size)
       : context_(context), image_(std::move(image)), declared_size_(declared_size) {}
   Result<> Take(std::span<const std::byte> bytes);
-  Result<> CheckSize(std::uint64_t size) const;
   Result<> FindLimit();
   // Whether the image is still wanted, and others of its owner leave it room; asks every few seconds.
   Result<> CheckGoingOn();

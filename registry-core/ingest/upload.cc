@@ -11,6 +11,7 @@
 #include "formats/core/checked.h"
 #include "formats/inspect/inspector.h"
 #include "registry-core/ingest/judgement.h"
+#include "registry-core/ingest/size_limits.h"
 #include "registry-core/ingest/watched_storage.h"
 
 namespace platter::registry {
@@ -131,18 +132,7 @@ Result<> ImageUpload::CheckQuota() {
 }
 
 Result<> ImageUpload::CheckSize(std::uint64_t size) const {
-  if (size > context_.rules.max_image_bytes) {
-    return Error(ErrorKind::kLimit, "the image is larger than images may be")
-        .Found(size)
-        .Allowed(fmt::format("{} bytes", context_.rules.max_image_bytes));
-  }
-  const std::uint64_t most = quota_left_.value_or(size) / (quota_left_ ? targets_.size() : 1);
-  if (size > most) {
-    return Error(ErrorKind::kLimit, "the image does not fit into what is left of the owner's quota")
-        .Found(size)
-        .Allowed(fmt::format("{} bytes{}", most, targets_.size() > 1 ? " in each store" : ""));
-  }
-  return Done{};
+  return CheckImageSize(context_.rules, quota_left_, size, targets_.size());
 }
 
 // The order matters to sweeps: the store shows a sign of life before the record is in a state that needs one.
