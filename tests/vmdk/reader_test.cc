@@ -53,17 +53,19 @@ const ImageCase kImages[] = {
      true, false},
 };
 
+std::string RunIn(const TempDir& folder, const std::string& script) {
+  CommandOptions here;
+  here.folder = folder.path().string();
+  return MustRun({"sh", "-ec", script}, here);
+}
+
 class ReadsQemusVmdk : public testing::TestWithParam<ImageCase> {
  protected:
   void SetUp() override {
     WriteRawFile(RandomGuest(21, kDiskSize), folder_.File("guest.raw"));
     Run(GetParam().script);
   }
-  std::string Run(const std::string& script) {
-    CommandOptions here;
-    here.folder = folder_.path().string();
-    return MustRun({"sh", "-ec", script}, here);
-  }
+  std::string Run(const std::string& script) { return RunIn(folder_, script); }
   std::string Path() const { return folder_.File("disk.vmdk"); }
 
   TempDir folder_;
@@ -90,13 +92,9 @@ INSTANTIATE_TEST_SUITE_P(All, ReadsQemusVmdk, testing::ValuesIn(kImages),
 // Extents of 2 GiB: data across the border of two of them, and in the third.
 TEST(VmdkExtents, AreOneDisk) {
   const TempDir folder;
-  CommandOptions here;
-  here.folder = folder.path().string();
-  MustRun(
-      {"sh", "-ec",
-       "qemu-img create -q -f vmdk -o subformat=twoGbMaxExtentSparse disk.vmdk 5G && qemu-io -c 'write -P 3 2047M 2M' "
-       "-c 'write -P 4 4097M 64k' disk.vmdk"},
-      here);
+  RunIn(folder,
+        "qemu-img create -q -f vmdk -o subformat=twoGbMaxExtentSparse disk.vmdk 5G && qemu-io -c 'write -P 3 2047M 2M' "
+        "-c 'write -P 4 4097M 64k' disk.vmdk");
   const OpenedChain opened = OpenImageChain(folder.File("disk.vmdk"), "vmdk");
   ASSERT_FALSE(opened.layers.empty());
   const Chain chain = opened.chain();
@@ -115,12 +113,9 @@ TEST(VmdkExtents, AreOneDisk) {
 // VirtualBox rounds a header's capacity up to a grain: the next extent follows where the descriptor says.
 TEST(VmdkExtents, MayBeShorterThanTheirHeadersSay) {
   const TempDir folder;
-  CommandOptions here;
-  here.folder = folder.path().string();
-  MustRun({"sh", "-ec",
-           "qemu-img create -q -f vmdk -o subformat=twoGbMaxExtentSparse disk.vmdk 3G && qemu-io -c 'write -P 3 2047M "
-           "1M' -c 'write -P 4 2048M 64k' disk.vmdk && sed -i 's/RW 4194304 /RW 4194300 /' disk.vmdk"},
-          here);
+  RunIn(folder,
+        "qemu-img create -q -f vmdk -o subformat=twoGbMaxExtentSparse disk.vmdk 3G && qemu-io -c 'write -P 3 2047M "
+        "1M' -c 'write -P 4 2048M 64k' disk.vmdk && sed -i 's/RW 4194304 /RW 4194300 /' disk.vmdk");
   const OpenedChain opened = OpenImageChain(folder.File("disk.vmdk"), "vmdk");
   ASSERT_FALSE(opened.layers.empty());
   const Chain chain = opened.chain();
@@ -134,14 +129,10 @@ TEST(VmdkExtents, MayBeShorterThanTheirHeadersSay) {
 
 TEST(VmdkChain, ChangedParentIsRefused) {
   const TempDir folder;
-  CommandOptions here;
-  here.folder = folder.path().string();
   // Writing to the base gives it a new CID.
-  MustRun({"sh", "-ec",
-           "qemu-img create -q -f vmdk base.vmdk 1M && " + kChild +
-               " && qemu-io -c 'write 0 64k' "
-               "base.vmdk"},
-          here);
+  RunIn(folder, "qemu-img create -q -f vmdk base.vmdk 1M && " + kChild +
+                    " && qemu-io -c 'write 0 64k' "
+                    "base.vmdk");
   const auto chain = TryOpenChain(folder.File("disk.vmdk"), "", "vmdk");
   ASSERT_FALSE(chain.ok());
   EXPECT_EQ(chain.error().kind(), ErrorKind::kCorrupt);
