@@ -207,7 +207,13 @@ Result<> FileStorage::DoWrite(std::uint64_t offset, std::span<const std::byte> b
   return WriteAll(offset, bytes);
 }
 
+Result<> FileStorage::CheckCancelled() const {
+  if (mode_.cancel == nullptr || !mode_.cancel->load(std::memory_order_relaxed)) return Done{};
+  return Error(ErrorKind::kCancelled, "cancelled").In(name());
+}
+
 Result<> FileStorage::WriteAll(std::uint64_t offset, std::span<const std::byte> bytes) {
+  PLATTER_CHECK(CheckCancelled());
   while (!bytes.empty()) {
     const int fd = DescriptorFor(offset, bytes.data(), bytes.size());
     const ssize_t put = pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
@@ -300,6 +306,7 @@ Result<> FileStorage::DoAllocate(std::uint64_t offset, std::uint64_t length) {
   if (device_) return Done{};
   PLATTER_CHECK(EmptyFirst());
   const int failure = posix_fallocate(fd_, static_cast<off_t>(offset), static_cast<off_t>(length));
+  if (failure == EINTR) PLATTER_CHECK(CheckCancelled());
   if (failure != 0) return HostError(failure, "cannot reserve space", offset);
   Grow(offset + length);
   return Done{};

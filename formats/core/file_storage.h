@@ -35,6 +35,8 @@ struct FileMode {
   CacheMode cache = CacheMode::kWriteback;
   // Take the advisory locks by which qemu processes keep off each other's images (formats/core/file_lock.h).
   bool lock = true;
+  // Once it is true, every write ends with kCancelled. Borrowed; may be null.
+  const std::atomic<bool>* cancel = nullptr;
 };
 
 // Which file `path` leads to, as Storage::identity() of what is opened there: a device is the same by any of its nodes.
@@ -88,6 +90,7 @@ class FileStorage : public Storage {
   Result<> EmptyFirst();
   void Grow(std::uint64_t end) noexcept;
   void ReserveFor(std::uint64_t offset, std::uint64_t length) noexcept;
+  Result<> CheckCancelled() const;
   Result<> WriteAll(std::uint64_t offset, std::span<const std::byte> bytes);
   Result<> WriteZeros(std::uint64_t offset, std::uint64_t length);
 

@@ -21,15 +21,13 @@ def expect(what, condition, detail=""):
 
 
 class Job:
-    """A conversion that takes some seconds, once it has made its target."""
+    """A command that takes some seconds, once it has made its target."""
 
-    def __init__(self, platter, *before, words=()):
-        self.process = subprocess.Popen([*before, platter, "convert", "-r", "4M", *words, "source.raw", "target.raw"],
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    def __init__(self, words, target):
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         deadline = time.monotonic() + 30
-        while not os.path.exists("target.raw") and time.monotonic() < deadline:
+        while not os.path.exists(target) and time.monotonic() < deadline:
             time.sleep(0.01)
-        time.sleep(0.3)
 
     def send(self, number):
         self.process.send_signal(number)
@@ -37,6 +35,13 @@ class Job:
     def end(self):
         out, err = self.process.communicate(timeout=120)
         return self.process.returncode, out, err
+
+
+def conversion(platter, *before):
+    """A job in the middle of its copy."""
+    job = Job([*before, platter, "convert", "-r", "4M", "source.raw", "target.raw"], "target.raw")
+    time.sleep(0.3)
+    return job
 
 
 def content(name):
@@ -50,7 +55,7 @@ def remove_target():
 
 
 def tells_how_far_it_is(platter):
-    job = Job(platter)
+    job = conversion(platter)
     job.send(signal.SIGUSR1)
     code, out, err = job.end()
     expect("SIGUSR1", code == 0 and content("target.raw") == content("source.raw"), (code, err))
@@ -60,17 +65,28 @@ def tells_how_far_it_is(platter):
 
 def ends(platter):
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        job = Job(platter)
+        job = conversion(platter)
         job.send(number)
         code, _, err = job.end()
         expect(f"{number.name}", code == 1 and not os.path.exists("target.raw"), (code, err))
         remove_target()
 
 
+def ends_preallocation(platter):
+    """Zeros that take seconds to write, in what create makes and in what convert does."""
+    for name, *words in (("raw", "-f", "raw", "-o", "preallocation=full"), ("qcow2", "-f", "qcow2", "-o", "preallocation=full"),
+                         ("ploop", "-f", "ploop", "-o", "preallocation=full")):
+        job = Job([platter, "create", *words, f"new.{name}", "6G"], f"new.{name}")
+        job.send(signal.SIGINT)
+        code, _, err = job.end()
+        expect(f"preallocation of {name}", code == 1 and b"cancelled" in err and not os.path.exists(f"new.{name}"),
+               (code, err))
+
+
 def goes_on(platter):
     """As nohup starts a program, and a shell one in the background."""
     for name in ("HUP", "INT", "TERM"):
-        job = Job(platter, "sh", "-c", f"trap '' {name}; exec \"$@\"", "sh")
+        job = conversion(platter, "sh", "-c", f"trap '' {name}; exec \"$@\"", "sh")
         job.send(getattr(signal, f"SIG{name}"))
         code, _, err = job.end()
         expect(f"ignored SIG{name}", code == 0 and content("target.raw") == content("source.raw"), (code, err))
@@ -79,7 +95,7 @@ def goes_on(platter):
 
 def leaves_others_alone(platter):
     """Somebody has put another file in the target's place."""
-    job = Job(platter)
+    job = conversion(platter)
     os.remove("target.raw")
     with open("target.raw", "wb") as file:
         file.write(b"another's")
@@ -96,7 +112,7 @@ def main():
     os.chdir(folder)
     with open("source.raw", "wb") as file:
         file.write(os.urandom(8 * MIB))
-    for check in (tells_how_far_it_is, ends, goes_on, leaves_others_alone):
+    for check in (tells_how_far_it_is, ends, ends_preallocation, goes_on, leaves_others_alone):
         check(platter)
     print("\n".join(failures) or "all as expected")
     os.chdir("/")

@@ -72,7 +72,7 @@ Result<> NewImageFiles::MakeFolder(const std::string& folder) {
 }
 
 Result<std::shared_ptr<Storage>> NewImageFiles::Make(const std::string& path) {
-  const FileMode mode{.access = FileMode::Access::kCreate, .cache = cache_};
+  const FileMode mode{.access = FileMode::Access::kCreate, .cache = cache_, .cancel = &CatchInterrupts()};
   auto file = PLATTER_TRY(FileStorage::Open(path, mode));
   files_.push_back(file);
   return std::shared_ptr<Storage>(std::move(file));
