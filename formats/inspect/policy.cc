@@ -38,6 +38,14 @@ Result<std::string> Format(std::string_view key, std::string_view value) {
   return format;
 }
 
+Result<std::string> ContainerName(std::string_view key, std::string_view value) {
+  if (value == "bare" || IsAmazon(value) || FindContainer(value) != nullptr) return std::string(value);
+  std::vector<std::string_view> names = {"bare"};
+  names.insert(names.end(), kAmazon.begin(), kAmazon.end());
+  for (const ContainerDriver* driver : AllContainers()) names.push_back(driver->name);
+  return BadValue(key, value, fmt::format("{}", fmt::join(names, ", ")));
+}
+
 Result<std::vector<std::string>> Formats(std::string_view key, std::string_view value) {
   std::vector<std::string> formats;
   while (!value.empty()) {
@@ -231,7 +239,7 @@ Result<> SetPolicyValue(Policy& policy, std::string_view key, std::string_view v
   if (key == "expect_disk") {
     policy.expected_disk = PLATTER_TRY(Format(key, value));
   } else if (key == "expect_container") {
-    policy.expected_container = value;
+    policy.expected_container = PLATTER_TRY(ContainerName(key, value));
   } else if (key == "allow_formats") {
     policy.allowed_formats = PLATTER_TRY(Formats(key, value));
   } else if (key == "max_virtual_size") {

@@ -14,7 +14,7 @@ namespace platter::inspect {
 
 struct Policy {
   std::string expected_disk = "";       // a format's name, ami, aki or ari; "": whatever is allowed
-  std::string expected_container = "";  // "": bare
+  std::string expected_container = "";  // a container's name, ami, aki or ari; "": bare
   // What may be taken when nothing more is said: the formats that the product reads whole.
   std::vector<std::string> allowed_formats = {"raw", "qcow2", "vhd", "vhdx", "vmdk", "vdi", "iso", "ploop"};
   std::optional<std::uint64_t> max_virtual_size = {};  // guest bytes

@@ -44,6 +44,8 @@ struct WrongPolicy {
 TEST(ReadPolicy, RefusesByName) {
   const WrongPolicy kWrong[] = {
       {"expect_disk = floppy", "field expect_disk: found floppy"},
+      {"expect_container = crate", "field expect_container: found crate, allowed: bare, ami, aki, ari, ova"},
+      {"expect_container =", "field expect_container"},
       {"allow_formats = qcow2,,raw", "field allow_formats"},
       {"allow_formats = raw, ami", "field allow_formats: found ami"},
       {"max_virtual_size = much", "field max_virtual_size: found much"},
