@@ -79,7 +79,9 @@ bash -c "source /usr/share/bash-completion/bash_completion
 echo "-- the packages"
 cpack --config "$build/CPackConfig.cmake"
 deb=$(echo "$build"/packages/platter_*.deb)
-dpkg-deb --info "$deb" | grep -E 'Package: platter|Depends: .*libc6'
+dpkg-deb --info "$deb" >"$work/info"
+grep -E '^ Package: platter$' "$work/info"
+grep -E '^ Depends: .*libc6' "$work/info"
 dpkg-deb --contents "$deb" >"$work/contents"
 for path in ./usr/bin/platter ./usr/bin/platter-hook ./usr/libexec/platter/qemu-img ./usr/share/man/man1/platter.1 \
   ./usr/share/man/man1/platter-hook.1 \

@@ -10,7 +10,7 @@ build=(g++ dpkg-dev file cmake ninja-build ccache pkg-config libfmt-dev libisal-
   libsoci-dev libsqlite3-dev libmariadb-dev libpq-dev)
 run=(grub-rescue-pc e2fsprogs curl)
 test=(libgtest-dev libgmock-dev libbenchmark-dev liburing-dev qemu-utils libnbd-bin libqcow-utils libvhdi-dev libvmdk-dev libbfio-dev 7zip e2fsprogs
-  grub-rescue-pc python3 man-db bash-completion dpkg-dev file util-linux procps clang-14 clang-tidy-14 clang-format-14
+  grub-rescue-pc python3 man-db bash-completion dpkg-dev file util-linux procps libcap2-bin clang-14 clang-tidy-14 clang-format-14
   libclang-rt-14-dev llvm-14 cpio libarchive-tools bzip2 xz-utils zstd lz4 xfsprogs btrfs-progs squashfs-tools fdisk gdisk dosfstools
   qemu-system-x86 seabios mtools syslinux syslinux-common xorriso genisoimage udftools
   glance-common python3-glance python3-setuptools uwsgi-core uwsgi-plugin-python3 mariadb-server-core

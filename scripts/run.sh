@@ -2,10 +2,10 @@
 # Sets platter up and shows what it does: converts the boot images that Debian ships and checks every step by content.
 # With arguments: runs the tool with them, in the caller's folder: scripts/run.sh convert a.qcow2 b.raw
 # scripts/run.sh serve: the registry instead, on 127.0.0.1:9292 until Ctrl-C, with a boot image uploaded (PLATTER_PORT:
-# another port; serve --once: ends after that).
+# another port; serve --once: ends after that). PLATTER_BUILD: a build folder to use instead of build/release.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=$root/build/release
+build=${PLATTER_BUILD:-$root/build/release}
 tool=$build/tools/platter/platter
 
 # Quiet unless something fails; says so when there is much to do.
@@ -92,7 +92,7 @@ TEXT
 
 # What a client of the image API does: a record, its bytes, the record again.
 upload_and_show() {
-  local url=$1 disk=$work/cd.qcow2 id
+  local url=$1 disk=$work/cd.qcow2 id status
   "$tool" convert -O qcow2 /usr/lib/grub-rescue/grub-rescue-cdrom.iso "$disk"
   id=$(curl -sSf -X POST "$url/v2/images" -H 'Content-Type: application/json' \
     -d '{"name": "grub-rescue", "disk_format": "qcow2", "container_format": "bare"}' |
@@ -101,12 +101,16 @@ upload_and_show() {
   echo "The record of the upload:"
   curl -sSf "$url/v2/images/$id" | sed 's/[{}]//g; s/, "/\n  "/g; s/^/  /'
   echo
-  curl -sSf "$url/v2/images/$id/file" | cmp - "$disk" && echo "Downloaded again, it is the same byte for byte."
+  curl -sSf -o "$work/again.qcow2" "$url/v2/images/$id/file"
+  cmp "$work/again.qcow2" "$disk"
+  echo "Downloaded again, it is the same byte for byte."
   echo "Told that it is a raw disk, the registry refuses it:"
   id=$(curl -sSf -X POST "$url/v2/images" -H 'Content-Type: application/json' \
     -d '{"disk_format": "raw", "container_format": "bare"}' | sed -n 's/.*"id": "\([0-9a-f-]*\)".*/\1/p')
-  curl -sS -X PUT "$url/v2/images/$id/file" -H 'Content-Type: application/octet-stream' --data-binary "@$disk" |
-    sed -n 's|.*<h1>\(.*\)</h1>|  \1|p; s|<br.*||p'
+  status=$(curl -sS -o "$work/refusal" -w '%{http_code}' -X PUT "$url/v2/images/$id/file" \
+    -H 'Content-Type: application/octet-stream' --data-binary "@$disk")
+  sed -n 's|.*<h1>\(.*\)</h1>|  \1|p; s|<br.*||p' "$work/refusal"
+  [ "$status" = 415 ] || { echo "It answered $status instead of 415: this is a bug." >&2; exit 1; }
   curl -sSf -X DELETE "$url/v2/images/$id"
 }
 

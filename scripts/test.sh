@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what the tests need, then builds and runs all of them: an optimised build with GCC, a build with
 # AddressSanitizer and UndefinedBehaviorSanitizer with clang, ThreadSanitizer for what has threads, each fuzz target for some
-# seconds, the style gates, and the installed package. Ends with non-zero when anything failed; every stage runs all the same. Logs: build/logs.
+# seconds, the style gates, the installed package, and what scripts/run.sh shows. Ends with non-zero when anything failed; every stage runs all the same. Logs: build/logs.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 logs=build/logs
@@ -37,6 +37,12 @@ thread_tests() {
     ctest --test-dir build/tsan -R "^($(IFS='|' && echo "${suites[*]}"))\\.[0-9]" -j "$jobs" --output-on-failure --no-tests=error
 }
 
+# The main job and the registry, with the programs that have been built.
+demonstration() {
+  local build=$PWD/build/test
+  PLATTER_BUILD=$build scripts/run.sh && PLATTER_BUILD=$build PLATTER_PORT=0 scripts/run.sh serve --once
+}
+
 bash scripts/deps.sh build test || exit 1
 stage gcc build_and_test test
 stage asan build_and_test asan
@@ -44,6 +50,7 @@ stage tsan thread_tests
 stage fuzz bash fuzz/run.sh --stage
 stage style bash scripts/check-style.sh
 stage package bash scripts/check-package.sh build/test
+stage run demonstration
 
 echo "== summary"
 printf '%s\n' "${summary[@]}"

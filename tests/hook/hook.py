@@ -368,6 +368,8 @@ def check_long_work():
                 failures.append(f"{name}, {way}: took {used:.1f} s")
             elif done.returncode == 2:
                 expect(f"{name}, {way}: error", "--cpu-seconds" in answer["error"], True)
+            else:
+                expect(f"{name}, {way}: verdict", answer["verdict"], "refused")
 
 
 def archive(members):

@@ -1,4 +1,5 @@
 // Volumes that we author, read by xorriso, isoinfo and 7-Zip, and by ourselves.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -155,6 +156,12 @@ TEST_F(Authored, BootEntriesAreThere) {
   EXPECT_EQ(std::get<std::string>(list[1].Find("platform")->value()), "efi");
   EXPECT_EQ(std::get<std::uint64_t>(list[1].Find("image-size")->value()), 1440u * 1024);
   EXPECT_EQ(Report(storage), "");
+  const std::string file = InFile("boot=bios.bin,efi_boot=/efi.img");
+  const std::string seen = MustRun({"xorriso", "-indev", file, "-report_el_torito", "plain"});
+  EXPECT_THAT(seen, testing::ContainsRegex("boot img : +1 +BIOS +y +none +0x0000 +0x00 +4 "));
+  EXPECT_THAT(seen, testing::ContainsRegex("boot img : +2 +UEFI +y +none +0x0000 +0x00 +2880 "));
+  EXPECT_THAT(seen, testing::HasSubstr("img path :   1  /bios.bin"));
+  EXPECT_THAT(seen, testing::HasSubstr("img path :   2  /efi.img"));
 }
 
 TEST_F(Authored, WrongOptionsAreRefused) {

@@ -155,7 +155,9 @@ def goes_above_what_is_in_use(platter):
 
 def leaves_nothing_behind_a_link(platter):
     os.symlink("behind.raw", "dangling.raw")
-    call(platter, "convert", "small.qcow2", "dangling.raw")
+    done = call(platter, "convert", "small.qcow2", "dangling.raw")
+    if done.returncode != 1:
+        yield f"exit {done.returncode} {done.stderr}"
     if os.path.exists("behind.raw") or not os.path.islink("dangling.raw"):
         yield "an empty file, or no link"
 

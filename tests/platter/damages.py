@@ -187,7 +187,7 @@ def qcow2_tables_over_each_other(platter):
         file.truncate(6 * cluster)
     begun = time.monotonic()
     done = call(platter, "check", "over.qcow2")
-    if done.returncode == 0 or time.monotonic() - begun > 60:
+    if done.returncode != 1 or time.monotonic() - begun > 60:
         yield f"exit {done.returncode} after {time.monotonic() - begun:.1f} s: {done.stderr[-200:]}"
 
 

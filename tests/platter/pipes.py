@@ -65,7 +65,7 @@ def check_pipe(kind, content):
     expect(f"{kind}: the same for any number of workers", len(images) == 1, images)
     expect(f"{kind}: what comes out", digest(back_to_raw(done.stdout, kind)) == digest(content))
     copied = run(["convert", "-C", *kind, "disk.raw", "/dev/stdout"])
-    expect(f"{kind} -C", copied.returncode == 0 and len(copied.stdout) == len(done.stdout), copied.stderr)
+    expect(f"{kind} -C", copied.returncode == 0 and copied.stdout == done.stdout, copied.stderr)
     return done.stdout
 
 
@@ -150,6 +150,7 @@ def check_waiting():
                                    stdin=held if hold == "stdin" else subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(0.5)
+        expect(f"waiting {name}: still there", process.poll() is None, process.returncode)
         process.send_signal(signal.SIGTERM)
         try:
             code = process.wait(timeout=20)

@@ -119,11 +119,15 @@ INSTANTIATE_TEST_SUITE_P(All, UpdatesPloop,
                          testing::Values("cluster_size=1M", "cluster_size=64k", "cluster_size=100k"));
 
 TEST_F(UpdatesPloop, Version1) {
+  const TempDir folder;
+  const std::string path = folder.File("disk.hdd");
   const GuestDisk disk{4 * Fixture::kCluster, {{0, 4 * Fixture::kCluster, GuestRange::Kind::kNoise, 3}}};
-  const auto storage = InMemory(Fixture{.version = 1, .entries = {0, 9, 0, 1}, .stored = 2, .data_sector = 1}.Bytes());
-  const auto updated = Overwrite(storage, disk);
+  const auto old = Fixture{.version = 1, .entries = {0, 9, 0, 1}, .stored = 2, .data_sector = 1}.Bytes();
+  ASSERT_TRUE(NewFile(path)->WriteAt(0, old).ok());
+  const auto updated = Overwrite(NewFile(path, FileMode::Access::kReadWrite), disk);
   ASSERT_TRUE(updated.ok()) << updated.error().Describe();
-  const auto image = OpenPloop(storage);
+  ExpectGuest(path, disk);
+  const auto image = OpenPloop(NewFile(path, FileMode::Access::kRead));
   ASSERT_TRUE(image.ok());
   const auto content = Content(*image.value());
   ASSERT_TRUE(content.ok()) << content.error().Describe();

@@ -212,32 +212,46 @@ TEST(RawOnDevice, NewOnesDoNotStartWithWhatWasThere) {
   EXPECT_EQ(device->Snapshot(), expected);
 }
 
+// A file as a block device of this host, as long as it lives.
+class LoopDevice {
+ public:
+  explicit LoopDevice(const std::string& file) : attached_(test::RunCommand({"losetup", "-f", "--show", file})) {}
+  ~LoopDevice() {
+    if (attached_.exit_code == 0) test::MustRun({"losetup", "-d", path()});
+  }
+  LoopDevice(const LoopDevice&) = delete;
+  LoopDevice& operator=(const LoopDevice&) = delete;
+
+  bool ok() const { return attached_.exit_code == 0; }
+  const std::string& trouble() const { return attached_.err; }
+  std::string path() const { return attached_.out.substr(0, attached_.out.find('\n')); }
+
+ private:
+  test::CommandResult attached_;
+};
+
 // A block device of this host: what it held before does not read as zero, and its size stays.
 TEST(RawOnDevice, IsOverwrittenAndZeroed) {
   const test::TempDir folder;
   test::WriteRawFile({2 * kMiB, {{0, 2 * kMiB, test::GuestRange::Kind::kNoise, 1}}}, folder.File("disk"));
-  const test::CommandResult attached = test::RunCommand({"losetup", "-f", "--show", folder.File("disk")});
-  ASSERT_EQ(attached.exit_code, 0) << "no loop devices here (this test wants root): " << attached.err;
-  const std::string device = attached.out.substr(0, attached.out.find('\n'));
-  {
-    auto storage = FileStorage::Open(device, {.access = FileMode::Access::kCreate});
-    ASSERT_TRUE(storage.ok()) << storage.error().Describe();
-    EXPECT_TRUE(storage.value()->is_device());
-    CreateRequest request;
-    request.storage = storage.value();
-    request.virtual_size = 4 * kMiB;
-    EXPECT_EQ(Raw().create(request).error().kind(), ErrorKind::kInvalid) << "the device is too small";
-    request.virtual_size = kMiB;
-    auto writer = Raw().create(request);
-    ASSERT_TRUE(writer.ok());
-    EXPECT_FALSE(writer.value()->traits().starts_zeroed);
-    Write(*writer.value(), OneRun(Run::Kind::kZero, kMiB, {}));
-    EXPECT_TRUE(writer.value()->Finish().ok());
-    std::vector<std::byte> bytes(kMiB);
-    EXPECT_TRUE(storage.value()->ReadAt(0, bytes).ok());
-    EXPECT_EQ(std::ranges::count(bytes, std::byte{0}), static_cast<std::ptrdiff_t>(kMiB));
-  }
-  test::MustRun({"losetup", "-d", device});
+  const LoopDevice device(folder.File("disk"));
+  ASSERT_TRUE(device.ok()) << "no loop devices here (this test wants root): " << device.trouble();
+  auto storage = FileStorage::Open(device.path(), {.access = FileMode::Access::kCreate});
+  ASSERT_TRUE(storage.ok()) << storage.error().Describe();
+  EXPECT_TRUE(storage.value()->is_device());
+  CreateRequest request;
+  request.storage = storage.value();
+  request.virtual_size = 4 * kMiB;
+  EXPECT_EQ(Raw().create(request).error().kind(), ErrorKind::kInvalid) << "the device is too small";
+  request.virtual_size = kMiB;
+  auto writer = Raw().create(request);
+  ASSERT_TRUE(writer.ok());
+  EXPECT_FALSE(writer.value()->traits().starts_zeroed);
+  Write(*writer.value(), OneRun(Run::Kind::kZero, kMiB, {}));
+  EXPECT_TRUE(writer.value()->Finish().ok());
+  std::vector<std::byte> bytes(kMiB);
+  EXPECT_TRUE(storage.value()->ReadAt(0, bytes).ok());
+  EXPECT_EQ(std::ranges::count(bytes, std::byte{0}), static_cast<std::ptrdiff_t>(kMiB));
 }
 
 }  // namespace

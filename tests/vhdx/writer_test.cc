@@ -219,6 +219,9 @@ TEST_P(Differencing, IsUpdatedInPlace) {
                   expected.begin() + static_cast<std::ptrdiff_t>(at));
   }
   EXPECT_EQ(DigestOf(Path("child.vhdx")), Sha256OfBytes(expected));
+  if (parent.size == child.size) {
+    EXPECT_EQ(DigestBySevenZip(Path("child.vhdx")), Sha256OfBytes(expected));
+  }
   const auto report = CheckVhdx(request.storage, Repair::kNothing);
   ASSERT_TRUE(report.ok());
   EXPECT_EQ(report.value().corruptions, 0U);

@@ -1,5 +1,6 @@
 // The server over real sockets: raw bytes in, exact answers out.
 #include "tools/platterd/http/server.h"
+#include "tests/support/eventually.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -315,7 +316,7 @@ TEST_F(ServerTest, WhatTakesLongIsNotWaitedFor) {
     long_ones.push_back(std::make_unique<Client>(server_->port()));
     long_ones.back()->Send(kLong);
   }
-  while (service_.waiting == 0 || server_->load().queued < 2) std::this_thread::sleep_for(milliseconds(1));
+  ASSERT_TRUE(test::Eventually([&] { return service_.waiting > 0 && server_->load().queued >= 2; }));
   EXPECT_EQ(server_->load().running, 1);
   EXPECT_EQ(StatusOf(Exchanged(kGet)), 200);
   EXPECT_EQ(BodyOf(Exchanged("PUT /sum HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")), SumOf("abc"));
@@ -364,9 +365,9 @@ TEST_F(ServerTest, AClientThatBreaksOffIsNoticed) {
   {
     Client client(server_->port());
     client.Send("PUT /sum HTTP/1.1\r\nHost: a\r\nContent-Length: 20000000\r\n\r\nabc");
-    while (service_.begun == 0) std::this_thread::sleep_for(milliseconds(1));
+    ASSERT_TRUE(test::Eventually([&] { return service_.begun > 0; }));
   }
-  while (service_.broken_off == 0) std::this_thread::sleep_for(milliseconds(1));
+  ASSERT_TRUE(test::Eventually([&] { return service_.broken_off > 0; }));
 }
 
 struct RangeRow {
@@ -413,11 +414,11 @@ TEST_F(ServerTest, WhatIsNotInMemoryIsSentByOthers) {
   Start({.io_threads = 1, .workers = 1, .limits = limits()});
   Client busy(server_->port());
   busy.Send("PUT /held HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
-  while (service_.waiting == 0) std::this_thread::sleep_for(milliseconds(1));
+  ASSERT_TRUE(test::Eventually([&] { return service_.waiting > 0; }));
   Forget(service_.file);
   Client client(server_->port());
   client.Send("GET /file HTTP/1.1\r\nHost: a\r\n\r\n");
-  while (server_->load().queued == 0) std::this_thread::sleep_for(milliseconds(1));
+  ASSERT_TRUE(test::Eventually([&] { return server_->load().queued > 0; }));
   EXPECT_EQ(StatusOf(Exchanged(kGet)), 200);
   EXPECT_EQ(server_->load().queued, 1);
   service_.Release();
@@ -487,7 +488,7 @@ TEST_F(ServerTest, WhoWaitsLongestMakesRoom) {
     ASSERT_TRUE(server.ok());
     Client busy(server.value()->port());
     busy.Send("PUT /sum HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na");
-    while (service.begun == 0) std::this_thread::sleep_for(milliseconds(1));
+    ASSERT_TRUE(test::Eventually([&] { return service.begun > 0; }));
     std::vector<std::unique_ptr<Client>> silent;
     for (int i = 0; i < 9; ++i) {
       silent.push_back(std::make_unique<Client>(server.value()->port()));
@@ -550,7 +551,7 @@ TEST_F(ServerTest, ASlowBodyIsCutOff) {
   client.Send("PUT /sum HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n");
   for (int i = 0; i < 2000 && !client.Readable(milliseconds(10)); ++i) client.Send("x");
   EXPECT_EQ(StatusOf(client.ReadAll()), 408);
-  while (service_.broken_off == 0) std::this_thread::sleep_for(milliseconds(1));
+  ASSERT_TRUE(test::Eventually([&] { return service_.broken_off > 0; }));
 }
 
 // The service's own time is not the client's.
@@ -585,7 +586,7 @@ TEST_F(ServerTest, AClientThatDoesNotReadIsCutOff) {
     Client client(server_->port());
     client.Send(fmt::format("GET {} HTTP/1.1\r\nHost: a\r\n\r\n", target));
     const std::size_t before = seen().size();
-    while (seen().size() == before) std::this_thread::sleep_for(milliseconds(5));
+    ASSERT_TRUE(test::Eventually([&] { return seen().size() != before; }));
     EXPECT_EQ(seen().back(), fmt::format("GET {} 200 broken", target));
     EXPECT_LT(client.ReadAll().size(), 64'000'000);
   }
@@ -607,7 +608,7 @@ TEST_F(ServerTest, ADrainLetsRequestsFinish) {
   EXPECT_EQ(StatusOf(idle.ReadAnswer()), 200);
   Client busy(server_->port());
   busy.Send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
-  while (service_.waiting == 0) std::this_thread::sleep_for(milliseconds(1));
+  ASSERT_TRUE(test::Eventually([&] { return service_.waiting > 0; }));
   std::thread drain([this] { server_->Drain(milliseconds(20000)); });
   EXPECT_EQ(idle.ReadAll(), "");
   Client late(server_->port());
@@ -625,7 +626,7 @@ TEST_F(ServerTest, ADrainEndsCallsThatGoOn) {
   Start();
   Client busy(server_->port());
   busy.Send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
-  while (service_.waiting == 0) std::this_thread::sleep_for(milliseconds(1));
+  ASSERT_TRUE(test::Eventually([&] { return service_.waiting > 0; }));
   int told = 0;
   server_->Drain(milliseconds(50), [&] {
     ++told;
@@ -640,7 +641,7 @@ TEST_F(ServerTest, ADrainIsBounded) {
   Start();
   Client client(server_->port());
   client.Send("PUT /sum HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\nabc");
-  while (service_.begun == 0) std::this_thread::sleep_for(milliseconds(1));
+  ASSERT_TRUE(test::Eventually([&] { return service_.begun > 0; }));
   server_->Drain(milliseconds(50));
   EXPECT_EQ(service_.broken_off, 1);
 }

@@ -18,6 +18,7 @@
 #include "tests/registry/web/web_server.h"
 #include "tests/support/command.h"
 #include "tests/support/content.h"
+#include "tests/support/eventually.h"
 
 namespace platter::registry {
 namespace {
@@ -169,7 +170,7 @@ TEST_F(WebImportTest, WhatIsNotAsDeclaredIsRefused) {
 TEST_F(WebImportTest, AnEndOfTheServiceEndsWhatWaitsForAServer) {
   const ImageRecord image = registry_.Queued("raw");
   const auto task = imports_->Start(RequestOf(image, "http://example.org/silent")).value();
-  while (registry_.catalog->FindTask(task.id).value().status != "processing") std::this_thread::sleep_for(5ms);
+  ASSERT_TRUE(test::Eventually([&] { return registry_.catalog->FindTask(task.id).value().status == "processing"; }));
   const auto begun = std::chrono::steady_clock::now();
   imports_.reset();
   EXPECT_LT(std::chrono::steady_clock::now() - begun, web_.patience);
@@ -201,7 +202,7 @@ TEST_F(WebImportTest, AnEndOfTheServiceEndsInspections) {
   };
   const ImageRecord image = registry_.Queued("raw");
   const auto task = imports_->Start(RequestOf(image, "http://example.org/file/disk")).value();
-  while (!inspecting) std::this_thread::sleep_for(1ms);
+  ASSERT_TRUE(test::Eventually([&] { return inspecting.load(); }));
   imports_.reset();
   ExpectFailure(registry_.catalog->FindTask(task.id).value(), image.id, "was stopped");
 }

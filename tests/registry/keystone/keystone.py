@@ -165,7 +165,7 @@ class Keystone:
     def _spawn(self, name, command, environment=None):
         log = open(self.folder / f"{name}.log", "ab")
         self.processes.append(subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            ["setpriv", "--pdeathsig=KILL", *command], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             env=os.environ | (environment or {})))
         log.close()
 

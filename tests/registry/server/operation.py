@@ -158,10 +158,11 @@ def end():
         with socket.create_connection((HOST, server.port), timeout=60) as client:
             client.sendall(f"PUT /v2/images/{image}/file HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {2 * MIB}\r\n"
                            "Content-Type: application/octet-stream\r\n\r\n".encode() + b"x" * MIB)
-            while server.show(image)["status"] != "saving":
+            deadline = time.monotonic() + 60
+            while server.show(image)["status"] != "saving" and time.monotonic() < deadline:
                 time.sleep(0.01)
             server.process.send_signal(signal.SIGTERM)
-            expect("systemd hears of the end", server.told("STOPPING=1"), True)
+            expect("systemd hears of the end", server.told("STOPPING=1\nEXTEND_TIMEOUT_USEC=60000000"), True)
             client.sendall(b"x" * MIB)
             expect("the upload is answered", client.recv(65536).split()[1], b"204")
         expect("exit code", server.process.wait(60), 0)

@@ -12,6 +12,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import threading
 import time
 import urllib.parse
 
@@ -66,7 +67,8 @@ class Platterd:
         log = self.folder / "platterd.log"
         with open(log, "ab") as out:
             begin = out.tell()
-            self.process = subprocess.Popen([self.program, "--config-file", self.config, "serve"],
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig=KILL", self.program, "--config-file", self.config,
+                                             "serve"],
                                             stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                                             env=os.environ | self.environment)
         end = time.monotonic() + WAIT_SECONDS
@@ -165,6 +167,9 @@ class Checks:
 
     def __init__(self):
         self.failures = []
+        # A thread that ends with an exception ends the script no other way.
+        threading.excepthook = lambda thrown: self.failures.append(
+            f"{thrown.thread.name}: {thrown.exc_type.__name__}: {thrown.exc_value}")
 
     def expect(self, what, got, wanted):
         if got != wanted:

@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "tests/registry/v2/api.h"
+#include "tests/support/eventually.h"
 #include "tools/platterd/http/text.h"
 
 namespace platter::platterd {
@@ -114,7 +115,7 @@ TEST_F(ImportTest, OthersSeeNoImports) {
   (void)Concluded(id);
   ASSERT_EQ(Stage(id, "x").status, 204U);
   ASSERT_EQ(Import(id, kDirect, "admin").status, 202U);
-  while (StatusOf(id) != "active") std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  ASSERT_TRUE(test::Eventually([&] { return StatusOf(id) == "active"; }));
   ASSERT_EQ(Patch(id, R"([{"op":"replace","path":"/visibility","value":"public"}])", "admin").status, 200U);
   const auto seen_by = [&](const std::string& caller) {
     return Get("/v2/images/" + id + "/tasks", caller).json().at("tasks").as_array().size();
@@ -231,7 +232,7 @@ class StoresTest : public ApiTest {
     EXPECT_EQ(Put("/v2/images/" + id + "/stage", "bytes").status, 204U);
     EXPECT_EQ(Post("/v2/images/" + id + "/import", R"({"method":{"name":"glance-direct"},"all_stores":true})").status,
               202U);
-    while (StatusOf(id) != "active") std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    EXPECT_TRUE(test::Eventually([&] { return StatusOf(id) == "active"; }));
     return id;
   }
   std::string UploadedInto(const std::string& store) {
@@ -262,7 +263,7 @@ TEST_F(StoresTest, AStoreThatIsNamedOftenIsToldOnce) {
   for (int at = 0; at < 10000; ++at) stores += R"(,"other","file")";
   const std::string body = R"({"method":{"name":"glance-direct"},"stores":[)" + stores + "]}";
   ASSERT_EQ(Post("/v2/images/" + id + "/import", body).status, 202U);
-  while (StatusOf(id) != "active") std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  ASSERT_TRUE(test::Eventually([&] { return StatusOf(id) == "active"; }));
   const auto task = Get("/v2/images/" + id + "/tasks").json().at("tasks").at(0);
   EXPECT_EQ(boost::json::serialize(task.at("input").at("backend")), R"(["file","other"])");
   EXPECT_EQ(boost::json::serialize(task.at("input").at("import_req").at("stores")), R"(["file","other"])");
