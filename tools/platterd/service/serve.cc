@@ -93,7 +93,10 @@ Result<> Serve(const Settings& settings, const Signals& signals, const Parts& pa
     if (signal == 0) Notify("WATCHDOG=1");
     if (signal == SIGHUP) Reload(parts, *server, drain_time);
   }
-  Notify("STOPPING=1");
+  // The service manager kills what takes longer than the unit says, unless it is told how long that is.
+  constexpr auto kRest = std::chrono::seconds(30);  // for what follows the requests
+  Notify(fmt::format("STOPPING=1\nEXTEND_TIMEOUT_USEC={}",
+                     std::chrono::duration_cast<std::chrono::microseconds>(drain_time + kRest).count()));
   parts.log.Write(Level::kInfo, "stopping");
   server->Drain(drain_time, parts.give_up);
   parts.log.Write(Level::kInfo, "stopped");
