@@ -15,7 +15,7 @@ install(FILES tools/platter/completion.bash DESTINATION ${CMAKE_INSTALL_DATADIR}
 install(DIRECTORY tools/platter-hook/glance DESTINATION ${CMAKE_INSTALL_DATADIR}/platter COMPONENT tool
         PATTERN __pycache__ EXCLUDE)
 install(PROGRAMS tools/platter-hook/tusd/pre-finish DESTINATION ${CMAKE_INSTALL_DATADIR}/platter/tusd COMPONENT tool)
-install(FILES README.md CHANGELOG.md LICENSE docs/qemu-img.md docs/security.md docs/hook.md docs/performance.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT tool)
+install(FILES README.md CHANGELOG.md LICENSE docs/formats.md docs/qemu-img.md docs/security.md docs/hook.md docs/performance.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT tool)
 
 # The registry. Debian's glance-api has a unit of its own name, the classic guides have openstack-glance-api.
 install(TARGETS platterd RUNTIME COMPONENT registry)

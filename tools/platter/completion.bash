@@ -1,5 +1,21 @@
 # Bash completion for platter.
 
+# The word behind the first of these options on the line.
+_platter_value_of() {
+  local at
+  for ((at = 1; at < ${#words[@]} - 1; ++at)); do
+    [[ " $* " == *" ${words[at]} "* ]] && echo "${words[at + 1]}" && return
+  done
+}
+
+# What the target's format takes, as the program says it.
+_platter_creation_options() {
+  local format
+  if [[ $1 == create ]]; then format=$(_platter_value_of -f); else format=$(_platter_value_of -O); fi
+  "${words[0]}" convert -O "${format:-raw}" -o help none none 2>/dev/null | sed -n 's/^  *\([a-z0-9_]*=\)<.*/\1/p'
+  echo help
+}
+
 _platter() {
   local cur prev words cword
   _init_completion || return
@@ -12,9 +28,20 @@ _platter() {
 
   local verb=${words[1]}
   case $prev in
-    -O | -F) mapfile -t COMPREPLY < <(compgen -W "raw qcow2" -- "$cur") && return ;;
-    -f) mapfile -t COMPREPLY < <(compgen -W "raw qcow2 qcow" -- "$cur") && return ;;
-    -t | -T) mapfile -t COMPREPLY < <(compgen -W "none writeback writethrough directsync unsafe" -- "$cur") && return ;;
+    -O)
+      mapfile -t COMPREPLY < <(compgen -W "raw qcow2 vhd vhdx vmdk vdi ploop ova ovf compressed" -- "$cur")
+      return
+      ;;
+    -f | -F)
+      mapfile -t COMPREPLY < <(compgen -W "raw qcow2 qcow vhd vhdx vmdk vdi ploop iso ova ovf" -- "$cur")
+      return
+      ;;
+    -T) mapfile -t COMPREPLY < <(compgen -W "none writeback writethrough directsync unsafe" -- "$cur") && return ;;
+    -t)
+      [[ $verb == docker ]] && return
+      mapfile -t COMPREPLY < <(compgen -W "none writeback writethrough directsync unsafe" -- "$cur")
+      return
+      ;;
     --tree) mapfile -t COMPREPLY < <(compgen -W "rock-ridge udf joliet iso9660-1999 iso9660" -- "$cur") && return ;;
     --digest | --file-digest) mapfile -t COMPREPLY < <(compgen -W "md5 sha1 sha224 sha256 sha384 sha512 blake2b blake2s
       sha3-256 sha3-512 crc32c xxh3" -- "$cur") && return ;;
@@ -27,8 +54,7 @@ _platter() {
       fi
       ;;
     -o)
-      mapfile -t COMPREPLY < <(compgen -S = -W "backing_file backing_fmt cluster_size compat compression_type \
-        data_file data_file_raw extended_l2 lazy_refcounts preallocation refcount_bits size help" -- "$cur")
+      mapfile -t COMPREPLY < <(compgen -W "$(_platter_creation_options "$verb")" -- "$cur")
       compopt -o nospace
       return
       ;;
@@ -69,7 +95,7 @@ _platter() {
     check) options="-f --output -r -T -q -U --force-share --image-opts --help" ;;
     create) options="-f -o -b -F -u -q --from -V --volume-id --joliet --rock --boot --efi-boot --help" ;;
     convert)
-      options="-f -O -o -B -F -c -C -p -q -n -t -T -S -m -W -l -U -r --target-is-zero --bitmaps
+      options="-f -O -o -B -F -c -C -p -q -n -t -T -S -m -W -l -U --force-share -r --target-is-zero --bitmaps
         --skip-broken-bitmaps --salvage --disk --digest --file-digest --no-reflink --recompress --compression-level --name
         --cpus --memory --os --network --firmware --image-opts --target-image-opts --help"
       ;;
