@@ -12,6 +12,7 @@
 
 #include "convert/copy/buffer.h"
 #include "convert/copy/in_kernel.h"
+#include "convert/copy/left_to_backing.h"
 #include "convert/copy/rate_limit.h"
 #include "convert/copy/runs.h"
 #include "convert/copy/sequencer.h"
@@ -69,6 +70,7 @@ class Job {
   void ReportReadError(std::uint64_t guest_offset, const Error& error);
   void Account(const Desk& desk);
   void AccountMoved(const Desk& desk);
+  bool ComparesWithBacking() const { return options_.target_backing != nullptr && options_.layers_above_backing == 0; }
   bool Cancelled() const { return options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed); }
 
   ImageWriter& writer_;
@@ -96,7 +98,8 @@ Job::Job(std::span<const Chain* const> sources, ImageWriter& writer, const CopyO
       window_bytes_(std::max(options.moves_only ? kLargeWindow : kWindow, writer.traits().batch_alignment)),
       run_rules_(MakeRunRules()),
       rate_limit_(options.rate_limit),
-      host_moves_(options.reflink_target, writer.traits(), options.in_kernel),
+      host_moves_(ComparesWithBacking() ? nullptr : options.reflink_target, writer.traits(),
+                  options.in_kernel && !ComparesWithBacking()),
       walker_(sources, MakeWalkRules()) {}
 
 copy::WalkRules Job::MakeWalkRules() {
@@ -104,12 +107,13 @@ copy::WalkRules Job::MakeWalkRules() {
   copy::WalkRules rules;
   rules.window_bytes = window_bytes_;
   rules.alignment = traits.batch_alignment;
-  rules.longest_zero = traits.starts_zeroed ? kLongestFreeZero : kLongestWrittenZero;
+  const bool free_zeros = traits.starts_zeroed && !ComparesWithBacking();
+  rules.longest_zero = free_zeros ? kLongestFreeZero : kLongestWrittenZero;
   rules.zeros_are_data = run_rules_.zeros_are_data;
-  if (options_.pass_packed) rules.packing = traits.packing;
+  if (options_.pass_packed && !ComparesWithBacking()) rules.packing = traits.packing;
   rules.keep_host_spots = host_moves_.possible();
   if (options_.target_backing != nullptr) {
-    rules.layers_above = std::max<std::size_t>(1, options_.layers_above_backing);
+    rules.layers_above = options_.layers_above_backing;
     rules.backing_size = options_.target_backing->virtual_size();
   }
   rules.tail = options_.target_content;
@@ -253,6 +257,9 @@ void Job::Salvage(const Segment& segment, std::uint64_t skip, std::span<std::byt
 Result<> Job::BuildBatch(Desk& desk, std::span<std::byte> bytes) {
   desk.batch.bytes = bytes;
   PLATTER_CHECK(copy::BuildRuns(desk.window, run_rules_, bytes, desk.batch.runs));
+  if (ComparesWithBacking()) {
+    PLATTER_CHECK(copy::LeaveToBacking(*options_.target_backing, run_rules_.unit, desk.batch));
+  }
   if (options_.target_is_zero && options_.target_backing == nullptr) {
     for (Run& run : desk.batch.runs) {
       if (run.kind == Run::Kind::kZero) run.kind = Run::Kind::kBacking;
@@ -309,7 +316,19 @@ Result<CopyReport> Job::Execute() {
 
 }  // namespace
 
+Result<std::uint64_t> JoinedSize(std::span<const Chain* const> sources) {
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 63;
+  std::uint64_t size = 0;
+  for (const Chain* source : sources) {
+    size = AlignUp(size, copy::kSectorSize);
+    if (source->virtual_size() > kMost - size) return Error(ErrorKind::kOutOfRange, "the joined disks are too large");
+    size += source->virtual_size();
+  }
+  return size;
+}
+
 Result<CopyReport> Copy(std::span<const Chain* const> sources, ImageWriter& writer, const CopyOptions& options) {
+  PLATTER_CHECK(JoinedSize(sources));
   return Job(sources, writer, options).Execute();
 }
 

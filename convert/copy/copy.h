@@ -42,6 +42,7 @@ struct CopyOptions {
 
   // The target's backing file, null without one. What the topmost `layers_above_backing` layers of a source leave
   // unallocated is left to it, and it fills the rest of a unit that is only partly data, unless the target has content.
+  // 0: it is none of the source's layers, so both are read, and what they hold alike is left to it.
   const Chain* target_backing = nullptr;
   std::size_t layers_above_backing = 1;
 
@@ -67,7 +68,11 @@ struct CopyReport {
   std::uint64_t read_errors = 0;      // salvaged
 };
 
-// Copies `sources`, one after the other, to the start of `writer`'s disk. ImageWriter::Finish is left to the caller.
+// Guest bytes of the sources, one after the other: each but the last ends with a whole sector of 512 bytes. kOutOfRange
+// beyond 8 EiB.
+Result<std::uint64_t> JoinedSize(std::span<const Chain* const> sources);
+
+// Copies `sources`, joined, to the start of `writer`'s disk. ImageWriter::Finish is left to the caller.
 // The error of the lowest failing offset wins; all workers have ended when Copy returns. kCancelled; else the kinds of
 // Chain::Map, Chain::ReadAt and of the writer's stages.
 Result<CopyReport> Copy(std::span<const Chain* const> sources, ImageWriter& writer, const CopyOptions& options);

@@ -25,9 +25,15 @@ bool Joins(const Segment& a, const Segment& b) {
 
 Walker::Walker(std::span<const Chain* const> sources, const WalkRules& rules)
     : sources_(sources.begin(), sources.end()), rules_(rules) {
-  for (const Chain* source : sources_) sources_end_ += source->virtual_size();
+  for (std::size_t source = 0; source < sources_.size(); ++source) sources_end_ += RoomOf(source);
   const std::uint64_t aligned = CheckedAlignUp(sources_end_, rules_.alignment).value_or(sources_end_);
   total_ = std::max(sources_end_, std::min(aligned, rules_.target_size));
+}
+
+// Guest bytes of the target.
+std::uint64_t Walker::RoomOf(std::size_t source) const {
+  const std::uint64_t size = sources_[source]->virtual_size();
+  return source + 1 == sources_.size() ? size : AlignUp(size, kSectorSize);
 }
 
 Segment Walker::Classify(const Chain& source, const Extent& extent) const {
@@ -87,13 +93,14 @@ Segment Walker::TailSegment() const {
 }
 
 Result<Segment> Walker::MapNext() {
-  while (source_ < sources_.size() && mapped_ - source_start_ == sources_[source_]->virtual_size()) {
+  while (source_ < sources_.size() && mapped_ - source_start_ == RoomOf(source_)) {
     source_start_ = mapped_;
     ++source_;
   }
   if (source_ == sources_.size()) return TailSegment();
   const Chain& source = *sources_[source_];
   const std::uint64_t at = mapped_ - source_start_;
+  if (at >= source.virtual_size()) return Segment{.offset = mapped_, .length = RoomOf(source_) - at};
   const std::size_t layers = rules_.layers_above == 0 ? source.depth() : rules_.layers_above;
   auto extent = source.MapAbove(layers, at, source.virtual_size() - at);
   if (extent.ok()) {

@@ -15,6 +15,9 @@
 
 namespace platter::copy {
 
+// What a source ends with that another one follows.
+constexpr std::uint64_t kSectorSize = 512;
+
 // How the host moves bytes from file to file, without a trip through our memory.
 enum class HostMove : std::uint8_t {
   kCopy,     // Storage::CopyInHost
@@ -86,6 +89,7 @@ class Walker {
   Result<Segment> MapNext();
   Segment Unmappable(const Chain& source, std::uint64_t at, const Error& error);
   Segment TailSegment() const;
+  std::uint64_t RoomOf(std::size_t source) const;
   Segment Classify(const Chain& source, const Extent& extent) const;
   void MarkPacked(const Extent& extent, Segment& segment) const;
   bool MakesWindow(std::uint64_t from) const;

@@ -35,6 +35,15 @@ int NamedDescriptor(std::string_view path) {
   return -1;
 }
 
+// Whether what is written there comes behind something else.
+bool HasMoreInFront(int fd) noexcept {
+  if (fd < 0) return false;
+  const int flags = fcntl(fd, F_GETFL);
+  struct stat status {};
+  if (flags < 0 || fstat(fd, &status) != 0) return false;
+  return (flags & O_APPEND) != 0 ? status.st_size != 0 : lseek(fd, 0, SEEK_CUR) > 0;
+}
+
 bool IsPipe(int fd) {
   struct stat status {};
   return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
@@ -72,7 +81,13 @@ Error Cancelled() { return Error(ErrorKind::kCancelled, "interrupted"); }
 bool StreamStorage::IsStream(const std::string& path) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) return false;
-  return S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) || S_ISCHR(status.st_mode);
+  if (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) || S_ISCHR(status.st_mode)) return true;
+  return S_ISREG(status.st_mode) && HasMoreInFront(NamedDescriptor(path));
+}
+
+void StreamStorage::StandAt(const std::string& path, std::uint64_t size) noexcept {
+  const int fd = NamedDescriptor(path);
+  if (fd >= 0) (void)lseek(fd, static_cast<off_t>(size), SEEK_SET);
 }
 
 Result<std::shared_ptr<StreamStorage>> StreamStorage::Open(const std::string& path, const std::atomic<bool>* cancel) {

@@ -23,8 +23,13 @@ namespace platter {
 // SIGPIPE.
 class StreamStorage : public Storage {
  public:
-  // True for what Open takes: FIFOs, sockets and character devices, by whatever name. False for what does not exist.
+  // True for what Open takes: FIFOs, sockets and character devices, by whatever name, and a file that is open as one of
+  // those descriptors and has something in front of what is to come: it is written on where it stands, as a shell's
+  // ">>" wants. False for what does not exist.
   static bool IsStream(const std::string& path);
+  // A file that is open as such a descriptor ends at `size` for those who share it, and write on. Nothing for any other
+  // name.
+  static void StandAt(const std::string& path, std::uint64_t size) noexcept;
   // kIo with the errno of open(2); kUnsupported for a terminal. Opening a FIFO waits for its reader. "/dev/stdout",
   // "/dev/stderr" and "/dev/fd/N" are descriptors of this process. Whoever waits, here or for room in a pipe, ends with
   // kCancelled once `cancel` is true; null: never.

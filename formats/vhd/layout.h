@@ -91,7 +91,9 @@ inline constexpr std::uint32_t kCreatorQemuForced = Code("qem2");
 inline constexpr std::uint32_t kCreatorDisk2Vhd = Code("d2v ");
 inline constexpr std::uint32_t kCreatorXenTap = Code("tap\0");
 inline constexpr std::uint32_t kCreatorXenConverter = Code("CTXS");
-inline constexpr std::uint32_t kCreatorAzure = Code("wa\0\0");
+// Those by whose word the geometry counts.
+inline constexpr std::uint32_t kCreatorVirtualPc = Code("vpc ");
+inline constexpr std::uint32_t kCreatorVirtualServer = Code("vs  ");
 inline constexpr std::uint32_t kCreatorQemu = Code("qemu");
 inline constexpr std::uint32_t kCreatorVersion = 0x00050003;
 inline constexpr std::uint32_t kHostWindows = Code("Wi2k");

@@ -114,6 +114,10 @@ bool MeansItsSize(std::uint32_t creator) noexcept {
   return std::ranges::find(kBySize, creator) != kBySize.end();
 }
 
+bool MeansItsGeometry(std::uint32_t creator) noexcept {
+  return creator == kCreatorVirtualPc || creator == kCreatorVirtualServer || creator == kCreatorQemu;
+}
+
 Result<> CheckFixed(const Headers& headers, std::uint64_t room) {
   if (headers.virtual_size <= room) return Done{};
   return Error(ErrorKind::kCorrupt, "the file is too short for the disk")
@@ -150,7 +154,7 @@ std::uint64_t VirtualSize(const Footer& footer, SizeRule rule, Dialect dialect,
   if (rule == SizeRule::kGeometry) return geometry;
   if (MeansItsSize(footer.creator)) return current;
   if (dialect == Dialect::kQemu) return geometry;
-  if (footer.creator == kCreatorAzure || geometry == 0) return current;
+  if (!MeansItsGeometry(footer.creator) || geometry == 0) return current;
   return room && geometry > *room && current <= *room ? current : geometry;
 }
 

@@ -37,9 +37,9 @@ inline constexpr std::string_view kSizeRuleOption = "force_size_calc";
 // By the open option force_size_calc. kInvalid.
 Result<SizeRule> ParseSizeRule(const OptionValues& options);
 
-// Guest bytes, whole sectors. By creator: the geometry's, but current_size for those who are known to mean that one,
-// and where the geometry is the largest that there is. In our own dialect Azure is one of those, and a geometry without
-// sectors, or beyond `room` host bytes that are there for the disk, does not count.
+// Guest bytes, whole sectors: current_size where the geometry is the largest that there is, and by creator. qemu takes
+// the geometry but for those who are known to mean current_size. In our own dialect Virtual PC, Virtual Server and qemu
+// mean the geometry, and one without sectors, or beyond `room` host bytes that are there for the disk, does not count.
 std::uint64_t VirtualSize(const Footer& footer, SizeRule rule, Dialect dialect,
                           std::optional<std::uint64_t> room = std::nullopt) noexcept;
 

@@ -106,7 +106,8 @@ TEST(Copy, JoinsSources) {
 
 class CopyOntoBacking : public testing::Test {
  protected:
-  std::string Units(const std::vector<Layout>& top, bool source_has_backing, const Chain& backing) {
+  std::string Units(const std::vector<Layout>& top, bool source_has_backing, const Chain& backing,
+                    std::size_t layers_above_backing = 1) {
     std::vector<std::shared_ptr<Image>> layers{std::make_shared<LayoutImage>(top)};
     if (source_has_backing)
       layers.push_back(std::make_shared<LayoutImage>(std::vector<Layout>{{64 * kKiB, kData, 'X'}}));
@@ -115,6 +116,7 @@ class CopyOntoBacking : public testing::Test {
     RecordingWriter writer({.unit = 4 * kKiB, .batch_alignment = 4 * kKiB, .starts_zeroed = true, .compresses = false});
     CopyOptions options;
     options.target_backing = &backing;
+    options.layers_above_backing = layers_above_backing;
     const auto report = Copy(sources, writer, options);
     EXPECT_TRUE(report.ok());
     return writer.units();
@@ -136,6 +138,17 @@ TEST_F(CopyOntoBacking, CompletesSharedUnitsFromIt) {
 }
 TEST_F(CopyOntoBacking, NeedsNoZerosPastItsEnd) {
   EXPECT_EQ(Units({{4 * kKiB, kNone}, {12 * kKiB, kZero}}, true, short_backing_), "-.--");
+}
+
+TEST_F(CopyOntoBacking, LeavesToAnotherWhatBothHold) {
+  const std::vector<Layout> top = {
+      {4 * kKiB, kData, 'b'}, {4 * kKiB, kData, 'A'}, {4 * kKiB, kZero}, {4 * kKiB, kNone}};
+  EXPECT_EQ(Units(top, false, long_backing_, 0), "-A..");
+  EXPECT_EQ(Units(top, false, short_backing_, 0), "-A--");
+  EXPECT_EQ(Units(top, true, long_backing_, 0), "-A.X");
+  EXPECT_EQ(Units({{2 * kKiB, kData, 'b'}, {6 * kKiB, kNone}}, true, long_backing_, 0), "bX");
+  EXPECT_EQ(Units({{2 * kKiB, kData, 'b'}, {2 * kKiB, kData, 'b'}, {12 * kKiB, kZero}}, false, short_backing_, 0),
+            "-.--");
 }
 
 }  // namespace

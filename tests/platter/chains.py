@@ -3,6 +3,7 @@
 usage: chains.py PLATTER FOLDER
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -32,8 +33,9 @@ def main():
     with open("base.raw", "wb") as file:
         file.write(bytes([0x11]) * MIB)
     failures = []
-    for check in (keeps_chain, keeps_content_beside_data, shows_nothing_behind_the_base, salvages_small_clusters,
-                  standard_output_by_other_names, leaves_nothing_behind_a_link, reads_what_is_not_looked_into,
+    for check in (keeps_chain, keeps_content_beside_data, shows_nothing_behind_the_base, keeps_all_above_another_file, salvages_small_clusters,
+                  standard_output_by_other_names, writes_behind_what_is_there, joins_whole_sectors,
+                  names_formats_as_qemu_does, leaves_nothing_behind_a_link, reads_what_is_not_looked_into,
                   goes_above_what_is_in_use):
         failures += [f"{check.__name__}: {fault}" for fault in check(platter)]
     print("\n".join(failures + [f"{len(failures)} failures"]))
@@ -47,8 +49,8 @@ def content(name):
         return file.read()
 
 
-def guest(name):
-    qemu_images.run("qemu-img", "convert", "-O", "raw", name, "guest.raw")
+def guest(name, kind="qcow2"):
+    qemu_images.run("qemu-img", "convert", "-f", kind, "-O", "raw", name, "guest.raw")
     return content("guest.raw")
 
 
@@ -87,10 +89,31 @@ def shows_nothing_behind_the_base(platter):
     qemu_images.create("over.qcow2", "300k", "", ("short.raw", "raw"))
     qemu_images.write("over.qcow2", "write -P 5 100k 1k", "write -z 128k 64k", "write -P 6 64k 512")
     done = call(platter, "convert", "-O", "qcow2", "-B", "base.raw", "-F", "raw", "over.qcow2", "made.qcow2")
-    source, made = guest("over.qcow2"), guest("made.qcow2")
-    # Within the base the target's backing file stands for it: that is what -B says.
-    if done.returncode != 0 or made[70144:] != source[70144:]:
+    if done.returncode != 0 or guest("made.qcow2") != guest("over.qcow2"):
         yield f"exit {done.returncode} {done.stderr}"
+
+
+def keeps_all_above_another_file(platter):
+    """Layers between the source's top and the new backing file, and backing files that the source has nothing to do with."""
+    qemu_images.create("middle.qcow2", "1M", "", ("base.raw", "raw"))
+    qemu_images.write("middle.qcow2", "write -P 2 512k 128k", "write -z 768k 64k")
+    qemu_images.create("top.qcow2", "1M", "", ("middle.qcow2", "qcow2"))
+    qemu_images.write("top.qcow2", "write -P 3 0 64k")
+    qemu_images.run("qemu-img", "convert", "-O", "vmdk", "base.raw", "base.vmdk")
+    with open("other.raw", "wb") as file:
+        file.write(bytes([2]) * 600 * KIB)
+    wanted = guest("top.qcow2")
+    # The backing file, its format, and that of the target; the most that the target may hold.
+    rows = (("base.raw", "raw", "qcow2", 256 * KIB), ("middle.qcow2", "qcow2", "qcow2", 64 * KIB),
+            ("base.vmdk", "vmdk", "qcow2", 256 * KIB), ("base.vmdk", "vmdk", "vmdk", 256 * KIB),
+            ("other.raw", "raw", "qcow2", 960 * KIB), ("top.qcow2", "qcow2", "qcow2", 0), ("top.qcow2", "raw", "qcow2", MIB))
+    for backing, kind, target, most in rows:
+        for options in ([], ["-C"], ["-S", "0"], ["-m", "1"]):
+            done = call(platter, "convert", *options, "-O", target, "-B", backing, "-F", kind, "top.qcow2", "new")
+            info = json.loads(call(platter, "map", "--output=json", "-f", target, "new").stdout or "[]")
+            stored = sum(part["length"] for part in info if part["depth"] == 0 and part["data"])
+            if done.returncode != 0 or guest("new", target) != wanted or stored > most:
+                yield f"{target} above {backing} as {kind} {options}: exit {done.returncode} {done.stderr}, {stored} bytes"
 
 
 def salvages_small_clusters(platter):
@@ -122,6 +145,50 @@ def standard_output_by_other_names(platter):
         done = subprocess.run([platter, *words], stdout=file, stderr=subprocess.PIPE, timeout=120, check=False)
     if done.returncode != 0 or content("into.raw") != content("base.raw"):
         yield f"-n: exit {done.returncode} {done.stderr}"
+
+
+def writes_behind_what_is_there(platter):
+    """The standard output as a shell hands it over."""
+    raw = content("base.raw")
+    here = f"'{platter}' convert -f raw base.raw"
+    for script, wanted in ((f"echo before >out; {here} - >>out", b"before\n" + raw),
+                           (f"(echo before; {here} /dev/stdout; echo behind) >out", b"before\n" + raw + b"behind\n"),
+                           (f"({here} -; {here} -; echo behind) >out", raw + raw + b"behind\n"),
+                           (f"({here} -) >>out", raw), (f"exec 6>>out; echo before >&6; {here} /dev/fd/6", b"before\n" + raw),
+                           (f"echo longer than it >out; {here} - 1<>out", raw)):
+        if os.path.exists("out"):
+            os.remove("out")
+        done = subprocess.run(["bash", "-ec", script], capture_output=True, timeout=120, check=False)
+        if done.returncode != 0 or content("out") != wanted:
+            yield f"{script}: exit {done.returncode} {done.stderr}, {len(content('out'))} bytes"
+    done = subprocess.run(["bash", "-c", f"echo before >out; {here} -O qcow2 - >>out"], capture_output=True, check=False)
+    if done.returncode != 1 or content("out") != b"before\n":
+        yield f"out of order: exit {done.returncode} {done.stderr}"
+
+
+def joins_whole_sectors(platter):
+    for name, byte in (("odd1.qcow2", "1"), ("odd2.qcow2", "2")):
+        call(platter, "create", "-q", "-f", "qcow2", name, "100100")
+        qemu_images.write(name, f"write -P {byte} 0 99840")
+    done = call(platter, "convert", "odd1.qcow2", "odd2.qcow2", "joined.raw")
+    wanted = bytes([1]) * 99840 + bytes(512) + bytes([2]) * 99840
+    if done.returncode != 0 or content("joined.raw")[:len(wanted)] != wanted:
+        yield f"exit {done.returncode} {done.stderr}"
+
+
+def names_formats_as_qemu_does(platter):
+    qemu_images.run("qemu-img", "convert", "-O", "vpc", "-o", "force_size=on", "base.raw", "base.vhd")
+    qemu_images.run("qemu-img", "convert", "-O", "parallels", "base.raw", "base.hds")
+    for backing, kind in (("base.vhd", "vhd"), ("base.vhd", "vpc"), ("base.hds", "ploop"), ("base.raw", "raw")):
+        for words in (["create", "-q", "-f", "qcow2", "-b", backing, "-F", kind, "over"],
+                      ["convert", "-O", "qcow2", "-B", backing, "-F", kind, "base.raw", "over"],
+                      ["create", "-q", "-f", "qcow2", "-o", f"backing_file={backing},backing_fmt={kind}", "over"]):
+            done = call(platter, *words)
+            if done.returncode != 0 or guest("over") != content("base.raw"):
+                yield f"{words}: exit {done.returncode} {done.stderr}"
+    done = call(platter, "create", "-q", "-f", "qcow2", "-b", "base.raw", "-F", "iso", "never")
+    if done.returncode != 1 or b"iso" not in done.stderr or os.path.exists("never"):
+        yield f"iso: exit {done.returncode} {done.stderr}"
 
 
 def reads_what_is_not_looked_into(platter):

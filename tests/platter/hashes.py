@@ -149,6 +149,12 @@ def check_conversions():
         expect(f"convert {options}", said, lines)
         expect(f"check of {options}", output("hash", "--guest", "-f", options[1], "--check", "-", stdin=said.encode()),
                "target: OK\n" * 2)
+    # Formats round sizes up.
+    for options in (["-O", "vpc"], ["-O", "vpc", "-o", "azure=on"], ["-O", "vhdx", "-o", "logical_sector_size=4096"]):
+        (FOLDER / "odd.raw").write_bytes(data[:1_234_567])
+        said = output("convert", *options, "--digest", "sha256", "-f", "raw", "odd.raw", "target")
+        expect(f"check of what {options} rounds", output("hash", "--guest", "-f", options[1], "--check", "-", stdin=said.encode()),
+               "target: OK\n")
     for options, names in ((["-O", "qcow2"], ["target"]), (["-O", "raw"], ["target"]), (["-O", "ova"], ["target"]),
                            (["-O", "vmdk", "-o", "subformat=monolithicFlat"], ["target", "target-flat"])):
         said = output("convert", *options, "--file-digest", "sha256,md5", "-f", "raw", "disk.raw", "target")

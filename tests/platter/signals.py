@@ -83,6 +83,18 @@ def ends_preallocation(platter):
                (code, err))
 
 
+def ends_compare(platter):
+    """Without an answer: neither that the disks are equal nor that they differ."""
+    with open("empty.raw", "wb") as file:
+        file.truncate(1 << 40)
+    process = subprocess.Popen([platter, "compare", "--digest", "sha512", "--block-size", "512", "-f", "raw", "empty.raw",
+                                "empty.raw"], stderr=subprocess.PIPE)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=120)
+    expect("compare", process.returncode == 4 and b"cancelled" in err, (process.returncode, err))
+
+
 def goes_on(platter):
     """As nohup starts a program, and a shell one in the background."""
     for name in ("HUP", "INT", "TERM"):
@@ -112,7 +124,7 @@ def main():
     os.chdir(folder)
     with open("source.raw", "wb") as file:
         file.write(os.urandom(8 * MIB))
-    for check in (tells_how_far_it_is, ends, ends_preallocation, goes_on, leaves_others_alone):
+    for check in (tells_how_far_it_is, ends, ends_preallocation, ends_compare, goes_on, leaves_others_alone):
         check(platter)
     print("\n".join(failures) or "all as expected")
     os.chdir("/")

@@ -61,7 +61,7 @@ int CompareDigests(const Persona& persona, const DigestComparison& comparison, s
       const bool cancelled = digest.error().kind() == ErrorKind::kCancelled;
       Complain(persona, cancelled ? ReasonOf(digest.error())
                                   : fmt::format("Error while reading {}: {}", disk.name, ReasonOf(digest.error())));
-      return cancelled ? kDiffer : kCannotRead;
+      return kCannotRead;
     }
     const std::string hex = digest.value().Hex();
     if (!comparison.quiet) PrintText("{}\n", PlainDigestLine(hex, disk.name));

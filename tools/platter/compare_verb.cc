@@ -167,7 +167,7 @@ int CompareChains(const Persona& persona, const CompareArguments& arguments, con
   if (!comparison.ok()) {
     progress.Finish(false);
     Complain(persona, ReasonOf(comparison.error()));
-    return comparison.error().kind() == ErrorKind::kCancelled ? kDiffer : kCannotRead;
+    return kCannotRead;
   }
   const Outcome outcome = Describe(comparison.value(), arguments);
   // qemu-img ends its progress line with the result.

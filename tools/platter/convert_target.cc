@@ -74,6 +74,10 @@ std::optional<OptionValues> CreateOptionsOf(const Persona& persona, const Conver
     Complain(persona, fmt::format("Backing format not supported for file format '{}'", persona.FormatName(driver)));
     return std::nullopt;
   }
+  if (const auto named = NameBackingFormat(persona, options, specs); !named.ok()) {
+    Complain(persona, ReasonOf(named.error()));
+    return std::nullopt;
+  }
   return options;
 }
 
@@ -133,15 +137,15 @@ std::string Lack(const ConvertArguments& arguments, const Abilities& target) {
                                  : fmt::format("Format driver '{}' does not support bitmaps", target.format);
 }
 
-Result<Chain> OpenBackingChain(const Persona& persona, const std::string& name, const std::string& format,
-                               const std::string& target, const ConvertArguments& arguments) {
+Result<OpenedChain> OpenBackingChain(const Persona& persona, const std::string& name, const std::string& format,
+                                     const std::string& target, const ConvertArguments& arguments) {
   ImageArgument argument;
   argument.dialect = persona.dialect();
   argument.text = PLATTER_TRY(ResolveReference(name, target));
   argument.format = format;
   argument.cache = arguments.source_cache;
   argument.force_share = arguments.force_share;
-  return PLATTER_TRY(OpenImage(argument, {})).chain();
+  return OpenImage(argument, {});
 }
 
 }  // namespace
@@ -152,12 +156,23 @@ bool ConvertTarget::OpenBacking(const Persona& persona, const ConvertArguments& 
   const std::string format = options_.Text("backing_fmt").value_or(arguments.backing_format);
   auto chain = OpenBackingChain(persona, name, format, arguments.target, arguments);
   if (chain.ok()) {
-    backing_ = std::move(chain).value();
+    backing_ = chain.value().chain();
+    backing_layer_ = chain.value().layers.front();
     return true;
   }
   const std::string reason = fmt::format("Could not open backing file: {}", ReasonOf(chain.error()));
   Complain(persona, fmt::format("Could not open '{}': {}", arguments.target, reason));
   return false;
+}
+
+std::size_t ConvertTarget::LayersAboveBacking(const OpenedChain& source) const {
+  const auto is_backing = [this](const OpenedLayer& layer) {
+    // The same file in another format is another disk.
+    const auto identity = layer.storage->identity();
+    return identity && identity == backing_layer_->storage->identity() && layer.driver == backing_layer_->driver;
+  };
+  const auto found = std::ranges::find_if(source.layers, is_backing);
+  return found == source.layers.end() ? 0 : static_cast<std::size_t>(found - source.layers.begin());
 }
 
 bool ConvertTarget::MakeWriter(const Persona& persona, const ConvertArguments& arguments, const NewImagePlace& place,
@@ -357,6 +372,16 @@ std::optional<ConvertTarget> ConvertTarget::OpenExisting(const Persona& persona,
     return std::nullopt;
   }
   return target;
+}
+
+Result<std::uint64_t> ConvertTarget::NewSize(std::uint64_t size) const {
+  if (content_ || streams() || any_file()->is_device()) return size;
+  ImageArgument argument;
+  argument.text = path_;
+  argument.format = container_ == nullptr ? driver_->name : container_->name;
+  argument.force_share = true;  // it is ours
+  argument.containers = true;
+  return PLATTER_TRY(OpenImage(argument, {})).chain().virtual_size();
 }
 
 Result<> ConvertTarget::Fill(const Chain& chain, CopyOptions options) {

@@ -31,6 +31,8 @@ class ConvertTarget {
   bool compresses() const noexcept { return writer_->traits().compresses; }
   // The backing file that the command line named; null without one.
   const Chain* backing() const noexcept { return backing_ ? &*backing_ : nullptr; }
+  // How many layers of `source` lie above that file; 0 where it is none of them.
+  std::size_t LayersAboveBacking(const OpenedChain& source) const;
   // What an existing target holds; null for a new one.
   const Chain* content() const noexcept { return content_ ? &*content_ : nullptr; }
   // The target takes its bytes in order only.
@@ -39,6 +41,9 @@ class ConvertTarget {
   const Storage* any_file() const noexcept { return files_.any(); }
   // Those of a new target.
   const std::vector<std::shared_ptr<FileStorage>>& files() const noexcept { return files_.files(); }
+  // Guest bytes of a new image that is finished and was to have `size`; of one that is not new, in a pipe or on a
+  // device, `size`. Fails as OpenImage.
+  Result<std::uint64_t> NewSize(std::uint64_t size) const;
   // All of a new target but Keep: copies the chain, which an interrupt ends, and finishes the image. As Copy.
   Result<> Fill(const Chain& chain, CopyOptions options = {});
   // The conversion succeeded: the files stay.
@@ -54,6 +59,7 @@ class ConvertTarget {
   const FormatDriver* driver_ = nullptr;
   const ContainerDriver* container_ = nullptr;  // that is made around an image of `driver_`; null: none
   OptionValues options_;
+  std::optional<OpenedLayer> backing_layer_;  // the topmost of `backing_`
   std::optional<Chain> backing_;
   std::optional<Chain> content_;
   NewImageFiles files_;

@@ -132,15 +132,14 @@ Result<> CopyBitmaps(const Persona& persona, Bitmaps& source, BitmapTarget& targ
 class Conversion {
  public:
   Conversion(const Persona& persona, const ConvertArguments& arguments, const Sources& sources,
-             const std::vector<Chain>& chains)
+             const std::vector<Chain>& chains, std::uint64_t size)
       : persona_(persona),
         arguments_(arguments),
         sources_(sources.chains),
         appliance_(sources.appliance.get()),
         chains_(chains),
-        watch_(sources.watch) {
-    for (const Chain& chain : chains_) size_ += chain.virtual_size();
-  }
+        watch_(sources.watch),
+        size_(size) {}
 
   int Run();
 
@@ -149,8 +148,10 @@ class Conversion {
   bool MayShareBlocks() const;
   bool MayPassPacked() const;
   CopyOptions MakeCopyOptions(const ConvertTarget& target, Progress& progress);
+  void LeaveToBacking(const ConvertTarget& target, CopyOptions& options) const;
   Result<> Write(ConvertTarget& target, Progress& progress);
   Result<> CopyDisk(ConvertTarget& target, Progress& progress);
+  Result<> FinishDigests(const ConvertTarget& target);
   Result<> HashFiles(const ConvertTarget& target);
   void PrintDigests(std::FILE* out) const;
 
@@ -160,7 +161,8 @@ class Conversion {
   ova::PassingAppliance* const appliance_;  // null where nothing comes out of a pipe
   const std::vector<Chain>& chains_;
   const SourceWatch& watch_;
-  std::uint64_t size_ = 0;
+  std::uint64_t size_;
+  std::unique_ptr<DigestSet> digest_set_;  // of the disk, while it is copied
   std::vector<DigestValue> digests_;       // of the disk, once it is copied
   std::vector<std::string> file_digests_;  // lines, once the image is whole
 };
@@ -179,6 +181,15 @@ bool Conversion::MayPassPacked() const {
   return !arguments_.recompress && !arguments_.compression_level && !SeesEveryByte();
 }
 
+// qemu-img takes it that the new backing file is what lies below the source's topmost layer.
+void Conversion::LeaveToBacking(const ConvertTarget& target, CopyOptions& options) const {
+  options.target_backing = target.backing();
+  if (target.backing() == nullptr || persona_.as_qemu) return;
+  options.layers_above_backing = target.LayersAboveBacking(sources_.front());
+  // Of what is there already nobody knows whether it is over that file.
+  if (target.content() != nullptr && options.layers_above_backing == 0) options.target_backing = nullptr;
+}
+
 CopyOptions Conversion::MakeCopyOptions(const ConvertTarget& target, Progress& progress) {
   CopyOptions options;
   options.workers = arguments_.workers;
@@ -195,7 +206,7 @@ CopyOptions Conversion::MakeCopyOptions(const ConvertTarget& target, Progress& p
       Complain(persona_, fmt::format("warning: error while reading offset {}: {}", offset, ReasonOf(error)));
     };
   }
-  options.target_backing = target.backing();
+  LeaveToBacking(target, options);
   options.target_is_zero = arguments_.target_is_zero;
   options.target_content = target.content();
   if (target.content() != nullptr) options.target_size = target.content()->virtual_size();
@@ -212,10 +223,18 @@ Result<> Conversion::CopyDisk(ConvertTarget& target, Progress& progress) {
     PLATTER_CHECK(Copy(chains, target.writer(), options));
     return Done{};
   }
-  const auto digests = PLATTER_TRY(DigestSet::Make(arguments_.digests, true));
-  DigestingWriter writer(target.writer(), *digests, size_);
+  digest_set_ = PLATTER_TRY(DigestSet::Make(arguments_.digests, true));
+  DigestingWriter writer(target.writer(), *digest_set_, size_);
   PLATTER_CHECK(Copy(chains, writer, options));
-  digests_ = PLATTER_TRY(digests->Finish());
+  return Done{};
+}
+
+// Formats round sizes up: the digests are to be those of the disk that was made.
+Result<> Conversion::FinishDigests(const ConvertTarget& target) {
+  if (digest_set_ == nullptr) return Done{};
+  const std::uint64_t made = PLATTER_TRY(target.NewSize(size_));
+  digest_set_->UpdateZeros(made - std::min(made, size_));
+  digests_ = PLATTER_TRY(digest_set_->Finish());
   return Done{};
 }
 
@@ -251,6 +270,7 @@ Result<> Conversion::Write(ConvertTarget& target, Progress& progress) {
     PLATTER_CHECK(CopyBitmaps(persona_, bitmaps, *target.writer().bitmap_target()));
   }
   PLATTER_CHECK(target.writer().Finish());
+  PLATTER_CHECK(FinishDigests(target));
   return arguments_.file_digests.empty() ? Result<>(Done{}) : HashFiles(target);
 }
 
@@ -308,7 +328,14 @@ int RunConvert(const Invocation& call) {
   if (!sources) return 1;
   const auto chains = ChooseChains(persona, *arguments, sources->chains);
   if (!chains || !CheckBitmaps(persona, *arguments, sources->chains)) return 1;
-  return Conversion(persona, *arguments, *sources, *chains).Run();
+  std::vector<const Chain*> joined;
+  for (const Chain& chain : *chains) joined.push_back(&chain);
+  const auto size = JoinedSize(joined);
+  if (!size.ok()) {
+    Complain(persona, ReasonOf(size.error()));
+    return 1;
+  }
+  return Conversion(persona, *arguments, *sources, *chains, size.value()).Run();
 }
 
 }  // namespace platter::cli

@@ -135,6 +135,7 @@ class Creation {
     if (arguments_.backing_format && !options_.Set("backing_fmt", *arguments_.backing_format, specs).ok()) {
       return Refusal(fmt::format("Backing format not supported for file format '{}'", arguments_.format));
     }
+    PLATTER_CHECK(NameBackingFormat(persona_, options_, specs));
     if (options_.Has("size")) {
       size_ = options_.Size("size", 0);
     } else {
@@ -183,7 +184,8 @@ class Creation {
     backing_size_ = info.virtual_size;
     backing_id_ = info.id;
     if (!size_) size_ = backing_size_;
-    detected_ = fmt::format("\nDetected format of {}.", persona_.FormatName(*chain.value().layers.front().driver));
+    const FormatDriver& driver = *chain.value().layers.front().driver;
+    detected_ = fmt::format("\nDetected format of {}.", driver.qemu_name.empty() ? "raw" : driver.qemu_name);
     return Done{};
   }
 

@@ -48,12 +48,14 @@ void NewImageFiles::Keep() noexcept {
   for (const std::shared_ptr<FileStorage>& file : files_) {
     if (file->untouched()) (void)file->Resize(0).ok();
   }
+  if (!files_.empty()) StreamStorage::StandAt(image_path_, files_.front()->size());
   files_.clear();
   made_folder_.clear();
 }
 
 Result<std::shared_ptr<Storage>> NewImageFiles::MakeImage(const NewImagePlace& place) {
   if (!place.folder.empty()) PLATTER_CHECK(MakeFolder(place.folder));
+  image_path_ = place.path;
   if (!StreamStorage::IsStream(place.path)) return Make(place.path);
   auto stream = PLATTER_TRY(StreamStorage::Open(place.path, &CatchInterrupts()));
   streams_ = true;

@@ -58,6 +58,7 @@ class NewImageFiles {
   CacheMode cache_;
   bool streams_ = false;
   std::string made_folder_;
+  std::string image_path_;
   std::vector<std::shared_ptr<FileStorage>> files_;
 };
 

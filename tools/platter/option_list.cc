@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "formats/format_table.h"
 #include "tools/platter/message.h"
 #include "tools/print.h"
 
@@ -64,6 +65,16 @@ std::vector<OptionSpec> CreateOptionsFor(const Persona& persona, const FormatDri
   std::vector<OptionSpec> specs(driver.create_options.begin(), driver.create_options.end());
   if (persona.as_qemu) std::erase_if(specs, &OptionSpec::beyond_qemu);
   return specs;
+}
+
+Result<> NameBackingFormat(const Persona& persona, OptionValues& options, std::span<const OptionSpec> specs) {
+  const std::string name = options.Text("backing_fmt").value_or("");
+  const FormatDriver* driver = FindFormat(name, persona.dialect());
+  if (driver == nullptr || driver->qemu_name == name) return Done{};
+  if (!driver->qemu_name.empty()) return options.Set("backing_fmt", driver->qemu_name, specs);
+  return RefusedOption("backing_fmt", "qemu could not open the image: it has no word for this format of a backing file")
+      .Found(name)
+      .Allowed("raw, where the file holds the disk as it is");
 }
 
 bool AsksForHelp(std::string_view list) {

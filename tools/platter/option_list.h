@@ -1,6 +1,7 @@
 // The texts of -o, and what `-o help` says.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,10 @@ bool AddOptionList(const Persona& persona, std::string& list, std::string_view t
 
 // What the driver's create takes, as this persona knows it: qemu-img knows nothing beyond qemu.
 std::vector<OptionSpec> CreateOptionsFor(const Persona& persona, const FormatDriver& driver);
+
+// Makes of the name of a backing file's format the word that qemu has for it, so that qemu finds it in the image, too.
+// kInvalid for a format that qemu has no word for.
+Result<> NameBackingFormat(const Persona& persona, OptionValues& options, std::span<const OptionSpec> specs);
 
 // True when "help" or "?" is one of the options.
 bool AsksForHelp(std::string_view list);
