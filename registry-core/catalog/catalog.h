@@ -57,6 +57,9 @@ struct Viewer {
       project;  // sees its own, the public ones, the community's where asked for, its accepted shares
 };
 
+// By how many tags, properties and times together a listing may be filtered, each counted once.
+inline constexpr std::size_t kMostConditions = 20;
+
 // A page of a listing. Filters that are empty let everything pass; several values of one are alternatives.
 struct ImageQuery {
   Viewer viewer;
@@ -104,6 +107,7 @@ struct CatalogOptions {
   unsigned connections = 8;  // at most, each made when it is needed first
   unsigned connect_seconds = 10;
   unsigned wait_seconds = 30;  // for a connection when all are in use, for SQLite's file when it is locked; then kIo
+  unsigned statement_seconds = 30;  // of a statement, on a server, which ends it then: kIo; 0: as long as it takes
   // Told how long each transaction took, waiting and trying again included. Called by any thread.
   std::function<void(double seconds)> observe = {};
 };
@@ -135,8 +139,9 @@ class Catalog {
   // database gave the transaction up; it must not call the catalog. An error of `change` ends it and is returned.
   // kNotFound, also for a deleted one; kConflict where the status would make a move that is none.
   Result<ImageRecord> Change(std::string_view id, const std::function<Result<>(ImageRecord&)>& change);
-  // kNotFound where the marker is not visible to the viewer; kInvalid. A page ends early, up to 63 records behind the
-  // one with which the bulk (BulkOf) of all of them reaches kMostPageBytes.
+  // kNotFound where the marker is not visible to the viewer; kInvalid, also for over 500 values of one filter and for
+  // more than kMostConditions. A page ends early, up to 63 records behind the one with which the bulk (BulkOf) of all
+  // of them reaches kMostPageBytes.
   Result<std::vector<ImageRecord>> List(const ImageQuery& query);
 
   // kExists, kNotFound (the image).

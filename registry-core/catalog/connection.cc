@@ -27,7 +27,7 @@ std::string Quoted(std::string_view value) {
 // A server that has gone without a word, cable and all, is noticed after so long.
 constexpr unsigned kSilenceSeconds = 60;
 
-std::string ServerParameters(const DatabaseUrl& url, unsigned connect_seconds) {
+std::string ServerParameters(const DatabaseUrl& url, unsigned connect_seconds, unsigned statement_seconds) {
   const bool mariadb = url.engine == Engine::kMariaDb;
   std::vector<std::pair<std::string_view, std::string>> parameters;
   const auto add = [&parameters](std::string_view name, std::string value) {
@@ -47,7 +47,8 @@ std::string ServerParameters(const DatabaseUrl& url, unsigned connect_seconds) {
     add("host", url.host);
     add("unix_socket", url.socket);
     add("charset", "utf8mb4");
-    add("read_timeout", std::to_string(kSilenceSeconds));
+    // The server says nothing while a statement runs.
+    if (statement_seconds != 0) add("read_timeout", std::to_string(std::max(kSilenceSeconds, 2 * statement_seconds)));
     add("write_timeout", std::to_string(kSilenceSeconds));
   } else {
     add("host", url.socket.empty() ? url.host : url.socket);
@@ -104,7 +105,8 @@ void WaitForCluster(soci::session& session) {
   if (value == "ON") session << fmt::format("SET SESSION wsrep_sync_wait={}", kReadsAndWrites);
 }
 
-std::unique_ptr<soci::session> Connect(const DatabaseUrl& url, unsigned connect_seconds, unsigned wait_seconds) {
+std::unique_ptr<soci::session> Connect(const DatabaseUrl& url, unsigned connect_seconds, unsigned wait_seconds,
+                                       unsigned statement_seconds) {
   switch (url.engine) {
     case Engine::kSqlite: {
       // FULL: a commit is on the disk when it returns, so that an image once active survives a power cut.
@@ -116,17 +118,21 @@ std::unique_ptr<soci::session> Connect(const DatabaseUrl& url, unsigned connect_
       return session;
     }
     case Engine::kMariaDb: {
-      auto session = std::make_unique<soci::session>(soci::mysql, ServerParameters(url, connect_seconds));
+      auto session =
+          std::make_unique<soci::session>(soci::mysql, ServerParameters(url, connect_seconds, statement_seconds));
       *session << "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout=10";
       *session << "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+      *session << fmt::format("SET SESSION max_statement_time={}", statement_seconds);
       WaitForCluster(*session);
       return session;
     }
     case Engine::kPostgreSql: {
-      auto session = std::make_unique<soci::session>(soci::postgresql, ServerParameters(url, connect_seconds));
+      auto session =
+          std::make_unique<soci::session>(soci::postgresql, ServerParameters(url, connect_seconds, statement_seconds));
       // A listing's plan depends on what is looked for: one plan for all values would be a scan for some of them.
       *session << "SET plan_cache_mode = force_custom_plan";
       *session << "SET lock_timeout = '10s'";
+      *session << fmt::format("SET statement_timeout = '{}s'", statement_seconds);
       IgnoreNotices(*session);
       return session;
     }
@@ -226,11 +232,12 @@ Connection::Connection(Engine engine, std::unique_ptr<soci::session> session)
 Connection::~Connection() = default;
 
 Result<std::unique_ptr<Connection>> Connection::Open(const DatabaseUrl& url, unsigned connect_seconds,
-                                                     unsigned wait_seconds) {
+                                                     unsigned wait_seconds, unsigned statement_seconds) {
   if (url.engine == Engine::kSqlite && url.path.find('"') != std::string::npos)
     return Error(ErrorKind::kInvalid, "the path of an SQLite database cannot hold a '\"'");
   try {
-    return std::unique_ptr<Connection>(new Connection(url.engine, Connect(url, connect_seconds, wait_seconds)));
+    return std::unique_ptr<Connection>(
+        new Connection(url.engine, Connect(url, connect_seconds, wait_seconds, statement_seconds)));
   } catch (const soci::soci_error& error) {
     return Error(ErrorKind::kIo,
                  fmt::format("cannot open the database ({}): {}", url.Describe(), error.get_error_message()));

@@ -62,9 +62,10 @@ enum class Access : std::uint8_t { kRead, kWrite };
 
 class Connection {
  public:
-  // `wait_seconds`: how long another program may lock the file, SQLite only.
+  // `wait_seconds`: how long another program may lock the file, SQLite only. `statement_seconds`: when a server ends a
+  // statement by itself, which is then kIo, even where nobody waits for it any more; 0: never.
   static Result<std::unique_ptr<Connection>> Open(const DatabaseUrl& url, unsigned connect_seconds,
-                                                  unsigned wait_seconds = 30);
+                                                  unsigned wait_seconds = 30, unsigned statement_seconds = 0);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;

@@ -12,6 +12,7 @@
 #include <compare>
 #include <iterator>
 #include <limits>
+#include <utility>
 
 #include "registry-core/catalog/records.h"
 
@@ -208,18 +209,29 @@ std::string_view IndexedPart(std::string_view value) noexcept {
   return value.substr(0, at);
 }
 
-void AddParts(const ImageQuery& query, Engine engine, Sql& sql) {
-  for (const std::string& tag : query.tags) {
-    sql << " AND i.id IN (SELECT image_id FROM image_tags WHERE value = ";
-    sql.Bind(std::string_view(tag)) << ")";
-  }
-  for (const auto& [name, value] : query.properties) {
-    sql << " AND i.id IN (SELECT image_id FROM image_properties WHERE name = ";
-    sql.Bind(std::string_view(name));
+// What all of several have is counted in one selection: the servers plan many that are joined in the cube of their
+// number.
+void CountAll(std::size_t parts, Sql& sql) {
+  if (parts > 1) sql << fmt::format(" GROUP BY image_id HAVING COUNT(*) = {}", parts);
+  sql << ")";
+}
+
+void AddTags(const std::vector<std::string>& tags, Sql& sql) {
+  if (tags.empty()) return;
+  (sql << " AND i.id IN (SELECT image_id FROM image_tags WHERE value IN ").BindList(tags);
+  CountAll(tags.size(), sql);
+}
+
+void AddProperties(const std::vector<std::pair<std::string, std::string>>& properties, Engine engine, Sql& sql) {
+  if (properties.empty()) return;
+  std::string_view before = " AND i.id IN (SELECT image_id FROM image_properties WHERE (name = ";
+  for (const auto& [name, value] : properties) {
+    (sql << std::exchange(before, " OR (name = ")).Bind(std::string_view(name));
     if (engine == Engine::kSqlite) (sql << " AND substr(value, 1, 100) = ").Bind(IndexedPart(value));
     if (engine == Engine::kPostgreSql) (sql << " AND left(value, 100) = ").Bind(IndexedPart(value));
     (sql << " AND value = ").Bind(std::string_view(value)) << ")";
   }
+  CountAll(properties.size(), sql);
 }
 
 // " WHERE ..." of every selection.
@@ -243,7 +255,8 @@ void AddFilters(const ImageQuery& query, Engine engine, Sql& sql) {
   AddText("hash_algorithm", query.hash_algorithm, sql);
   AddInstants("created_at", query.created, sql);
   AddInstants("updated_at", query.updated, sql);
-  AddParts(query, engine, sql);
+  AddTags(query.tags, sql);
+  AddProperties(query.properties, engine, sql);
 }
 
 // Shows nothing of the community's but the viewer's own unless it is asked for.
@@ -348,6 +361,12 @@ bool ComesFirst(const Row& left, const Row& right, const std::vector<SortKey>& k
   return false;
 }
 
+template <class Part>
+void KeepOneOfEach(std::vector<Part>& parts) {
+  std::ranges::sort(parts);
+  parts.erase(std::unique(parts.begin(), parts.end()), parts.end());
+}
+
 }  // namespace
 
 std::vector<Row> Listing::Merge(std::vector<std::vector<Row>> found, std::uint32_t limit) const {
@@ -364,12 +383,21 @@ std::vector<Row> Listing::Merge(std::vector<std::vector<Row>> found, std::uint32
   return page;
 }
 
-Result<Listing> ListingOf(const ImageQuery& query, const ImageRecord* marker, Engine engine) {
+Result<Listing> ListingOf(ImageQuery query, const ImageRecord* marker, Engine engine) {
   constexpr std::size_t kMostValues = 500;
-  for (const auto* values : {&query.ids, &query.names, &query.statuses, &query.disk_formats, &query.container_formats,
-                             &query.owners, &query.tags}) {
+  for (const auto* values :
+       {&query.ids, &query.names, &query.statuses, &query.disk_formats, &query.container_formats, &query.owners}) {
     if (values->size() > kMostValues)
       return Error(ErrorKind::kInvalid, "a filter has too many values").Found(values->size()).Allowed("up to 500");
+  }
+  KeepOneOfEach(query.tags);
+  KeepOneOfEach(query.properties);
+  const std::size_t conditions =
+      query.tags.size() + query.properties.size() + query.created.size() + query.updated.size();
+  if (conditions > kMostConditions) {
+    return Error(ErrorKind::kInvalid, "a list is filtered by too many tags, properties and times")
+        .Found(conditions)
+        .Allowed(fmt::format("up to {} together", kMostConditions));
   }
   return Builder(query, marker, engine).Build();
 }

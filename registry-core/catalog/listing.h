@@ -15,7 +15,7 @@ struct Listing {
   std::vector<Row> Merge(std::vector<std::vector<Row>> found, std::uint32_t limit) const;
 };
 
-// `marker` is the image behind which the page starts, if any. kInvalid.
-Result<Listing> ListingOf(const ImageQuery& query, const ImageRecord* marker, Engine engine);
+// `marker` is the image behind which the page starts, if any. kInvalid, as Catalog::List.
+Result<Listing> ListingOf(ImageQuery query, const ImageRecord* marker, Engine engine);
 
 }  // namespace platter::registry

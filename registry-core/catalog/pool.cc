@@ -29,7 +29,7 @@ Result<std::unique_ptr<Connection>> Catalog::Pool::Begun(Access access) {
   std::unique_ptr<Connection> connection = PLATTER_TRY(Take());
   if (connection && connection->Begin(access).ok()) return connection;
   connection.reset();
-  auto fresh = Connection::Open(url_, options_.connect_seconds, options_.wait_seconds);
+  auto fresh = Connection::Open(url_, options_.connect_seconds, options_.wait_seconds, options_.statement_seconds);
   Result<> begun = fresh.ok() ? fresh.value()->Begin(access) : Result<>(Done{});
   if (fresh.ok() && begun.ok()) return fresh;
   GiveBack(nullptr);

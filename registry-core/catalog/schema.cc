@@ -291,15 +291,16 @@ Result<> CheckNotNewer(const SchemaState& state) {
 }
 
 Result<SchemaState> ReadSchemaState(const DatabaseUrl& url) {
-  constexpr unsigned kSeconds = 10;
-  const auto connection = PLATTER_TRY(Connection::Open(url, kSeconds));
+  const CatalogOptions usual;
+  const auto connection =
+      PLATTER_TRY(Connection::Open(url, usual.connect_seconds, usual.wait_seconds, usual.statement_seconds));
   return SchemaState{PLATTER_TRY(ReadVersion(*connection)), SchemaVersion()};
 }
 
 Result<SchemaState> MigrateTo(const DatabaseUrl& url, std::uint32_t wanted,
                               const std::function<void(std::string_view)>& report) {
-  constexpr unsigned kSeconds = 10;
-  const auto connection = PLATTER_TRY(Connection::Open(url, kSeconds));
+  // A table may have any number of rows, and each step goes through all of them: no statement has a limit.
+  const auto connection = PLATTER_TRY(Connection::Open(url, CatalogOptions().connect_seconds));
   SchemaState state{0, SchemaVersion()};
   while (PLATTER_TRY(TakeNext(*connection, wanted, state))) {
     if (report)

@@ -222,6 +222,19 @@ const FilterCase kFilters[] = {
        query.properties = {{"os_type", "value 5"}};
      },
      {"image_properties_value"}},
+    {"properties",
+     [](ImageQuery& query) {
+       query.properties = {{"os_type", "value 5"}, {"os_distro", "value 5"}};
+     },
+     {"image_properties_value"}},
+    {"as many as may be",
+     [](ImageQuery& query) {
+       for (std::size_t at = 0; at < kMostConditions / 2; ++at) {
+         query.tags.push_back(fmt::format("tag {}", at));
+         query.properties.emplace_back("os_type", fmt::format("value {}", at));
+       }
+     },
+     {"image_properties_value", "image_tags_value"}},
     {"created_at",
      [](ImageQuery& query) {
        query.created = {{Comparison::kLess, Instant(std::chrono::seconds(1'700'001'000))}};

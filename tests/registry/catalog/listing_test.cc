@@ -269,6 +269,50 @@ TEST_F(ListingTest, AMarkerMustBeVisible) {
   EXPECT_EQ(catalog_->List(query).error().kind(), ErrorKind::kNotFound);
 }
 
+std::string Numbered(std::size_t number) { return fmt::format("number {}", number); }
+
+// Each of the three selections of a project has all of them.
+TEST_F(ListingTest, TagsAndPropertiesAreCountedOnceAndHaveALimit) {
+  ImageRecord image = Image("has them all");
+  image.visibility = Visibility::kShared;
+  for (std::size_t at = 0; at < 2 * kMostConditions; ++at) {
+    image.tags.insert(Numbered(at));
+    image.properties[Numbered(at)] = "value";
+  }
+  Insert(image);
+  image.id = NewIdentifier();
+  image.name = "has no number 7";
+  image.created += std::chrono::seconds(1);
+  image.tags.erase(Numbered(7));
+  image.properties[Numbered(7)] = "other";
+  Insert(image);
+  const struct {
+    std::size_t tags, properties, times;
+    bool twice, found;
+  } kRows[] = {{20, 0, 0, false, true},  {20, 0, 0, true, true},  {21, 0, 0, false, false},  {0, 20, 0, true, true},
+               {0, 21, 0, false, false}, {10, 10, 0, true, true}, {9, 9, 2, false, true},    {10, 10, 1, false, false},
+               {0, 0, 21, false, false}, {1, 1, 0, false, true},  {4000, 0, 0, false, false}};
+  for (const auto& row : kRows) {
+    ImageQuery query = As("here");
+    for (int time = 0; time < (row.twice ? 2 : 1); ++time) {
+      for (std::size_t at = 0; at < row.tags; ++at) query.tags.push_back(Numbered(at));
+      for (std::size_t at = 0; at < row.properties; ++at) query.properties.emplace_back(Numbered(at), "value");
+    }
+    query.created.assign(row.times, {Comparison::kNotEqual, Instant()});
+    const auto listed = catalog_->List(query);
+    ASSERT_EQ(listed.ok(), row.found) << row.tags << " " << row.properties << " " << row.times;
+    if (!row.found) {
+      EXPECT_EQ(listed.error().kind(), ErrorKind::kInvalid) << listed.error().Describe();
+    } else {
+      EXPECT_EQ(listed.value().size(), std::max(row.tags, row.properties) > 7 ? 1U : 2U);
+      EXPECT_EQ(listed.value().back().name, "has them all");
+    }
+  }
+  ImageQuery contradiction = As("here");
+  contradiction.properties = {{Numbered(1), "value"}, {Numbered(1), "other"}};
+  EXPECT_TRUE(catalog_->List(contradiction).value().empty());
+}
+
 TEST_F(ListingTest, WhatNoDatabaseTakesIsInvalid) {
   const std::string not_utf8 = "\xFF";
   const std::string zero("a\0b", 3);
@@ -281,7 +325,7 @@ TEST_F(ListingTest, WhatNoDatabaseTakesIsInvalid) {
     EXPECT_EQ(catalog_->Insert(image).error().kind(), ErrorKind::kInvalid);
   }
   ImageQuery many = As("here");
-  many.tags.assign(501, "x");
+  many.names.assign(501, "x");
   EXPECT_EQ(catalog_->List(many).error().kind(), ErrorKind::kInvalid);
   // A text that a column has no room for, in letters, not in bytes.
   ImageRecord image = Image("");

@@ -1,6 +1,8 @@
 // A server that goes away and comes back under load; runs beside databases.py only.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
 
 #include "tests/registry/catalog/catalog_fixture.h"
@@ -72,6 +74,33 @@ TEST_F(ServerTest, ACatalogIsNotOpenedWithoutItsServer) {
   EXPECT_EQ(state.error().kind(), ErrorKind::kIo);
   EXPECT_EQ(migrated.error().kind(), ErrorKind::kIo);
   EXPECT_NE(opened.error().Describe().find(database_.url().Describe()), std::string::npos);
+}
+
+// Whoever asked may be gone, and nobody tells the server.
+TEST_F(ServerTest, AStatementThatTakesTooLongEnds) {
+  const bool mariadb = database_.engine() == Engine::kMariaDb;
+  const auto slept = [&](unsigned limit, int seconds) {
+    const auto connection = Connection::Open(database_.url(), 10, 30, limit).value();
+    return connection->Select(Sql(mariadb ? fmt::format("SELECT SLEEP({})", seconds)
+                                          : fmt::format("SELECT 1 FROM (SELECT pg_sleep({})) AS slept", seconds)),
+                              1);
+  };
+  const auto start = std::chrono::steady_clock::now();
+  const auto ended = slept(1, 60);
+  ASSERT_FALSE(ended.ok());
+  EXPECT_EQ(ended.error().kind(), ErrorKind::kIo);
+  EXPECT_TRUE(slept(0, 2).ok()) << "without a limit";
+
+  const auto connection = database_.Connect();
+  const ImageRecord image = Insert(Image("one"));
+  ASSERT_TRUE(connection->Begin(Access::kWrite).ok());
+  test::Execute(*connection, fmt::format("UPDATE images SET min_disk = 1 WHERE id = '{}'", image.id));
+  const auto catalog = Opened({.statement_seconds = 1});
+  const auto change = [](ImageRecord&) -> Result<> { return Done{}; };
+  EXPECT_EQ(catalog->Change(image.id, change).error().kind(), ErrorKind::kIo);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  ASSERT_TRUE(connection->Commit().ok());
+  EXPECT_TRUE(catalog->Change(image.id, change).ok()) << "and the next one is well";
 }
 
 // By address, port and password, as a glance-api.conf has it: a password with everything that is special in a URL and
