@@ -14,6 +14,12 @@ namespace {
 // Bytes of what is told of a finding: names and values in it are the image's own.
 constexpr std::size_t kLongestReason = 2048;
 
+// No bytes at all are of no format. Nova makes the image of a server whose disks are volumes active with an upload of
+// none, whatever format it declares.
+bool HasNoFormat(const inspect::Report& report, const inspect::Policy& policy, bool whole) {
+  return whole && report.file_size == 0 && policy.expected_container == "bare";
+}
+
 }  // namespace
 
 Error NoMemoryNow() {
@@ -31,7 +37,8 @@ inspect::Policy PolicyFor(const IngestRules& rules, const ImageRecord& image) {
 }
 
 inspect::Report Rejudged(inspect::Report report, const IngestRules& rules, const inspect::Policy& policy, bool whole) {
-  if (rules.require_format_match || report.verdict != inspect::Verdict::kRefused) return report;
+  if (report.verdict != inspect::Verdict::kRefused) return report;
+  if (rules.require_format_match && !HasNoFormat(report, policy, whole)) return report;
   inspect::Policy lenient = policy;
   lenient.expected_disk.clear();
   lenient.expected_container = report.container;

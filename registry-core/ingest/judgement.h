@@ -30,7 +30,8 @@ auto WithinMemory(Step step) -> decltype(step()) {
 // What a record declares, in the policy's words.
 inspect::Policy PolicyFor(const IngestRules& rules, const ImageRecord& image);
 
-// `report`, judged again where a mismatch of declared and found is no reason to refuse.
+// `report`, judged again where a mismatch of declared and found is no reason to refuse: where the rules say so, and
+// where a bare image has no bytes.
 inspect::Report Rejudged(inspect::Report report, const IngestRules& rules, const inspect::Policy& policy, bool whole);
 
 // The error for a report that is refused, or at the end undecided, and what decided.

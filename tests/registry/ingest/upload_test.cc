@@ -52,6 +52,40 @@ TEST_F(UploadTest, ARecordBecomesActiveWithAllThatIsKnown) {
   EXPECT_EQ(registry.Files(), 8U);
 }
 
+// Of no bytes nobody can say that they are no qcow2.
+TEST_F(UploadTest, WithoutBytesABareImageIsWhatItIsDeclaredAs) {
+  Registry registry(folder_.File("r"));
+  const StagingArea staging = OpenStaging(folder_.File("r"));
+  const struct {
+    const char* disk;
+    const char* container;
+    bool accepted;
+  } kRows[] = {{"qcow2", "bare", true}, {"raw", "bare", true},    {"iso", "bare", true},         {"vmdk", "bare", true},
+               {"vmdk", "ova", false},  {"raw", "docker", false}, {"qcow2", "compressed", false}};
+  for (const auto& row : kRows) {
+    const ImageRecord image = registry.Queued(row.disk, row.container);
+    const ImageRecord staged = registry.Queued(row.disk, row.container);
+    ASSERT_TRUE(StagedUpload::Begin(registry.context, staging, staged.id, 0).value()->Finish().ok());
+    const auto import = [](ImageRecord& record) -> Result<> {
+      record.status = Status::kImporting;
+      return Done{};
+    };
+    ASSERT_TRUE(registry.catalog->Change(staged.id, import).ok());
+    const auto uploaded = registry.Uploaded(image, {});
+    const auto imported = Upload::Begin(registry.context, staged.id, Upload::Way::kImport, "", 0).value()->Finish();
+    for (const auto* finished : {&uploaded, &imported}) {
+      ASSERT_EQ(finished->ok(), row.accepted) << row.disk << " in " << row.container;
+      if (!row.accepted) continue;
+      EXPECT_EQ(finished->value().status, Status::kActive);
+      EXPECT_EQ(finished->value().size, 0U);
+      EXPECT_EQ(finished->value().virtual_size, 0U);
+    }
+  }
+  Refusal refusal;
+  EXPECT_FALSE(registry.Uploaded(registry.Queued("qcow2"), Noise(1), &refusal).ok());
+  EXPECT_EQ(refusal.code, "policy.format");
+}
+
 TEST_F(UploadTest, AnotherHashAndSeveralStores) {
   IngestRules rules;
   rules.hash_algorithm = "sha256";

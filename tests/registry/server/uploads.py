@@ -154,6 +154,17 @@ def check_unsafe(server):
             expect(f"{name} in {container}", server.show(image)["status"], "queued")
 
 
+def check_without_bytes(server):
+    """As Nova makes the snapshot of a server whose disks are volumes active."""
+    for body in (b"", iter(())):
+        image = server.make(disk_format="qcow2", container_format="bare", block_device_mapping="[]")
+        expect("an upload without bytes", server.upload(image, body), (204, ""))
+        record = server.show(image)
+        expect("an image without bytes", [record[key] for key in ("status", "size", "virtual_size")], ["active", 0, 0])
+        expect("an image without bytes, downloaded", server.download(image)[1], b"")
+        server.call("DELETE", f"/v2/images/{image}")
+
+
 def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
@@ -163,6 +174,7 @@ def main():
         check_accepted(server, rows)
         check_declared_wrongly(server, rows)
         check_unsafe(server)
+        check_without_bytes(server)
         expect("left in the store", server.stored(), [])
     return checks.conclude()
 

@@ -112,6 +112,28 @@ TEST_F(ApiTest, AnImageFromItsRecordToItsEnd) {
   EXPECT_EQ(Post("/v2/images", fmt::format(R"({{"id":"{}"}})", id)).status, 409U);
 }
 
+// What Nova sends for the snapshot of a server whose disks are volumes: the record says all, and there are no bytes.
+TEST_F(ApiTest, ASnapshotOfVolumesIsActiveWithoutBytes) {
+  for (const bool chunked : {false, true}) {
+    const std::string id = Made(
+        R"({"name":"snapshot","visibility":"private","disk_format":"qcow2","container_format":"bare","min_disk":1,)"
+        R"("bdm_v2":"True","root_device_name":"/dev/vda",)"
+        R"("block_device_mapping":"[{\"source_type\": \"snapshot\", \"boot_index\": 0}]"})");
+    const Answered put = Ask({.method = "PUT",
+                              .target = "/v2/images/" + id + "/file",
+                              .type = "application/octet-stream",
+                              .chunked = chunked});
+    EXPECT_EQ(put.status, 204U) << put.body;
+    const Answered shown = Get("/v2/images/" + id);
+    EXPECT_EQ(shown.Text("status"), "active");
+    EXPECT_EQ(shown.Text("size"), "0");
+    EXPECT_EQ(shown.Text("virtual_size"), "0");
+    EXPECT_EQ(shown.Text("root_device_name"), "/dev/vda");
+    EXPECT_EQ(Get("/v2/images/" + id + "/file").body, "");
+    EXPECT_EQ(Delete("/v2/images/" + id).status, 204U);
+  }
+}
+
 TEST_F(ApiTest, RangesOfADownload) {
   const std::string bytes = Bytes(1000);
   const std::string id = MadeActive(bytes);
