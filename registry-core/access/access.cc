@@ -45,7 +45,8 @@ Result<> MayRead(const AccessRules& rules, const Caller& caller) {
 
 Result<> MayCreate(const AccessRules& rules, const Caller& caller, const ImageRecord& image) {
   if (!MayWrite(rules, caller)) return Disallowed();
-  if (!caller.admin && image.owner != caller.project) {
+  // What nobody owns everybody sees: who has no project may not make it.
+  if (!caller.admin && (!image.owner || image.owner != caller.project)) {
     return Forbidden(
         fmt::format("You are not permitted to create images owned by '{}'.", image.owner.value_or("None")));
   }

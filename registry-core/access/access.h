@@ -21,7 +21,7 @@ bool MaySee(const Caller& caller, const ImageRecord& image, bool shared_with) no
 
 // Anything at all that reads.
 Result<> MayRead(const AccessRules& rules, const Caller& caller);
-// Stores a record like this one. Requires: its owner and visibility are set.
+// Stores a record like this one: administrators, and who owns it. Requires: its owner and visibility are set.
 Result<> MayCreate(const AccessRules& rules, const Caller& caller, const ImageRecord& image);
 // Changes, deletes, uploads, deactivates: administrators and owners.
 Result<> MayModify(const AccessRules& rules, const Caller& caller, const ImageRecord& image);

@@ -85,5 +85,29 @@ TEST(Access, WhatNobodyOwnsOnlyAdministratorsChange) {
   EXPECT_FALSE(MayModify({}, nobody, image).ok());
 }
 
+// With a token of no project: everybody would see what it makes.
+TEST(Access, WhoHasNoProjectMakesAndChangesNothing) {
+  Caller member = As("", "member");
+  member.project.reset();
+  Caller admin = As("", "admin");
+  admin.project.reset();
+  for (const bool new_defaults : {false, true}) {
+    const AccessRules rules{.new_defaults = new_defaults};
+    for (const Visibility visibility : {Visibility::kPrivate, Visibility::kShared, Visibility::kCommunity}) {
+      ImageRecord image;
+      image.visibility = visibility;
+      const auto made = MayCreate(rules, member, image);
+      ASSERT_FALSE(made.ok()) << VisibilityName(visibility);
+      EXPECT_EQ(made.error().kind(), ErrorKind::kDenied);
+      EXPECT_FALSE(MayCreate(rules, member, Of("mine", visibility)).ok());
+      EXPECT_TRUE(MayCreate(rules, admin, image).ok());
+      EXPECT_FALSE(MayModify(rules, member, image).ok());
+      EXPECT_FALSE(MayRemoveLocation(rules, member, image).ok());
+      EXPECT_TRUE(MaySee(member, image, false)) << "as Glance shows what nobody owns";
+    }
+    EXPECT_FALSE(MaySee(member, Of("mine", Visibility::kShared), false));
+  }
+}
+
 }  // namespace
 }  // namespace platter::registry
