@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace platter::registry {
@@ -47,30 +48,44 @@ bool SameUrls(const std::vector<Location>& a, const std::vector<Location>& b) {
   return std::ranges::equal(a, b, {}, &Location::url, &Location::url);
 }
 
-}  // namespace
+Error Protected() { return Error(ErrorKind::kDenied, "the image is protected and cannot be deleted"); }
 
-Result<Removed> RemoveImage(Catalog& catalog, const StoreSet& stores, const StagingArea* staging,
-                            std::string_view image_id) {
+// Empty where its locations have changed since it was looked at: an upload came to its end, for one.
+Result<std::optional<Removed>> TryToRemove(Catalog& catalog, const StoreSet& stores, const StagingArea* staging,
+                                           std::string_view image_id) {
   const ImageRecord seen = PLATTER_TRY(catalog.Find(image_id));
-  if (seen.is_protected) return Error(ErrorKind::kDenied, "the image is protected and cannot be deleted");
+  if (seen.is_protected) return Protected();
   std::vector<Prepared> prepared = PLATTER_TRY(Prepare(stores, seen));
+  bool changed = false;
   auto gone = catalog.Change(image_id, [&](ImageRecord& image) -> Result<> {
-    if (image.is_protected) return Error(ErrorKind::kDenied, "the image is protected and cannot be deleted");
-    if (!SameUrls(image.locations, seen.locations)) {
-      return Error(ErrorKind::kConflict, "the image's locations changed while it was deleted");
-    }
+    if (image.is_protected) return Protected();
+    changed = !SameUrls(image.locations, seen.locations);
+    if (changed) return Error(ErrorKind::kConflict, "the image's locations changed while it was deleted");
     image.status = Status::kDeleted;
     image.locations.clear();
     image.deleted = image.updated = Now();
     return Done{};
   });
+  if (changed && !gone.ok() && gone.error().kind() == ErrorKind::kConflict) return std::optional<Removed>();
   if (!gone.ok()) return Undone(std::move(gone).error(), prepared);
   Removed removed = Finished(std::move(gone).value(), prepared);
   // What an import still works on is its own to remove, and a sweep's.
   if (staging != nullptr && (seen.status == Status::kUploading || seen.status == Status::kImporting)) {
     (void)staging->Remove(image_id);
   }
-  return removed;
+  return std::optional(std::move(removed));
+}
+
+}  // namespace
+
+Result<Removed> RemoveImage(Catalog& catalog, const StoreSet& stores, const StagingArea* staging,
+                            std::string_view image_id) {
+  constexpr int kTries = 5;
+  for (int attempt = 0; attempt < kTries; ++attempt) {
+    auto removed = PLATTER_TRY(TryToRemove(catalog, stores, staging, image_id));
+    if (removed) return std::move(*removed);
+  }
+  return Error(ErrorKind::kConflict, "the image's locations change all the time while it is deleted");
 }
 
 Result<Removed> RemoveLocation(Catalog& catalog, const StoreSet& stores, std::string_view image_id,

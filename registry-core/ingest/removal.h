@@ -19,8 +19,9 @@ struct Removed {
 
 // Moves the record to deleted, and removes what the stores and the staging area (null: there is none) hold of it. An
 // upload or import that is under way ends with kCancelled, and cleans up after itself. Locations that no store here
-// owns, or that a read-only one does, are let be. kNotFound; kDenied for a protected image; kConflict; kIo: the image
-// is as it was, or, where the database went away, deleted all the same; its bytes then go with the next sweep.
+// owns, or that a read-only one does, are let be. Where the locations change meanwhile it begins again. kNotFound;
+// kDenied for a protected image; kConflict: they change all the time; kIo: the image is as it was, or, where the
+// database went away, deleted all the same; its bytes then go with the next sweep.
 Result<Removed> RemoveImage(Catalog& catalog, const StoreSet& stores, const StagingArea* staging,
                             std::string_view image_id);
 

@@ -1,5 +1,5 @@
-// OddStore: a store for what files do not do on demand: something that happens while it is listed, and objects that are
-// lost at their end.
+// OddStore: a store for what files do not do on demand: something that happens while it is listed, or asked to remove
+// an object, and objects that are lost at their end.
 #pragma once
 
 #include <cerrno>
@@ -13,8 +13,10 @@ namespace platter::registry {
 
 class OddStore final : public Store {
  public:
-  // `during_list` is called in the middle of List.
-  explicit OddStore(std::function<void()> during_list = [] {}) : during_list_(std::move(during_list)) {}
+  // `during_list` is called in the middle of List, `during_removal` in that of PrepareDelete, which finds no object.
+  explicit OddStore(
+      std::function<void()> during_list = [] {}, std::function<void()> during_removal = [] {})
+      : during_list_(std::move(during_list)), during_removal_(std::move(during_removal)) {}
 
   const std::string& name() const noexcept override { return name_; }
   std::string_view type() const noexcept override { return "odd"; }
@@ -26,7 +28,10 @@ class OddStore final : public Store {
   }
   Result<std::unique_ptr<StoreReader>> Get(std::string_view /*url*/) override { return NotThere(); }
   Result<std::shared_ptr<Storage>> Open(std::string_view /*url*/) override { return NotThere(); }
-  Result<std::unique_ptr<StoreRemoval>> PrepareDelete(std::string_view /*url*/) override { return NotThere(); }
+  Result<std::unique_ptr<StoreRemoval>> PrepareDelete(std::string_view /*url*/) override {
+    during_removal_();
+    return NotThere();
+  }
   Result<std::uint64_t> SizeOf(std::string_view /*url*/) override { return NotThere(); }
   Result<> List(Scope /*scope*/, const std::function<Result<>(const Listed&)>& /*visit*/) override {
     during_list_();
@@ -48,6 +53,7 @@ class OddStore final : public Store {
 
   const std::string name_ = "odd";
   const std::function<void()> during_list_;
+  const std::function<void()> during_removal_;
 };
 
 }  // namespace platter::registry

@@ -176,6 +176,35 @@ TEST_F(SweepTest, AnImageIsDeletedWithItsBytes) {
   EXPECT_EQ(RemoveImage(*registry_.catalog, registry_.stores, nullptr, image.id).error().kind(), ErrorKind::kNotFound);
 }
 
+// An upload may come to its end between the look at the image and its deletion.
+TEST_F(SweepTest, ADeletionMeetsLocationsThatChange) {
+  int changes = 0;  // that are still to come
+  std::string id;
+  Catalog* catalog = nullptr;
+  const auto change = [&] {
+    if (changes-- <= 0) return;
+    const auto add = [&](ImageRecord& image) -> Result<> {
+      image.locations.push_back({"odd://" + std::to_string(changes), "odd", {}});
+      return Done{};
+    };
+    EXPECT_TRUE(catalog->Change(id, add).ok());
+  };
+  const Registry registry(home_ + "/odd", {}, {std::make_shared<OddStore>([] {}, change)});
+  catalog = registry.catalog.get();
+  ImageRecord image;
+  image.id = id = NewIdentifier();
+  image.status = Status::kActive;
+  image.locations = {{"odd://first", "odd", {}}};
+  ASSERT_TRUE(catalog->Insert(image).ok());
+  changes = 1000;
+  EXPECT_EQ(RemoveImage(*catalog, registry.stores, nullptr, id).error().kind(), ErrorKind::kConflict);
+  EXPECT_EQ(catalog->Find(id).value().status, Status::kActive);
+  changes = 1;
+  const auto removed = RemoveImage(*catalog, registry.stores, nullptr, id);
+  ASSERT_TRUE(removed.ok()) << removed.error().Describe();
+  EXPECT_EQ(catalog->Find(id, true).value().status, Status::kDeleted);
+}
+
 // The database does not answer while the record is to be changed.
 TEST_F(SweepTest, ARemovalInDoubtIsDecidedByTheRecord) {
   const ImageRecord image = registry_.Uploaded(registry_.Queued("raw"), Noise(1000)).value();
