@@ -152,7 +152,8 @@ Result<> ReadAsGlanceManage(CommandLine& line) {
 
 Result<int> ManageDatabase(const CommandLine& line) {
   const Settings settings = PLATTER_TRY(LoadSettings(line.config_files, FromEnvironment));
-  if (line.config_files.empty()) {
+  // The database lies there where the configuration names none.
+  if (settings.database.starts_with(fmt::format("sqlite:///{}/", settings.state))) {
     std::error_code failure;
     std::filesystem::create_directories(settings.state, failure);
     if (failure) return Error::FromErrno(failure.value(), fmt::format("cannot make the folder '{}'", settings.state));

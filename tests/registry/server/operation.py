@@ -115,6 +115,19 @@ def keys():
         expect("the key is named", server.logged(f'an encryption key was left behind image={image} key="k 1"'), True)
 
 
+def fresh_machine():
+    """The database of a configuration that names none lies in the state folder, which nobody has made yet."""
+    with Operated("fresh_machine") as server:
+        server.stop()
+        server.config.write_text(f"[DEFAULT]\nbind_host = {HOST}\nbind_port = 0\n"
+                                 f"[platter]\nstate = {server.folder}/new/state\n")
+        for words, wanted in ((("db", "sync"), 0), (("db", "check"), 0), (("db", "purge"), 0)):
+            code, said = server.run(*words)
+            expect(f"{words}: {said}", code, wanted)
+        server.start()
+        expect("a list", server.list(), [])
+
+
 def folders():
     """A staging area that is also a store would be swept clean of images."""
     with Operated("folders") as server:
@@ -237,6 +250,7 @@ def main():
     metrics()
     reloads()
     keys()
+    fresh_machine()
     folders()
     folders_of_stores()
     end()
