@@ -112,6 +112,38 @@ TEST_F(ApiTest, AnImageFromItsRecordToItsEnd) {
   EXPECT_EQ(Post("/v2/images", fmt::format(R"({{"id":"{}"}})", id)).status, 409U);
 }
 
+TEST_F(ApiTest, WithoutAProjectNobodyMakesAnImage) {
+  const Answered refused = Post("/v2/images", R"({"name":"everybody's"})", "reader@");
+  EXPECT_EQ(refused.status, 403U);
+  EXPECT_NE(refused.body.find("You are not permitted to create images owned by"), std::string::npos);
+}
+
+// A UUID is the same in either case: records, and so answers, have the lower one.
+TEST_F(ApiTest, IdsInUpperCaseAreTheSame) {
+  const std::string id = "5d33abcd-0000-4000-8000-0000000000ef";
+  const std::string upper = "5D33ABCD-0000-4000-8000-0000000000EF";
+  EXPECT_EQ(Post("/v2/images", R"({"disk_format":"raw","container_format":"bare","id":")" + upper + "\"}").Text("id"),
+            id);
+  EXPECT_EQ(Post("/v2/images", R"({"id":")" + upper + "\"}").status, 409U);
+  const std::string image = "/v2/images/" + upper;
+  EXPECT_EQ(Put(image + "/file", "bytes").status, 204U);
+  EXPECT_EQ(Get(image + "/file").body, "bytes");
+  EXPECT_EQ(Get(image).Text("id"), id);
+  EXPECT_EQ(Patch(upper, R"([{"op":"replace","path":"/name","value":"one"}])").Text("name"), "one");
+  EXPECT_EQ(Ask({.method = "PUT", .target = image + "/tags/a"}).status, 204U);
+  EXPECT_EQ(Post(image + "/members", R"({"member":"them"})").Text("image_id"), id);
+  EXPECT_EQ(Get(image + "/members/them").status, 200U);
+  EXPECT_EQ(Get(image + "/tasks").status, 200U);
+  for (const std::string& query : {"id=" + upper, "id=in:" + upper + ",x", "marker=" + upper}) {
+    const Answered listed = Get("/v2/images?" + query);
+    EXPECT_EQ(listed.status, 200U) << query;
+    EXPECT_EQ(listed.json().at("images").as_array().size(), query[0] == 'm' ? 0U : 1U) << query;
+  }
+  EXPECT_EQ(Delete(image).status, 204U);
+  EXPECT_EQ(registry_.Files(), 0U);
+  EXPECT_EQ(Delete(image).status, 404U);
+}
+
 // What Nova sends for the snapshot of a server whose disks are volumes: the record says all, and there are no bytes.
 TEST_F(ApiTest, ASnapshotOfVolumesIsActiveWithoutBytes) {
   for (const bool chunked : {false, true}) {

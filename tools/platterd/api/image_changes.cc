@@ -7,6 +7,7 @@
 #include <boost/json/parse.hpp>
 #include <utility>
 
+#include "tools/platterd/api/identifier.h"
 #include "tools/platterd/api/image_schema.h"
 
 namespace platter::platterd {
@@ -311,9 +312,7 @@ Result<ImageRecord> NewImage(const ApiOptions& options, const registry::Caller& 
     }
     PLATTER_CHECK(CheckName(name));
     if (name == "id") {
-      image.id = TextOf(member.value());
-      std::ranges::transform(image.id, image.id.begin(),
-                             [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+      image.id = CanonicalIdentifier(TextOf(member.value()));
     } else if (!PLATTER_TRY(SetBase(options, caller, name, member.value(), image))) {
       PLATTER_CHECK(SetCustom(options, name, member.value(), image));
     }

@@ -8,6 +8,8 @@
 #include <functional>
 #include <optional>
 
+#include "tools/platterd/api/identifier.h"
+
 namespace platter::platterd {
 namespace {
 
@@ -164,7 +166,11 @@ std::optional<std::string>* DigestOf(ImageQuery& query, std::string_view key) {
 }
 
 Result<> AddFilter(std::string_view key, const std::string& value, ImageQuery& query) {
-  if (auto* texts = TextsOf(query, key)) return AddValues(key, value, *texts);
+  if (auto* texts = TextsOf(query, key)) {
+    PLATTER_CHECK(AddValues(key, value, *texts));
+    if (texts == &query.ids) std::ranges::transform(query.ids, query.ids.begin(), CanonicalIdentifier);
+    return Done{};
+  }
   if (auto* digest = DigestOf(query, key)) {
     *digest = value;
     return Done{};
@@ -263,7 +269,7 @@ Result<ImageQuery> ParseImageQuery(const QueryItems& items, const ApiOptions& op
     if (key == "limit") {
       query.limit = PLATTER_TRY(ParseLimit(value, options.limit_max));
     } else if (key == "marker") {
-      query.marker = value;
+      query.marker = CanonicalIdentifier(value);
     } else if (key == "sort") {
       sort = value;
     } else if (key == "sort_key") {

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "tools/platterd/api/identifier.h"
 #include "tools/platterd/v2/handlers.h"
 
 namespace platter::platterd {
@@ -73,7 +74,9 @@ std::optional<std::vector<std::string>> Match(std::string_view path, std::span<c
     if (path.empty()) return std::nullopt;
     const std::string_view part = path.substr(0, path.find('/'));
     path.remove_prefix(std::min(part.size() + 1, path.size()));
-    if (part.starts_with('{')) {
+    if (part == "{image}" || part == "{task}") {
+      parameters.push_back(CanonicalIdentifier(segment));
+    } else if (part.starts_with('{')) {
       parameters.push_back(segment);
     } else if (part != segment) {
       return std::nullopt;

@@ -7,6 +7,7 @@
 
 #include "formats/core/json.h"
 #include "registry-core/access/access.h"
+#include "tools/platterd/api/identifier.h"
 #include "tools/platterd/api/image_query.h"
 #include "tools/platterd/api/image_view.h"
 #include "tools/platterd/v2/handlers.h"
@@ -58,7 +59,7 @@ Result<TaskQuery> ParseTaskQuery(const QueryItems& items, const ApiOptions& opti
       query.limit = PLATTER_TRY(ParseLimit(value, options.limit_max));
     } else if (key == "marker") {
       if (!registry::IsIdentifier(value)) return Invalid("Invalid marker format");
-      query.marker = value;
+      query.marker = CanonicalIdentifier(value);
     } else if (key == "sort_dir") {
       if (value != "asc" && value != "desc") return Invalid(fmt::format("Invalid sort direction: {}", value));
       query.newest_first = value == "desc";
