@@ -25,6 +25,16 @@ constexpr std::chrono::milliseconds kFirstPause{50};
 
 Error Deleted() { return Error(ErrorKind::kCancelled, "the image was deleted while its bytes arrived"); }
 
+// What `step` answers, tried again for some seconds where the database is away.
+template <class Step>
+auto Patiently(const Step& step) -> decltype(step()) {
+  for (int attempt = 1;; ++attempt) {
+    auto done = step();
+    if (done.ok() || done.error().kind() != ErrorKind::kIo || attempt == kSettleTries) return done;
+    std::this_thread::sleep_for(kFirstPause * (1 << attempt));
+  }
+}
+
 struct Target {
   Store* store = nullptr;
   std::unique_ptr<StoreWriter> writer;
@@ -331,10 +341,10 @@ Result<> ImageUpload::Complete(ImageRecord& record) const {
 }
 
 Result<ImageRecord> ImageUpload::Activate() {
-  PLATTER_CHECK(CheckQuota());
-  for (int attempt = 1;; ++attempt) {
-    std::optional<ImageRecord> done;
-    auto changed = context_.catalog.Change(image_.id, [&](ImageRecord& record) -> Result<> {
+  PLATTER_CHECK(Patiently([this] { return CheckQuota(); }));
+  std::optional<ImageRecord> done;
+  auto changed = Patiently([&] {
+    return context_.catalog.Change(image_.id, [&](ImageRecord& record) -> Result<> {
       const bool ours = std::ranges::any_of(record.locations,
                                             [&](const Location& location) { return location.url == targets_[0].url; });
       if (ours) done = record;  // the database had done it before it went away
@@ -342,23 +352,20 @@ Result<ImageRecord> ImageUpload::Activate() {
       PLATTER_CHECK(CheckFormats(record));
       return Complete(record);
     });
-    if (!changed.ok() && changed.error().kind() == ErrorKind::kNotFound) return Deleted();
-    if (!changed.ok() && !done) {
-      if (changed.error().kind() != ErrorKind::kIo) return changed;
-      if (attempt < kSettleTries) {
-        std::this_thread::sleep_for(kFirstPause * (1 << attempt));
-        continue;
-      }
-      // Done or not done, only the database knows: whoever asks it later decides what becomes of the objects.
+  });
+  if (!changed.ok() && changed.error().kind() == ErrorKind::kNotFound) return Deleted();
+  if (!changed.ok() && !done) {
+    // Done or not done, only the database knows: whoever asks it later decides what becomes of the objects.
+    if (changed.error().kind() == ErrorKind::kIo) {
       for (Target& target : targets_) target.writer->Leave();
-      return changed;
     }
-    // What cannot be settled now stays as it is, and is settled by the next sweep.
-    for (Target& target : targets_) target.writer->Leave();
-    for (Target& target : targets_) (void)target.writer->Settle();
-    targets_.clear();
-    return done ? Result<ImageRecord>(std::move(*done)) : std::move(changed);
+    return changed;
   }
+  // What cannot be settled now stays as it is, and is settled by the next sweep.
+  for (Target& target : targets_) target.writer->Leave();
+  for (Target& target : targets_) (void)target.writer->Settle();
+  targets_.clear();
+  return done ? Result<ImageRecord>(std::move(*done)) : std::move(changed);
 }
 
 Error ImageUpload::End(Error error) {

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <future>
 #include <thread>
 
 #include "convert/hash/digest.h"
@@ -84,6 +85,35 @@ TEST_F(UploadTest, WithoutBytesABareImageIsWhatItIsDeclaredAs) {
   Refusal refusal;
   EXPECT_FALSE(registry.Uploaded(registry.Queued("qcow2"), Noise(1), &refusal).ok());
   EXPECT_EQ(refusal.code, "policy.format");
+}
+
+// A database that is locked for longer than a call waits for it (a second, and one more with a new connection), and for
+// less than an upload does.
+TEST_F(UploadTest, AShortOutageAtTheEndIsWaitedFor) {
+  IngestRules rules;
+  rules.quota_bytes = 5000;
+  Registry registry(folder_.File("r"), rules);
+  const auto impatient =
+      Catalog::Open(DatabaseUrl::Parse("sqlite:///" + registry.home + "/registry.sqlite").value(), {.wait_seconds = 1})
+          .value();
+  const IngestContext context{*impatient, registry.stores, registry.context.digests, rules};
+  const ImageRecord image = registry.Queued("raw");
+  auto upload = Upload::Begin(context, image.id, Upload::Way::kDirect, "", std::nullopt).value();
+  ASSERT_TRUE(upload->Feed(Noise(1000)).ok());
+  std::promise<void> locked;
+  std::thread holder([&] {
+    const auto hold = [&](ImageRecord&) -> Result<> {
+      locked.set_value();
+      std::this_thread::sleep_for(std::chrono::seconds(3));
+      return Done{};
+    };
+    EXPECT_TRUE(registry.catalog->Change(registry.Queued("raw").id, hold).ok());
+  });
+  locked.get_future().wait();
+  const auto finished = upload->Finish();
+  holder.join();
+  ASSERT_TRUE(finished.ok()) << finished.error().Describe();
+  EXPECT_EQ(finished.value().status, Status::kActive);
 }
 
 TEST_F(UploadTest, AnotherHashAndSeveralStores) {
