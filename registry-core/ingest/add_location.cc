@@ -146,20 +146,17 @@ Result<Found> Inspected(const IngestContext& context, const StagingArea& staging
   if (!storage.ok()) return OfLocation(storage.error());
   const std::uint64_t length = storage.value()->size();
   PLATTER_CHECK(CheckSize(context, image, length));
-  const inspect::Policy policy = PolicyFor(context.rules, image);
+  const Declared declared = DeclaredBy(context.rules, image);
   const auto watched = std::make_shared<WatchedStorage>(storage.value(), [&context]() -> Result<> {
     if (context.cancelled && context.cancelled()) return Error(ErrorKind::kCancelled, "the service was stopped");
     return Done{};
   });
-  auto inspected = WithinMemory([&] {
-    return inspect::InspectFile(watched, {.policy = policy, .unpacking = {.memory = context.unpack_memory}},
-                                inspect::Depth::kFull);
-  });
+  auto inspected = WithinMemory([&] { return JudgeStored(watched, context, declared); });
   if (auto end = watched->TakeEnd()) return std::move(*end);
   if (!inspected.ok() && inspected.error().os_error() == ENOMEM) return std::move(inspected).error();
   if (!inspected.ok()) return OfLocation(inspected.error());
-  inspect::Report report = Rejudged(std::move(inspected).value(), context.rules, policy, true);
-  if (report.verdict != inspect::Verdict::kAccepted) return RefusalOf(std::move(report), policy, refusal);
+  inspect::Report report = std::move(inspected).value();
+  if (report.verdict != inspect::Verdict::kAccepted) return RefusalOf(std::move(report), declared.policy, refusal);
   return Found{length, report.virtual_size.value_or(length)};
 }
 

@@ -6,7 +6,10 @@
 #include <cerrno>
 #include <utility>
 
+#include "formats/content.h"
+#include "formats/core/chain.h"
 #include "formats/core/json.h"
+#include "formats/format_table.h"
 
 namespace platter::registry {
 namespace {
@@ -20,6 +23,22 @@ bool HasNoFormat(const inspect::Report& report, const inspect::Policy& policy, b
   return whole && report.file_size == 0 && policy.expected_container == "bare";
 }
 
+constexpr std::string_view kLuks = "luks";
+constexpr std::string_view kEncrypted = "luks.encrypted";
+
+bool HasLuks(const inspect::Report& report) { return std::ranges::find(report.formats, kLuks) != report.formats.end(); }
+
+// Programs that do not know LUKS read the same bytes as a disk: there is none in what Cinder has encrypted.
+Result<> LookBesideLuks(const std::shared_ptr<Storage>& file, inspect::Report& report) {
+  const auto raw = PLATTER_TRY(FindFormat("raw")->open(file, OpenContext()));
+  const std::string_view content = PLATTER_TRY(TypeOfContent(Chain({raw})));
+  if (content.empty()) return Done{};
+  report.Add("content.ambiguous", Concern::kAmbiguous,
+             "the file is an encrypted disk, and one with a partition table, a file system or a kernel as well",
+             fmt::format("luks, {}", content));
+  return Done{};
+}
+
 }  // namespace
 
 Error NoMemoryNow() {
@@ -27,25 +46,48 @@ Error NoMemoryNow() {
       .Try("try it again when other uploads have ended");
 }
 
-inspect::Policy PolicyFor(const IngestRules& rules, const ImageRecord& image) {
-  inspect::Policy policy = rules.policy;
+Declared DeclaredBy(const IngestRules& rules, const ImageRecord& image) {
+  Declared declared{rules.policy};
   const std::string& disk = image.disk_format.value_or("");
   const std::string canonical = inspect::CanonicalFormat(disk);
-  policy.expected_disk = canonical.empty() ? disk : canonical;
-  policy.expected_container = image.container_format.value_or("");
-  return policy;
+  declared.policy.expected_disk = canonical.empty() ? disk : canonical;
+  declared.policy.expected_container = image.container_format.value_or("");
+  const auto key = image.properties.find("cinder_encryption_key_id");
+  declared.encrypted_volume =
+      disk == "raw" && image.container_format == "bare" && key != image.properties.end() && !key->second.empty();
+  return declared;
 }
 
-inspect::Report Rejudged(inspect::Report report, const IngestRules& rules, const inspect::Policy& policy, bool whole) {
+inspect::Report Rejudged(inspect::Report report, const IngestRules& rules, const Declared& declared, bool whole) {
   if (report.verdict != inspect::Verdict::kRefused) return report;
-  if (rules.require_format_match && !HasNoFormat(report, policy, whole)) return report;
-  inspect::Policy lenient = policy;
-  lenient.expected_disk.clear();
-  lenient.expected_container = report.container;
-  // What the policy objected to comes again, but for the mismatch.
+  const bool luks = declared.encrypted_volume && HasLuks(report);
+  const bool any_format = !rules.require_format_match || HasNoFormat(report, declared.policy, whole);
+  if (!luks && !any_format) return report;
+  inspect::Policy lenient = declared.policy;
+  if (any_format) {
+    lenient.expected_disk.clear();
+    lenient.expected_container = report.container;
+  }
+  if (luks) {
+    std::erase_if(report.findings, [](const Finding& finding) { return finding.code == kEncrypted; });
+    if (report.formats.size() == 1) {
+      lenient.expected_disk = kLuks;
+      lenient.allowed_formats.emplace_back(kLuks);
+      if (whole) report.virtual_size = report.file_size;
+    }
+  }
+  // What the policy objected to comes again, but for that.
   std::erase_if(report.findings, [](const Finding& finding) { return finding.code.starts_with("policy."); });
   inspect::Judge(report, lenient, whole);
   return report;
+}
+
+Result<inspect::Report> JudgeStored(const std::shared_ptr<Storage>& file, const IngestContext& context,
+                                    const Declared& declared) {
+  inspect::Report report = PLATTER_TRY(inspect::InspectFile(
+      file, {.policy = declared.policy, .unpacking = {.memory = context.unpack_memory}}, inspect::Depth::kFull));
+  if (declared.encrypted_volume && HasLuks(report)) PLATTER_CHECK(LookBesideLuks(file, report));
+  return Rejudged(std::move(report), context.rules, declared, true);
 }
 
 Error RefusalOf(inspect::Report report, const inspect::Policy& policy, Refusal& refusal) {

@@ -27,12 +27,23 @@ auto WithinMemory(Step step) -> decltype(step()) {
   }
 }
 
-// What a record declares, in the policy's words.
-inspect::Policy PolicyFor(const IngestRules& rules, const ImageRecord& image);
+// What a record says that its bytes are.
+struct Declared {
+  inspect::Policy policy;  // in the policy's words
+  // The raw bytes of a volume that Cinder has encrypted, with a key that the record names: LUKS is what they should be,
+  // and stays unseen.
+  bool encrypted_volume = false;
+};
+Declared DeclaredBy(const IngestRules& rules, const ImageRecord& image);
 
-// `report`, judged again where a mismatch of declared and found is no reason to refuse: where the rules say so, and
-// where a bare image has no bytes.
-inspect::Report Rejudged(inspect::Report report, const IngestRules& rules, const inspect::Policy& policy, bool whole);
+// `report`, judged again where what was refused is no reason to refuse: a mismatch of declared and found, where the
+// rules say so or a bare image has no bytes; LUKS in an encrypted volume, whose virtual size is then the file's.
+inspect::Report Rejudged(inspect::Report report, const IngestRules& rules, const Declared& declared, bool whole);
+
+// What a stored file is at full depth, judged like that. In an encrypted volume also what there is beside the LUKS
+// header is a reason to refuse. The errors of `file`.
+Result<inspect::Report> JudgeStored(const std::shared_ptr<Storage>& file, const IngestContext& context,
+                                    const Declared& declared);
 
 // The error for a report that is refused, or at the end undecided, and what decided.
 Error RefusalOf(inspect::Report report, const inspect::Policy& policy, Refusal& refusal);

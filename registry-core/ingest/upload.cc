@@ -48,8 +48,8 @@ class ImageUpload final : public Upload {
         image_(std::move(image)),
         during_(way == Way::kDirect ? Status::kSaving : Status::kImporting),
         declared_size_(declared_size),
-        policy_(PolicyFor(context.rules, image_)),
-        inspector_({.policy = policy_, .unpacking = {.memory = context.unpack_memory}}) {}
+        declared_(DeclaredBy(context.rules, image_)),
+        inspector_({.policy = declared_.policy, .unpacking = {.memory = context.unpack_memory}}) {}
   ~ImageUpload() override {
     if (begun_ && !ended_) (void)End(Error(ErrorKind::kCancelled, "the connection was broken off"));
   }
@@ -87,7 +87,7 @@ class ImageUpload final : public Upload {
   ImageRecord image_;
   const Status during_;  // the record's while bytes arrive
   const std::optional<std::uint64_t> declared_size_;
-  const inspect::Policy policy_;
+  const Declared declared_;
   bool all_must_succeed_ = true;
   std::optional<std::uint64_t> quota_left_;  // bytes, of all stores together
   std::vector<Target> targets_;
@@ -218,8 +218,8 @@ Result<> ImageUpload::Take(std::span<const std::byte> bytes) {
   position_ = *size;
   inspector_.Feed(bytes);
   if (inspector_.report().verdict == inspect::Verdict::kRefused) {
-    inspect::Report report = Rejudged(inspector_.report(), context_.rules, policy_, false);
-    if (report.verdict == inspect::Verdict::kRefused) return RefusalOf(std::move(report), policy_, refusal_);
+    inspect::Report report = Rejudged(inspector_.report(), context_.rules, declared_, false);
+    if (report.verdict == inspect::Verdict::kRefused) return RefusalOf(std::move(report), declared_.policy, refusal_);
   }
   PLATTER_CHECK(WriteAll(bytes));
   return CheckWanted();
@@ -268,8 +268,8 @@ Result<ImageRecord> ImageUpload::FinishOrFail() {
         .Found(position_)
         .Allowed(fmt::format("{}", *declared_size_));
   }
-  inspect::Report streamed = Rejudged(inspector_.Finish(), context_.rules, policy_, true);
-  if (streamed.verdict == inspect::Verdict::kRefused) return RefusalOf(std::move(streamed), policy_, refusal_);
+  inspect::Report streamed = Rejudged(inspector_.Finish(), context_.rules, declared_, true);
+  if (streamed.verdict == inspect::Verdict::kRefused) return RefusalOf(std::move(streamed), declared_.policy, refusal_);
   PLATTER_CHECK(CheckStored());
   digests_ = PLATTER_TRY(stream_->Finish());
   PLATTER_CHECK(CommitAll());
@@ -294,8 +294,7 @@ Result<inspect::Report> ImageUpload::InspectStored() {
     stored = OpenStored(targets_[0]);
   }
   const auto watched = std::make_shared<WatchedStorage>(std::move(stored).value(), [this] { return CheckGoingOn(); });
-  auto report = inspect::InspectFile(watched, {.policy = policy_, .unpacking = {.memory = context_.unpack_memory}},
-                                     inspect::Depth::kFull);
+  auto report = JudgeStored(watched, context_, declared_);
   if (auto end = watched->TakeEnd()) return std::move(*end);
   return report;
 }
@@ -308,8 +307,8 @@ Result<> ImageUpload::CheckGoingOn() {
 }
 
 Result<> ImageUpload::CheckStored() {
-  inspect::Report report = Rejudged(PLATTER_TRY(InspectStored()), context_.rules, policy_, true);
-  if (report.verdict != inspect::Verdict::kAccepted) return RefusalOf(std::move(report), policy_, refusal_);
+  inspect::Report report = PLATTER_TRY(InspectStored());
+  if (report.verdict != inspect::Verdict::kAccepted) return RefusalOf(std::move(report), declared_.policy, refusal_);
   virtual_size_ = report.virtual_size.value_or(position_);
   return Done{};
 }

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <chrono>
 #include <future>
+#include <string_view>
 #include <thread>
 
 #include "convert/hash/digest.h"
@@ -85,6 +86,70 @@ TEST_F(UploadTest, WithoutBytesABareImageIsWhatItIsDeclaredAs) {
   Refusal refusal;
   EXPECT_FALSE(registry.Uploaded(registry.Queued("qcow2"), Noise(1), &refusal).ok());
   EXPECT_EQ(refusal.code, "policy.format");
+}
+
+Bytes With(Bytes bytes, std::size_t at, std::string_view text) {
+  const auto piece = std::as_bytes(std::span(text));
+  std::ranges::copy(piece, bytes.begin() + static_cast<std::ptrdiff_t>(at));
+  return bytes;
+}
+
+// What Cinder uploads of an encrypted volume: nobody here can look into it.
+TEST_F(UploadTest, AnEncryptedVolumeIsOpaque) {
+  using namespace std::string_view_literals;
+  Registry registry(folder_.File("r"));
+  const std::string file = folder_.File("luks");
+  test::MustRun({"qemu-img", "create", "-q", "-f", "luks", "--object", "secret,id=s,data=abc", "-o",
+                 "key-secret=s,iter-time=10", file, "1M"});
+  const Bytes one = test::FileBytes(file);
+  const Bytes two = With(Bytes(1 << 20), 0, "LUKS\xBA\xBE\0\2"sv);
+  const Bytes with_mbr = With(With(two, 510, "\x55\xAA"sv), 494, "\0\0\0\0\x83\0\0\0\1\0\0\0\xFF\x07\0\0"sv);
+  const Bytes with_gpt = With(With(two, 510, "\x55\xAA"sv), 494, "\0\0\2\0\xEE\0\0\0\1\0\0\0\xFF\x07\0\0"sv);
+  const std::string iso = folder_.File("iso");
+  test::MustRun({"genisoimage", "-quiet", "-o", iso, folder_.File("luks")});
+  const Bytes with_iso = With(test::FileBytes(iso), 0, "LUKS\xBA\xBE\0\2"sv);
+  const Bytes with_vdi = With(two, 64, "\x7F\x10\xDA\xBE"sv);
+  const Bytes with_footer = With(two, two.size() - 512, "conectix"sv);
+  const struct {
+    const char* what;
+    const Bytes& bytes;
+    const char* disk;
+    const char* container;
+    const char* key;
+    const char* code;  // "": accepted
+  } kRows[] = {
+      {"version 1", one, "raw", "bare", "k", ""},
+      {"version 2", two, "raw", "bare", "k", ""},
+      {"no key", two, "raw", "bare", nullptr, "luks.encrypted"},
+      {"an empty key", two, "raw", "bare", "", "luks.encrypted"},
+      {"another format", two, "qcow2", "bare", "k", "luks.encrypted"},
+      {"another container", two, "raw", "docker", "k", "luks.encrypted"},
+      {"an ami", two, "ami", "ami", "k", "luks.encrypted"},
+      {"an MBR", with_mbr, "raw", "bare", "k", "content.ambiguous"},
+      {"a protective MBR", with_gpt, "raw", "bare", "k", "content.ambiguous"},
+      {"an ISO", with_iso, "raw", "bare", "k", "content.ambiguous"},
+      {"a VDI, in part", with_vdi, "raw", "bare", "k", "vdi.header"},
+      {"a footer", with_footer, "raw", "bare", "k", "content.stray_footer"},
+  };
+  for (const auto& row : kRows) {
+    ImageRecord image = registry.Queued(row.disk, row.container);
+    if (row.key != nullptr) image.properties["cinder_encryption_key_id"] = row.key;
+    image = registry.catalog->Update(image).value();
+    Refusal refusal;
+    const auto uploaded = registry.Uploaded(image, row.bytes, &refusal, 40000);
+    EXPECT_EQ(refusal.code, row.code) << row.what << (uploaded.ok() ? "" : uploaded.error().Describe());
+    ASSERT_EQ(uploaded.ok(), std::string_view(row.code).empty()) << row.what;
+    if (!uploaded.ok()) continue;
+    EXPECT_EQ(uploaded.value().virtual_size, row.bytes.size());
+    EXPECT_TRUE(test::SameBytes(StoredBytes(uploaded.value()), row.bytes));
+  }
+  // Raw bytes of such a record are judged as all others.
+  ImageRecord other = registry.Queued("raw");
+  other.properties["cinder_encryption_key_id"] = "k";
+  other = registry.catalog->Update(other).value();
+  Refusal refusal;
+  EXPECT_FALSE(registry.Uploaded(other, With(Bytes(1 << 20), 0, "QFI\xFB\0\0\0\3"sv), &refusal).ok());
+  EXPECT_TRUE(registry.Uploaded(other, Noise(1000)).ok());
 }
 
 // A database that is locked for longer than a call waits for it (a second, and one more with a new connection), and for
