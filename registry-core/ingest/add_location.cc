@@ -4,13 +4,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "convert/hash/algorithm.h"
-#include "formats/inspect/inspector.h"
+#include "registry-core/catalog/records.h"
 #include "registry-core/ingest/judgement.h"
 #include "registry-core/ingest/watched_storage.h"
 
@@ -88,13 +89,20 @@ Result<> CheckRecord(const IngestRules& rules, const ImageRecord& image, const N
   return CheckDigests(rules, image, location);
 }
 
-Result<> CheckSize(const IngestContext& context, const ImageRecord& image, std::uint64_t size) {
-  const IngestRules& rules = context.rules;
-  std::uint64_t most = rules.max_image_bytes;
-  if (rules.quota_bytes) {
-    const std::uint64_t used = PLATTER_TRY(context.catalog.UsageOf(image.owner)).taken();
-    most = std::min(most, *rules.quota_bytes - std::min(used, *rules.quota_bytes));
-  }
+// Bytes that are left of the owner's quota, once the locations are gone that the caller takes away.
+Result<std::uint64_t> QuotaLeft(const IngestContext& context, const ImageRecord& image, const NewLocation& location) {
+  if (!context.rules.quota_bytes) return UINT64_MAX;
+  const std::uint64_t used = PLATTER_TRY(context.catalog.UsageOf(image.owner)).taken();
+  const std::uint64_t going = location.replaced * image.size.value_or(0);
+  const std::uint64_t others = used - std::min(used, going);
+  return *context.rules.quota_bytes - std::min(others, *context.rules.quota_bytes);
+}
+
+Result<> CheckSize(const IngestContext& context, const ImageRecord& image, const NewLocation& location,
+                   std::uint64_t size) {
+  const bool queued = image.status == Status::kQueued;
+  const std::uint64_t left = PLATTER_TRY(QuotaLeft(context, image, location));
+  const std::uint64_t most = queued ? std::min(left, context.rules.max_image_bytes) : left;
   if (size <= most) return Done{};
   return Error(ErrorKind::kLimit, "the image is larger than images may be, or than what is left of the owner's quota")
       .Found(size)
@@ -133,10 +141,11 @@ Result<std::shared_ptr<Storage>> Copied(Store& store, const std::string& url, St
 }
 
 Result<Found> Inspected(const IngestContext& context, const StagingArea& staging, const ImageRecord& image,
-                        Store& store, const std::string& url, Refusal& refusal) {
+                        Store& store, const NewLocation& location, Refusal& refusal) {
+  const std::string& url = location.url;
   auto size = store.SizeOf(url);
   if (!size.ok()) return OfLocation(size.error());
-  PLATTER_CHECK(CheckSize(context, image, size.value()));
+  PLATTER_CHECK(CheckSize(context, image, location, size.value()));
   std::unique_ptr<StoreWriter> copy;
   auto storage = store.Open(url);
   if (!storage.ok() && storage.error().kind() == ErrorKind::kUnsupported) {
@@ -145,7 +154,7 @@ Result<Found> Inspected(const IngestContext& context, const StagingArea& staging
   }
   if (!storage.ok()) return OfLocation(storage.error());
   const std::uint64_t length = storage.value()->size();
-  PLATTER_CHECK(CheckSize(context, image, length));
+  PLATTER_CHECK(CheckSize(context, image, location, length));
   const Declared declared = DeclaredBy(context.rules, image);
   const auto watched = std::make_shared<WatchedStorage>(storage.value(), [&context]() -> Result<> {
     if (context.cancelled && context.cancelled()) return Error(ErrorKind::kCancelled, "the service was stopped");
@@ -181,6 +190,21 @@ Result<> Compare(const IngestContext& context, const ImageRecord& image, Store& 
   return Conflict("the location's bytes are not the image's").Found(digests.front().Hex());
 }
 
+// The record as it is with the location.
+void Enter(const NewLocation& location, const std::string& store, const Found& found, ImageRecord& record) {
+  const std::size_t position = location.position.value_or(record.locations.size());
+  record.locations.insert(record.locations.begin() + static_cast<std::ptrdiff_t>(position),
+                          Location{location.url, store, location.metadata});
+  record.updated = Now();
+  if (record.status != Status::kQueued) return;
+  record.status = Status::kActive;
+  record.size = found.size;
+  record.virtual_size = found.virtual_size;
+  if (location.checksum) record.checksum = Lower(*location.checksum);
+  if (location.hash_algorithm) record.hash_algorithm = location.hash_algorithm;
+  if (location.hash_value) record.hash_value = Lower(*location.hash_value);
+}
+
 }  // namespace
 
 Result<ImageRecord> AddLocation(const IngestContext& context, const StagingArea& staging, std::string_view image_id,
@@ -192,32 +216,26 @@ Result<ImageRecord> AddLocation(const IngestContext& context, const StagingArea&
   if (store == nullptr || !store->read_only()) {
     return Error(ErrorKind::kInvalid, "no store takes such a location").Allowed("http://, https://");
   }
-  const bool queued = image.status == Status::kQueued;
-  Found found;
-  if (queued) {
-    found = PLATTER_TRY(Inspected(context, staging, image, *store, location.url, refusal));
-    // Others of the same owner came to their ends meanwhile.
-    PLATTER_CHECK(CheckSize(context, image, found.size));
+  // What the catalog will not take is not worth reading.
+  ImageRecord wanted = image;
+  Enter(location, store->name(), {}, wanted);
+  PLATTER_CHECK(CheckFits(wanted, &image));
+  Found found{image.size.value_or(0), image.virtual_size.value_or(0)};
+  if (image.status == Status::kQueued) {
+    found = PLATTER_TRY(Inspected(context, staging, image, *store, location, refusal));
   } else {
+    PLATTER_CHECK(CheckSize(context, image, location, found.size));
     PLATTER_CHECK(Compare(context, image, *store, location.url));
   }
+  // Others of the same owner came to their ends meanwhile.
+  PLATTER_CHECK(CheckSize(context, image, location, found.size));
   return context.catalog.Change(image.id, [&](ImageRecord& record) -> Result<> {
     if (record.status != image.status || record.disk_format != image.disk_format ||
         record.container_format != image.container_format) {
       return Conflict("the image was changed while its location was looked into");
     }
     PLATTER_CHECK(CheckRecord(context.rules, record, location));
-    const std::size_t position = location.position.value_or(record.locations.size());
-    record.locations.insert(record.locations.begin() + static_cast<std::ptrdiff_t>(position),
-                            Location{location.url, store->name(), location.metadata});
-    record.updated = Now();
-    if (!queued) return Done{};
-    record.status = Status::kActive;
-    record.size = found.size;
-    record.virtual_size = found.virtual_size;
-    if (location.checksum) record.checksum = Lower(*location.checksum);
-    if (location.hash_algorithm) record.hash_algorithm = location.hash_algorithm;
-    if (location.hash_value) record.hash_value = Lower(*location.hash_value);
+    Enter(location, store->name(), found, record);
     return Done{};
   });
 }

@@ -18,6 +18,7 @@ struct NewLocation {
   std::string url;
   std::map<std::string, std::string> metadata = {};  // as Location has it
   std::optional<std::size_t> position = {};          // among the image's locations; empty: behind them all
+  std::size_t replaced = 0;  // of the image's locations, which the caller takes away next: for the quota they are gone
   // What the client says of the bytes, "validation_data", in hexadecimal digits.
   std::optional<std::string> checksum = {};  // MD5
   std::optional<std::string> hash_algorithm = {};
@@ -33,8 +34,8 @@ struct NewLocation {
 // bytes are others. kInvalid: what is wrong with the location: no store for it, one that may not be asked, that leads
 // to nothing, whose server is away, that cannot be looked into; a position that is none; formats that are not set.
 // kExists: it is there already. kDenied: what was found is unsafe or not what the record declares (`refusal` says
-// more). kLimit: too large. kIo: the database or the staging area. kCancelled, as IngestContext says. The image is then
-// as it was.
+// more). kLimit: too large, over the owner's quota, which counts each location, or too much metadata. kIo: the database
+// or the staging area. kCancelled, as IngestContext says. The image is then as it was.
 Result<ImageRecord> AddLocation(const IngestContext& context, const StagingArea& staging, std::string_view image_id,
                                 const NewLocation& location, Refusal& refusal);
 

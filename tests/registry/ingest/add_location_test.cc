@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "convert/hash/digest.h"
 #include "registry-core/ingest/removal.h"
 #include "registry-core/stores/http_store.h"
 #include "tests/registry/ingest/registry.h"
@@ -143,6 +144,35 @@ TEST_F(AddLocationTest, SizesHaveLimits) {
   context_.rules.quota_bytes = 2 * kSize - 1;
   ExpectError(registry_.Queued("raw"), {.url = kDisk}, ErrorKind::kLimit, "quota");
   EXPECT_TRUE(Added(registry_.Queued("raw", "bare", "them"), {.url = kDisk}).ok());
+}
+
+// As Glance counts them: an image has its size as many times as it has locations.
+TEST_F(AddLocationTest, EachLocationCountsAgainstTheQuota) {
+  const ImageRecord image = registry_.Queued("raw");
+  NewLocation first{.url = kDisk};
+  first.checksum = Digest::Make(DigestAlgorithm::kMd5).value().Of(Noise(kSize)).value().Hex();
+  context_.rules.quota_bytes = 2 * kSize - 1;
+  context_.rules.max_image_bytes = kSize;
+  const auto active = Added(image, first);
+  ASSERT_TRUE(active.ok()) << active.error().Describe();
+  context_.rules.max_image_bytes = 1;  // is for new images
+  const std::string again = std::string(kDisk) + "?again";
+  ExpectError(active.value(), {.url = again}, ErrorKind::kLimit, "quota");
+  ExpectError(active.value(), {.url = "http://nowhere.example/"}, ErrorKind::kLimit, "quota");
+  EXPECT_TRUE(Added(active.value(), {.url = again, .replaced = 1}).ok()) << "the other one goes";
+  context_.rules.quota_bytes = 3 * kSize;
+  EXPECT_TRUE(Added(active.value(), {.url = std::string(kDisk) + "?more"}).ok());
+  EXPECT_EQ(registry_.catalog->UsageOf("us").value().bytes, 3 * kSize);
+}
+
+// Nobody is asked for what the record has no room for.
+TEST_F(AddLocationTest, TooMuchMetadataIsRefusedBeforeAnythingIsRead) {
+  const ImageRecord image = registry_.Queued("raw");
+  const std::string nowhere = "http://nowhere.example/";
+  ExpectError(image, {.url = nowhere}, ErrorKind::kInvalid, "leads nowhere");
+  ExpectError(image, {.url = nowhere, .metadata = {{"a", std::string(kMostBulkBytes + 20000, 'm')}}}, ErrorKind::kLimit,
+              "too large together");
+  ExpectError(image, {.url = nowhere, .metadata = {{std::string(256, 'n'), "1"}}}, ErrorKind::kInvalid, "metadata");
 }
 
 TEST_F(AddLocationTest, WhatTheClientSaysOfTheBytes) {

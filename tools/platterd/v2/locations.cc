@@ -139,7 +139,10 @@ class LocationChanges {
           std::any_of(locations.begin(), each, [&](const auto& other) { return other.url == each->url; });
       if (twice) return Invalid("The locations have one URL twice.");
     }
-    for (const NewLocation& location : locations) {
+    const auto replaced = static_cast<std::size_t>(std::ranges::count_if(
+        image_.locations, [&](const Location& location) { return !Has(locations, location.url); }));
+    for (NewLocation& location : locations) {
+      location.replaced = replaced;
       if (!Has(image_.locations, location.url)) PLATTER_CHECK(Add(location));
     }
     const std::vector<Location> before = image_.locations;
