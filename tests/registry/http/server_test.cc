@@ -466,6 +466,8 @@ TEST_F(ServerTest, ConnectionsBeyondTheCapWait) {
   EXPECT_EQ(StatusOf(third.ReadAnswer()), 200);
 }
 
+constexpr std::string_view kRefused = "PUT /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n";
+
 struct SilentRow {
   std::string_view what;
   std::string_view bytes;  // that the client sends before it falls silent
@@ -477,7 +479,8 @@ TEST_F(ServerTest, WhoWaitsLongestMakesRoom) {
   const SilentRow rows[] = {{"silent from the start", "", ""},
                             {"a header without an end", "GET /echo HTTP/1.1\r\n", ""},
                             {"idle between requests", kGet, "HTTP/1.1 200 OK"},
-                            {"lingering after an error", "hello\r\n\r\n", "HTTP/1.1 400 Bad Request"}};
+                            {"lingering after an error", "hello\r\n\r\n", "HTTP/1.1 400 Bad Request"},
+                            {"owing a body that nobody wants", kRefused, "HTTP/1.1 403 Forbidden"}};
   ServerLimits few = limits();
   few.connections = 3;
   few.spare_time = milliseconds(50);
@@ -503,6 +506,29 @@ TEST_F(ServerTest, WhoWaitsLongestMakesRoom) {
     busy.Send("bc");
     EXPECT_EQ(BodyOf(busy.ReadAnswer()), SumOf("abc")) << row.what;
   }
+}
+
+// The rest of a body that nobody wants may come after the answer, and no client draws it out.
+TEST_F(ServerTest, AnUnwantedBodyHasItsTime) {
+  ServerLimits quick = limits();
+  quick.linger_time = milliseconds(500);
+  quick.minimum_rate = 0;
+  Start({.limits = quick});
+  Client sends(server_->port());
+  sends.Send(kRefused);
+  EXPECT_EQ(StatusOf(sends.ReadAnswer()), 403);
+  sends.Send(std::string(60000, 'x'));
+  sends.Send(kGet);
+  EXPECT_EQ(StatusOf(sends.ReadAnswer()), 200);
+  Client drips(server_->port());
+  drips.Send(kRefused);
+  EXPECT_EQ(StatusOf(drips.ReadAnswer()), 403);
+  const auto begin = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - begin < milliseconds(10000) && !drips.Readable(milliseconds(20))) {
+    drips.Send("x");
+  }
+  EXPECT_EQ(drips.ReadAnswer(), "");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, milliseconds(10000));
 }
 
 // A client that asked before has longer.

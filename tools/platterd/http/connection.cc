@@ -126,8 +126,7 @@ net::awaitable<Connection::Then> Connection::ServeRequest() {
   }
   const Then then = co_await Send(&reader, *response);
   if (then != Then::kNextRequest || reader.done()) co_return then;
-  const bool discarded = co_await DiscardBody(reader);
-  co_return discarded ? Then::kNextRequest : Then::kLinger;
+  co_return co_await DiscardBody(reader);
 }
 
 net::awaitable<std::variant<bool, Fault>> Connection::ReadHead(RequestReader& reader) {
@@ -352,19 +351,25 @@ std::optional<Connection::Clock::time_point> Connection::NextDeadline(const Pace
   return std::min<Clock::time_point>(stalled, now + left);
 }
 
-net::awaitable<bool> Connection::DiscardBody(RequestReader& reader) {
-  receiving_ = {};
+// Who has sent it with the request, or is at it, loses no connection by it; who does not send it keeps none.
+net::awaitable<Connection::Then> Connection::DiscardBody(RequestReader& reader) {
+  const Clock::time_point now = Clock::now();
+  const Clock::time_point end = now + limits_.linger_time;
+  NoteWaiting(now);
   while (true) {
     while (now_.used > 0 && !reader.done()) {
       const RequestReader::Step step = reader.Read(now_.view());
-      if (step.fault) co_return false;
+      if (step.fault) co_return Then::kLinger;
       now_.Drop(step.consumed);
       if (step.consumed == 0) break;
     }
-    if (reader.done()) co_return true;
-    if (now_.space().empty()) co_return false;
-    const Moved moved = co_await ReadPaced(now_.space(), receiving_);
-    if (moved.bytes == 0) co_return false;
+    if (reader.done()) co_return Then::kNextRequest;
+    if (now_.space().empty()) co_return Then::kLinger;
+    if (Clock::now() >= end) co_return Then::kClose;
+    SetDeadline(end);
+    const Moved moved = co_await stream_->ReadSome(now_.space());
+    ClearDeadline();
+    if (moved.bytes == 0) co_return Then::kClose;
     now_.used += moved.bytes;
   }
 }

@@ -61,8 +61,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Close();
   // Closes it if it is still waiting for the client, as waiting_since() has it.
   void MakeRoom();
-  // Since when it has waited for a client that has no request under way: for a handshake, a header, the end after an
-  // early answer. Empty where it does something else. From any thread.
+  // Since when it has waited for a client that has no request under way: for a handshake, a header, the rest of a
+  // body or the end after an early answer. Empty where it does something else. From any thread.
   std::optional<Clock::time_point> waiting_since() const noexcept;
 
  private:
@@ -125,8 +125,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   net::awaitable<bool> WaitUntilWritable(Pace& pace);
   net::awaitable<bool> SendByReading(Response& response);
   net::awaitable<bool> WriteAll(std::span<const std::byte> bytes, Pace& pace);
-  // Whether the rest of a body that nobody wants is gone.
-  net::awaitable<bool> DiscardBody(RequestReader& reader);
+  // Reads the rest of a body that nobody wants, for as long as a client may linger at most.
+  net::awaitable<Then> DiscardBody(RequestReader& reader);
   net::awaitable<void> Linger();
 
   // Runs `work` on one of that crew; what it returns goes to call_.response. No coroutine takes such a thing: GCC 12

@@ -34,7 +34,9 @@ struct ServerLimits {
   // for the client, once that is over `grace_time`.
   std::uint64_t minimum_rate = 1024;
   std::chrono::milliseconds grace_time{30000};
-  std::chrono::milliseconds linger_time{10000};  // in which a client that is still sending may read an early answer
+  // In which a client that is still sending may read an early answer, or sends the rest of a short body that nobody
+  // wants before its next request.
+  std::chrono::milliseconds linger_time{10000};
   // At a time. Where another one comes, the one that has waited longest without a request under way is closed, if that
   // is for longer than `spare_time`; otherwise the other one waits to be accepted.
   std::size_t connections = 1024;
