@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -16,6 +17,7 @@
 #include "tools/platterd/config/settings.h"
 #include "tools/platterd/database.h"
 #include "tools/platterd/registry.h"
+#include "tools/platterd/service/open_files.h"
 #include "tools/platterd/service/serve.h"
 #include "tools/platterd/v2/routes.h"
 #include "tools/print.h"
@@ -120,6 +122,7 @@ Result<> ServeUntilStopped(const CommandLine& line) {
   const Signals signals;
   const Settings settings = PLATTER_TRY(LoadSettings(line.config_files, FromEnvironment));
   const auto log = PLATTER_TRY(Log::Open(settings.log));
+  const std::uint64_t open_files = RaiseOpenFiles();
   std::error_code failure;
   std::filesystem::create_directories(settings.state, failure);
   if (failure) return Error::FromErrno(failure.value(), fmt::format("cannot make the folder '{}'", settings.state));
@@ -129,7 +132,7 @@ Result<> ServeUntilStopped(const CommandLine& line) {
   const auto reload = [&line] { return LoadSettings(line.config_files, FromEnvironment); };
   return Serve(settings, signals,
                Parts{*log, metrics, &registry->api(), [&registry] { return registry->Health(); },
-                     [&registry] { registry->GiveUp(); }, reload});
+                     [&registry] { registry->GiveUp(); }, open_files, reload});
 }
 
 // What Glance's tool of that name does, in platterd's words.

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -506,6 +507,31 @@ TEST_F(ServerTest, WhoWaitsLongestMakesRoom) {
     busy.Send("bc");
     EXPECT_EQ(BodyOf(busy.ReadAnswer()), SumOf("abc")) << row.what;
   }
+}
+
+// The number that the next descriptor will have.
+int NextDescriptor() {
+  const int fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  ::close(fd);
+  return fd;
+}
+
+TEST_F(ServerTest, WhoWaitsMakesRoomForDescriptors) {
+  ServerLimits some = limits();
+  some.spare_time = milliseconds(50);
+  Start({.limits = some});
+  Client silent(server_->port());
+  ASSERT_TRUE(test::Eventually([&] { return server_->load().connections == 1; }));
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit few{static_cast<rlim_t>(NextDescriptor()) + 1, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  Client client(server_->port());
+  client.Send(kGet);
+  EXPECT_TRUE(client.Readable(milliseconds(10000)));
+  EXPECT_EQ(StatusOf(client.ReadAnswer()), 200);
+  EXPECT_EQ(silent.ReadAll(), "");
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 // The rest of a body that nobody wants may come after the answer, and no client draws it out.

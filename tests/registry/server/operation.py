@@ -4,11 +4,13 @@ ends.
 usage: operation.py PLATTERD FOLDER
 """
 
+import contextlib
 import http.client
 import http.server
 import json
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -163,6 +165,26 @@ def folders_of_stores():
         server.config.write_text(old)
 
 
+def open_files():
+    """However few there may be, idle connections leave some for uploads."""
+    rows = ((":", None), ("64:4096", None), ("300:300", "connections=75 max_connections=1024 open_files=300"))
+    for number, (limits, told) in enumerate(rows):
+        server = Operated(f"open_files_{number}")
+        server.environment = {}  # nobody listens in systemd's place
+        server.launcher = ["prlimit", f"--nofile={limits}"] if limits != ":" else []
+        with server, contextlib.ExitStack() as idle:
+            soft, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+            expect(f"{limits}: the limit", soft, hard)
+            line = re.search("leaves room for fewer connections (.*)", server.log())
+            expect(f"{limits}: the log", line and line.group(1), told)
+            for _ in range(400):
+                client = idle.enter_context(socket.create_connection((HOST, server.port), timeout=60))
+                client.sendall(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+            image = server.make(disk_format="raw", container_format="bare")
+            expect(f"{limits}: an upload", server.upload(image, b"x" * MIB)[0], 204)
+            expect(f"{limits}: a download", server.download(image)[0], 200)
+
+
 def end():
     """SIGTERM in the middle of an upload: it is taken, and nothing else."""
     with Operated("end") as server:
@@ -253,6 +275,7 @@ def main():
     fresh_machine()
     folders()
     folders_of_stores()
+    open_files()
     end()
     slow_locations()
     return checks.conclude()

@@ -33,6 +33,7 @@ class Platterd:
         self.images = self.folder / "images"
         self.headers = headers or {}
         self.environment = {}  # beside what it inherits
+        self.launcher = []  # words in front of the program's
         self.port = 0
         self.process = None
         self.config.write_text(
@@ -67,8 +68,8 @@ class Platterd:
         log = self.folder / "platterd.log"
         with open(log, "ab") as out:
             begin = out.tell()
-            self.process = subprocess.Popen(["setpriv", "--pdeathsig=KILL", self.program, "--config-file", self.config,
-                                             "serve"],
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig=KILL", *self.launcher, self.program, "--config-file",
+                                             self.config, "serve"],
                                             stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                                             env=os.environ | self.environment)
         end = time.monotonic() + WAIT_SECONDS

@@ -131,8 +131,9 @@ constexpr OptionRow kOptions[] = {
      "Bytes that compressed uploads may make the service hold together; one that asks for more than is left gets 503.",
      registry::kMostUnpackMemory, std::uint64_t{1} << 40},
     {"platter", "max_connections", kNumber, "1024",
-     "Connections at a time; for another one the one that has been without a request longest is closed.", 1, 1000000,
-     "", true},
+     "Connections at a time, or fewer where the limit of open files is low; for another one the one that has been "
+     "without a request longest is closed.",
+     1, 1000000, "", true},
     {"platter", "header_time", kNumber, "20", "Seconds for a request's header, and for a connection's first byte.", 1,
      3600, "", true},
     {"platter", "keep_alive_time", kNumber, "75", "Seconds that a connection may lie idle between requests.", 1, 86400,

@@ -205,7 +205,10 @@ class Server::Impl {
       auto [error, socket] = co_await acceptor_.async_accept(strand, kAwait);
       if (shared_.draining) break;
       if (error) {
-        // Out of descriptors, as a rule: some may come back.
+        // Out of descriptors, as a rule: who has no request under way gives his back.
+        if (error == net::error::no_descriptors || error == boost::system::errc::too_many_files_open_in_system) {
+          MakeRoom();
+        }
         co_await Pause(std::chrono::milliseconds(100));
         continue;
       }

@@ -7,11 +7,14 @@
 #include <ctime>
 
 #include "tools/platterd/service/notify.h"
+#include "tools/platterd/service/open_files.h"
 
 namespace platter::platterd {
 namespace {
 
 using Level = Log::Level;
+
+constexpr std::size_t kMetricsConnections = 32;
 
 void LogExchange(Log& log, const http::Exchange& exchange) {
   log.Write(Level::kInfo, exchange.broken ? "request broken off" : "request",
@@ -25,6 +28,19 @@ void LogExchange(Log& log, const http::Exchange& exchange) {
              {"seconds", fmt::format("{:.6f}", std::chrono::duration<double>(exchange.time).count())}});
 }
 
+// Without descriptors nobody could upload anything, and nobody would know why.
+http::ServerLimits LimitsOf(const Settings& settings, const Parts& parts) {
+  http::ServerLimits limits = settings.server.limits;
+  limits.connections = ConnectionsWithin(parts.open_files, limits.connections);
+  if (limits.connections < settings.server.limits.connections) {
+    parts.log.Write(Level::kWarning, "the limit of open files leaves room for fewer connections",
+                    {{"connections", std::to_string(limits.connections)},
+                     {"max_connections", std::to_string(settings.server.limits.connections)},
+                     {"open_files", std::to_string(parts.open_files)}});
+  }
+  return limits;
+}
+
 // Keeps the service as it was where the new configuration is none.
 void Reload(const Parts& parts, http::Server& server, std::chrono::seconds& drain_time) {
   Notify("RELOADING=1");
@@ -34,7 +50,7 @@ void Reload(const Parts& parts, http::Server& server, std::chrono::seconds& drai
     const Error& error = settings.ok() ? log.error() : settings.error();
     parts.log.Write(Level::kError, "the configuration stays as it was", {{"reason", error.Describe()}});
   } else {
-    server.SetLimits(settings.value().server.limits);
+    server.SetLimits(LimitsOf(settings.value(), parts));
     drain_time = settings.value().drain_time;
     parts.log.Write(Level::kInfo, "configuration read again");
   }
@@ -45,6 +61,7 @@ Result<std::unique_ptr<http::Server>> ServeMetrics(const Settings& settings, htt
   if (!settings.metrics_port) return std::unique_ptr<http::Server>();
   http::ServerOptions options{
       .address = settings.metrics_host, .port = *settings.metrics_port, .io_threads = 1, .workers = 1};
+  options.limits.connections = kMetricsConnections;
   auto server = PLATTER_TRY(http::Server::Listen(options, page, nullptr));
   log.Write(Level::kInfo, "metrics", {{"address", options.address}, {"port", std::to_string(server->port())}});
   return server;
@@ -72,7 +89,9 @@ Result<> Serve(const Settings& settings, const Signals& signals, const Parts& pa
     parts.metrics.Count(exchange);
     LogExchange(parts.log, exchange);
   };
-  auto server = PLATTER_TRY(http::Server::Listen(settings.server, front, observer));
+  http::ServerOptions options = settings.server;
+  options.limits = LimitsOf(settings, parts);
+  auto server = PLATTER_TRY(http::Server::Listen(options, front, observer));
   MetricsPage page([&] { return parts.metrics.Text(server->load()); });
   const auto metrics_server = PLATTER_TRY(ServeMetrics(settings, page, parts.log));
   parts.log.Write(Level::kInfo, "serving",

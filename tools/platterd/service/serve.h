@@ -31,6 +31,8 @@ struct Parts {
   Front::Health health;
   // Ends requests that wait for others; called once those that are left have had their time to finish.
   std::function<void()> give_up;
+  // That the process may have at a time; 0: any number.
+  std::uint64_t open_files;
   // Reads the configuration again, on SIGHUP.
   std::function<Result<Settings>()> reload;
 };
