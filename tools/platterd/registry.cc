@@ -219,9 +219,10 @@ http::Service& Registry::api() noexcept { return parts_->api; }
 
 void Registry::GiveUp() noexcept { *parts_->give_up = true; }
 
-std::optional<std::string> Registry::Health() {
-  if (parts_->catalog->Ping().ok()) return std::nullopt;
-  return "the database is away";
+Result<> Registry::Health() {
+  const auto answered = parts_->catalog->Ping();
+  if (answered.ok()) return Done{};
+  return Error(ErrorKind::kIo, "the database is away").Found(answered.error().Describe());
 }
 
 }  // namespace platter::platterd

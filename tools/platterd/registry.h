@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "formats/core/result.h"
@@ -27,8 +26,8 @@ class Registry {
   ~Registry();
 
   http::Service& api() noexcept;
-  // Why it is of no use at present; empty when it is well.
-  std::optional<std::string> Health();
+  // kIo: the database is away.
+  Result<> Health();
   // From now on nothing waits for web servers of others, and no stored file is looked through.
   void GiveUp() noexcept;
 

@@ -47,6 +47,7 @@ class ServerTest : public testing::Test {
       const std::lock_guard lock(mutex_);
       seen_.push_back(fmt::format("{} {} {}{}", exchange.method, exchange.target, exchange.status,
                                   exchange.broken ? " broken" : ""));
+      if (!exchange.trouble.empty()) seen_.back() += fmt::format(": {}", exchange.trouble);
     });
     ASSERT_TRUE(server.ok());
     server_ = std::move(server).value();
@@ -439,6 +440,20 @@ TEST_F(ServerTest, AFileThatIsShorterEndsTheConnection) {
     const std::string answer = client.ReadAll();
     EXPECT_EQ(FieldOf(answer, "Content-Length"), "2000");
     EXPECT_EQ(BodyOf(answer).size(), 1000) << target;
+    EXPECT_EQ(seen().back(), fmt::format("GET {} 206 broken: the store's object has become shorter", target));
+  }
+}
+
+// A folder opens as a file does, and cannot be read.
+TEST_F(ServerTest, WhatCannotBeReadIsTold) {
+  const test::TempDir folder;
+  service_.file = folder.File("");
+  Start();
+  for (const std::string_view target : {"/file", "/file?read"}) {
+    EXPECT_EQ(StatusOf(Exchanged(fmt::format("GET {} HTTP/1.1\r\nHost: a\r\nRange: bytes=0-9\r\n\r\n", target))), 206);
+    EXPECT_EQ(seen().back().substr(0, seen().back().find(": ")), fmt::format("GET {} 206 broken", target));
+    EXPECT_NE(seen().back().find(target == "/file" ? "Invalid argument" : "Is a directory"), std::string::npos)
+        << seen().back();
   }
 }
 

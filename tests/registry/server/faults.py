@@ -11,6 +11,7 @@ import hashlib
 import os
 import pathlib
 import random
+import re
 import shutil
 import socket
 import sys
@@ -146,6 +147,8 @@ def database_restarts(engine, name):
             over.set()
             for thread in threads:
                 thread.join()
+            expect(f"{name}: the log says why others failed",
+                   re.search(r"error a request failed id=req-\S+ reason=\S", case.server.log()) is not None, True)
             expect(f"{name}: uploads that succeeded", case.answers.get(204, 0) > 0, True)
             expect("healthy again", case.upload(1000)[1], 204)
 

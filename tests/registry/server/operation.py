@@ -130,6 +130,18 @@ def fresh_machine():
         expect("a list", server.list(), [])
 
 
+def troubles():
+    """Who is told that an image's bytes are away finds the reason in the log, by the request's id."""
+    with Operated("troubles") as server:
+        image = server.make(disk_format="raw", container_format="bare")
+        expect("an upload", server.upload(image, b"x" * MIB)[0], 204)
+        server.stored()[0].unlink()
+        status, headers, _ = server.request("GET", f"/v2/images/{image}/file")
+        expect("a download", status, 204)
+        line = f'error a request failed id={headers["X-Openstack-Request-Id"]} reason="the bytes of image {image} are gone'
+        expect("the log has the reason", server.logged(line), True)
+
+
 def folders():
     """A staging area that is also a store would be swept clean of images."""
     with Operated("folders") as server:
@@ -273,6 +285,7 @@ def main():
     reloads()
     keys()
     fresh_machine()
+    troubles()
     folders()
     folders_of_stores()
     open_files()

@@ -28,6 +28,7 @@ struct Answered {
   unsigned status = 0;
   http::Fields headers;
   std::string body;
+  std::string trouble;  // for the log
 
   boost::json::value json() const {
     boost::json::error_code error;
@@ -187,7 +188,7 @@ class ApiTest : public testing::Test {
     return Error(ErrorKind::kDenied, "the host is not allowed");
   }
   static Answered Whole(http::Response& response) {
-    Answered answered{response.status, response.headers, response.body};
+    Answered answered{response.status, response.headers, response.body, response.trouble};
     if (!response.file) return answered;
     answered.body.resize(response.length);
     for (std::size_t at = 0; at < answered.body.size();) {

@@ -166,6 +166,34 @@ TEST_F(ApiTest, ASnapshotOfVolumesIsActiveWithoutBytes) {
   }
 }
 
+struct TroubleRow {
+  std::string_view what;
+  void (*harm)(const std::filesystem::path& file);
+  unsigned status;
+  std::string_view trouble;
+};
+
+const TroubleRow kTroubles[] = {
+    {"none", [](const std::filesystem::path&) {}, 200, ""},
+    {"the file is gone", [](const std::filesystem::path& file) { std::filesystem::remove(file); }, 204,
+     "the store has no such object"},
+    {"the file is cut", [](const std::filesystem::path& file) { std::filesystem::resize_file(file, 999); }, 500,
+     "the store holds something else"},
+};
+
+TEST_F(ApiTest, WhatIsWrongInsideIsForTheLogAlone) {
+  for (const TroubleRow& row : kTroubles) {
+    const std::string id = MadeActive(Bytes(1000));
+    row.harm(fmt::format("{}/{}/{}/{}", folder_.File("r/file"), id.substr(0, 2), id.substr(2, 2), id));
+    const Answered answered = Get("/v2/images/" + id + "/file");
+    EXPECT_EQ(answered.status, row.status) << row.what;
+    EXPECT_EQ(answered.trouble.empty(), row.trouble.empty()) << row.what << ": " << answered.trouble;
+    EXPECT_NE(answered.trouble.find(row.trouble), std::string::npos) << row.what << ": " << answered.trouble;
+    EXPECT_TRUE(row.trouble.empty() || answered.body.find(row.trouble) == std::string::npos) << row.what;
+  }
+  EXPECT_EQ(Get("/v2/images/" + std::string(36, '0')).trouble, "") << "what the client does wrong is none";
+}
+
 TEST_F(ApiTest, RangesOfADownload) {
   const std::string bytes = Bytes(1000);
   const std::string id = MadeActive(bytes);

@@ -141,13 +141,23 @@ Keystone::Keystone(KeystoneSettings settings, Complaint complain)
     : impl_(std::make_unique<Impl>(std::move(settings), std::move(complain))) {}
 Keystone::~Keystone() = default;
 
+namespace {
+
+http::Response Away() {
+  http::Response response = http::ErrorPage(503, kAway);
+  response.trouble = "the identity service is away";
+  return response;
+}
+
+}  // namespace
+
 std::variant<registry::Caller, http::Response> Keystone::Authenticate(const http::Request& request) {
   const auto token = request.headers.Find("X-Auth-Token");
   if (!token) return impl_->Unauthorized();
   bool by_service = false;
   if (const auto service = request.headers.Find("X-Service-Token")) {
     const auto identity = impl_->Judge(*service, false);
-    if (!identity) return http::ErrorPage(503, kAway);
+    if (!identity) return Away();
     if (!*identity) return impl_->Unauthorized();
     if (IsOver(**identity)) return impl_->Unauthorized();
     by_service = impl_->IsService(**identity);
@@ -155,7 +165,7 @@ std::variant<registry::Caller, http::Response> Keystone::Authenticate(const http
   }
   // A service may finish what a user began whose token has expired meanwhile.
   const auto identity = impl_->Judge(*token, by_service);
-  if (!identity) return http::ErrorPage(503, kAway);
+  if (!identity) return Away();
   if (!*identity) return impl_->Unauthorized();
   if (!by_service && IsOver(**identity)) return impl_->Unauthorized();
   registry::Caller caller;

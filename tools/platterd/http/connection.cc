@@ -105,6 +105,7 @@ net::awaitable<Connection::Then> Connection::ServeRequest() {
   id_ = "req-" + registry::NewIdentifier();
   method_.clear();
   target_.clear();
+  trouble_.clear();
   head_only_ = expects_continue_ = unreadable_ = false;
   bytes_in_ = bytes_out_ = 0;
   if (now_.bytes.size() != limits_.head.bytes && now_.used <= limits_.head.bytes) {
@@ -292,6 +293,7 @@ net::awaitable<Connection::Then> Connection::Send(RequestReader* reader, Respons
   const Then then = WhatFollows(reader);
   std::string bytes = HeadOf(response, response.file ? response.length : response.body.size(), then);
   const std::size_t head = bytes.size();
+  trouble_ = std::move(response.trouble);
   const bool bodiless = head_only_ || HasNoBody(response.status);
   const std::string_view body = response.file || bodiless ? std::string_view() : response.body;
   // A short body goes out with the head; a long one has no second copy for as long as its reader takes.
@@ -399,8 +401,9 @@ void Connection::StartCall(Crew& crew, std::function<std::optional<Response>()> 
     std::optional<Response> response;
     try {
       response = work();
-    } catch (const std::exception&) {  // memory that is not there: the service itself throws nothing
+    } catch (const std::exception& failure) {  // memory that is not there: the service itself throws nothing
       response = ErrorPage(500, "The server has got itself in trouble.");
+      response->trouble = failure.what();
     }
     --crew.running;
     net::post(self->strand_, [self, response = std::move(response)]() mutable { self->EndCall(std::move(response)); });
@@ -484,7 +487,7 @@ void Connection::Close() {
 void Connection::Report(unsigned status, bool broken) {
   if (!shared_.observer) return;
   const auto time = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began_);
-  shared_.observer(Exchange{id_, method_, target_, remote_, status, bytes_in_, bytes_out_, time, broken});
+  shared_.observer(Exchange{id_, method_, target_, remote_, status, bytes_in_, bytes_out_, time, broken, trouble_});
 }
 
 }  // namespace platter::http

@@ -100,8 +100,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::uint64_t looked = 0;  // bytes from `at` on that are known to be in memory
     // What came of a turn.
     std::uint64_t sent = 0;
-    bool full = false;  // the client has to read first
-    bool over = false;  // no more can be sent
+    bool full = false;         // the client has to read first
+    bool over = false;         // no more can be sent
+    std::string trouble = {};  // why, where that is the file
   };
 
   net::awaitable<void> ServeRequests();
@@ -172,6 +173,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool head_only_ = false;
   bool expects_continue_ = false;
   bool unreadable_ = false;  // the rest of its body cannot be told from what follows
+  std::string trouble_;
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;
 };

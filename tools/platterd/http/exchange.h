@@ -54,6 +54,8 @@ struct Response {
   std::unique_ptr<registry::StoreReader> file = {};
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
+  // What went wrong in here, for the log; "" for nothing. No client sees it.
+  std::string trouble = {};
 };
 
 // Takes a body while it arrives. Called by one thread of the server's at a time, which it may block. Destroyed without

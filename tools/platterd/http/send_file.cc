@@ -18,8 +18,15 @@ constexpr auto kAwait = net::as_tuple(net::use_awaitable);
 constexpr std::size_t kReadBuffer = 256 * 1024;
 // So much goes out before other connections get their turn.
 constexpr std::uint64_t kTurn = 4 * 1024 * 1024;
+constexpr const char* kTooShort = "the store's object has become shorter";
 // How far apart we look whether a file is in memory.
 constexpr std::uint64_t kLook = 512 * 1024;
+
+// Whether it is the client to whom nothing can be sent, not the file that cannot be read.
+bool IsOfTheClient(int os_error) noexcept {
+  return os_error == EPIPE || os_error == ECONNRESET || os_error == ENOTCONN || os_error == ETIMEDOUT ||
+         os_error == EHOSTUNREACH || os_error == ENETUNREACH;
+}
 
 // Whether these bytes can be sent without waiting for the disk, or the server, that they lie on. False where the file
 // system cannot tell.
@@ -63,7 +70,10 @@ net::awaitable<bool> Connection::SendBySystem(Response& response) {
     pace.bytes += send.sent;
     bytes_out_ += send.sent;
     // A file that has become shorter, a client that is gone, a disk that fails: the client sees too few bytes.
-    if (send.over) co_return false;
+    if (send.over) {
+      trouble_ = std::move(send.trouble);
+      co_return false;
+    }
     if (send.full && !co_await WaitUntilWritable(pace)) co_return false;
     if (!send.full) (void)co_await net::post(strand_, kAwait);
   }
@@ -80,6 +90,10 @@ void Connection::SendSome(SystemSend& send) {
     if (sent < 0 && errno == EINTR) continue;
     send.full = sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
     send.over = sent == 0 || (sent < 0 && !send.full);
+    if (sent == 0) send.trouble = kTooShort;
+    if (sent < 0 && send.over && !IsOfTheClient(errno)) {
+      send.trouble = Error::FromErrno(errno, "cannot send a file of the store").Describe();
+    }
     if (sent <= 0) break;
     send.sent += static_cast<std::uint64_t>(sent);
   }
@@ -109,6 +123,7 @@ net::awaitable<bool> Connection::SendByReading(Response& response) {
     StartCall(shared_.movers, [&]() -> std::optional<Response> {
       auto read = response.file->ReadSome(at, std::span(buffer).first(wanted));
       if (read.ok()) count = read.value();
+      if (count == 0) trouble_ = read.ok() ? kTooShort : read.error().Describe();
       return std::nullopt;
     });
     co_await WaitForCall();

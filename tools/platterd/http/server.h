@@ -61,7 +61,8 @@ struct Exchange {
   std::uint64_t bytes_in = 0;   // of the body
   std::uint64_t bytes_out = 0;  // of the answer's body
   std::chrono::microseconds time{};
-  bool broken = false;  // the client went away before it had all
+  bool broken = false;       // the client went away before it had all, or the object did
+  std::string_view trouble;  // the answer's, or what kept its bytes from being read; "" for none
 };
 
 struct ServerLoad {

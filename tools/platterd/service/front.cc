@@ -35,8 +35,11 @@ http::Answer Front::Begin(http::Request request) {
     return http::ErrorPage(404, "The resource could not be found.");
   }
   if (!Reads(request)) return OnlyGet();
-  const auto fault = health_();
-  return Page(fault ? 503 : 200, "text/plain; charset=UTF-8", fault.value_or("OK"));
+  const auto health = health_();
+  http::Response page =
+      Page(health.ok() ? 200 : 503, "text/plain; charset=UTF-8", health.ok() ? "OK" : health.error().what());
+  if (!health.ok()) page.trouble = health.error().Describe();
+  return page;
 }
 
 MetricsPage::MetricsPage(std::function<std::string()> text) : text_(std::move(text)) {}

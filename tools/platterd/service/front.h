@@ -2,9 +2,9 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 
+#include "formats/core/result.h"
 #include "tools/platterd/http/exchange.h"
 
 namespace platter::platterd {
@@ -12,8 +12,8 @@ namespace platter::platterd {
 // Answers /healthcheck and hands everything else on.
 class Front : public http::Service {
  public:
-  // Why the service is of no use at present; empty when it is well. May block.
-  using Health = std::function<std::optional<std::string>()>;
+  // Why the service is of no use at present: what() for everybody, the whole story for the log. May block.
+  using Health = std::function<Result<>()>;
 
   // `api` outlives it; without one there is nothing else (404).
   Front(http::Service* api, Health health);

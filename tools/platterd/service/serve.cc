@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "formats/core/json.h"
 #include "tools/platterd/service/notify.h"
 #include "tools/platterd/service/open_files.h"
 
@@ -16,7 +17,14 @@ using Level = Log::Level;
 
 constexpr std::size_t kMetricsConnections = 32;
 
+// Bytes of what is told of a failure: images and databases may have a say in it.
+constexpr std::size_t kLongestReason = 4096;
+
 void LogExchange(Log& log, const http::Exchange& exchange) {
+  if (!exchange.trouble.empty()) {
+    log.Write(Level::kError, "a request failed",
+              {{"id", std::string(exchange.id)}, {"reason", PlainText(exchange.trouble, kLongestReason)}});
+  }
   log.Write(Level::kInfo, exchange.broken ? "request broken off" : "request",
             {{"id", std::string(exchange.id)},
              {"remote", std::string(exchange.remote)},

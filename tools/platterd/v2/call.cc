@@ -35,11 +35,7 @@ unsigned StatusOf(const Error& error) noexcept {
   }
 }
 
-}  // namespace
-
-http::Response ErrorResponse(const Error& error) {
-  const unsigned status = StatusOf(error);
-  // What the host or a damaged database says is for the log, not for strangers.
+http::Response PageFor(const Error& error, unsigned status) {
   if (status == 500) {
     return http::ErrorPage(status,
                            "The server has either erred or is incapable of performing the requested operation.");
@@ -49,6 +45,16 @@ http::Response ErrorResponse(const Error& error) {
   }
   if (error.kind() == ErrorKind::kIo) return http::ErrorPage(status, "Image storage media is full.");
   return http::ErrorPage(status, error.Describe());
+}
+
+}  // namespace
+
+http::Response ErrorResponse(const Error& error) {
+  const unsigned status = StatusOf(error);
+  http::Response response = PageFor(error, status);
+  // What the host or a damaged database says is for the log, not for strangers.
+  if (status >= 500 || error.kind() == ErrorKind::kIo) response.trouble = error.Describe();
+  return response;
 }
 
 http::Response JsonResponse(unsigned status, std::string json) {

@@ -23,7 +23,7 @@ using Reply = Result<http::Response>;
 
 // 404 for kNotFound, 403 for kDenied, 409 for kConflict and kExists, 413 for kLimit and a full disk, 400 for kInvalid,
 // 410 for kCancelled (the image went away meanwhile), 503 where the database or a store is away, 500 for the rest. The
-// explanation is the error's own where it is about the request.
+// explanation is the error's own where it is about the request; where it is about the service, the log gets it.
 http::Response ErrorResponse(const Error& error);
 
 http::Response JsonResponse(unsigned status, std::string json);

@@ -117,8 +117,8 @@ Result<std::unique_ptr<registry::StoreReader>> OpenImage(const Backend& backend,
     if (reader.ok() && reader.value()->size() == image.size.value_or(0)) return reader;
     failure = reader.ok() ? Error(ErrorKind::kCorrupt, "the store holds something else") : std::move(reader).error();
   }
-  if (failure && failure->kind() != ErrorKind::kNotFound) return std::move(*failure);
-  return NotFound("No image data could be found");
+  if (failure) return std::move(*failure);
+  return NotFound("no store here has the image's locations");
 }
 
 http::Response RangeError(std::uint64_t size) {
@@ -135,8 +135,12 @@ Reply DownloadImage(const Backend& backend, const Call& call) {
   // There is no data, and that is no error: 204, as clients expect it.
   if (!registry::HasBytes(image.status)) return EmptyResponse(204);
   auto reader = OpenImage(backend, image);
-  if (!reader.ok() && reader.error().kind() == ErrorKind::kNotFound) return EmptyResponse(204);
   http::Response response;
+  if (!reader.ok() && reader.error().kind() == ErrorKind::kNotFound) {
+    response.status = 204;
+    response.trouble = fmt::format("the bytes of image {} are gone: {}", image.id, reader.error().Describe());
+    return response;
+  }
   response.file = PLATTER_TRY(std::move(reader));
   const std::uint64_t size = response.file->size();
   const auto range = WantedRange(call.request, size);

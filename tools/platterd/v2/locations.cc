@@ -177,6 +177,7 @@ class LocationChanges {
 http::Response TooManyRead() {
   http::Response response = http::ErrorPage(503, "Too many locations are being read. Please try again later.");
   response.headers.Add("Retry-After", "30");
+  response.trouble = "too many locations are being read";
   return response;
 }
 
