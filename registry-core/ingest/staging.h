@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "formats/core/result.h"
 #include "registry-core/stores/store.h"
@@ -28,7 +27,6 @@ class StagingArea {
   Result<> Remove(std::string_view image_id) const;
 
  private:
-  Result<std::vector<std::string>> ObjectsOf(std::string_view image_id) const;
   std::shared_ptr<Store> store_;
 };
 

@@ -215,6 +215,30 @@ Result<> ListFanOut(const StoreFolder& folder, int parent, const std::string& pr
   });
 }
 
+// The objects of one image in a folder: where new ones lie, and where Glance keeps them.
+Result<> FindObjects(const StoreFolder& folder, const std::string& id, std::vector<std::string>& urls) {
+  const auto look_at = [&](int parent, const std::string& name, const std::string& prefix) -> Result<> {
+    struct stat status {};
+    if (fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (errno == ENOENT) return Done{};
+      return Error::FromErrno(errno, "cannot stat a file of the store");
+    }
+    if (S_ISREG(status.st_mode)) urls.push_back(fmt::format("file://{}/{}{}", folder.path, prefix, name));
+    return Done{};
+  };
+  PLATTER_CHECK(look_at(folder.root.get(), id, ""));
+  const std::string path = PathOf(id);
+  auto parent = OpenParent(folder.root.get(), path);
+  if (!parent.ok() && parent.error().kind() == ErrorKind::kIo) return std::move(parent).error();
+  if (!parent.ok()) return Done{};
+  const int fd = parent.value().folder.get();
+  return ForEachName(fd, [&](const std::string& name) -> Result<> {
+    const auto object = ParseObjectName(name);
+    if (!object || object->id != id) return Done{};
+    return look_at(fd, name, path.substr(0, path.size() - id.size()));
+  });
+}
+
 }  // namespace
 
 Result<std::shared_ptr<FileStore>> FileStore::Open(FileStoreOptions options) {
@@ -350,6 +374,13 @@ Result<> FileStore::List(Scope scope, const std::function<Result<>(const Listed&
     PLATTER_CHECK(ListFanOut(*folder, folder->root.get(), "", visit));
   }
   return Done{};
+}
+
+Result<std::vector<std::string>> FileStore::ObjectsOf(std::string_view image_id) {
+  std::vector<std::string> urls;
+  if (!IsIdentifier(image_id)) return urls;
+  for (const auto& folder : folders_) PLATTER_CHECK(FindObjects(*folder, std::string(image_id), urls));
+  return urls;
 }
 
 Result<> FileStore::Resolve(const Listed& unfinished, bool keep_object) {

@@ -56,6 +56,7 @@ class FileStore final : public Store {
   Result<std::uint64_t> SizeOf(std::string_view url) override;
   std::optional<Capacity> capacity() override;
   Result<> List(Scope scope, const std::function<Result<>(const Listed&)>& visit) override;
+  Result<std::vector<std::string>> ObjectsOf(std::string_view image_id) override;
   Result<> Resolve(const Listed& unfinished, bool keep_object) override;
   std::vector<std::pair<std::string, std::string>> properties() const override;
 

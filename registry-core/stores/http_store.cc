@@ -23,9 +23,12 @@ class HttpReader final : public StoreReader {
   Result<> Open() { return object_.Open({}); }
 
   std::uint64_t size() const noexcept override { return object_.size(); }
+  Result<> Seek(std::uint64_t offset) override {
+    return offset == object_.position() ? Result<>(Done{}) : object_.Open({offset, std::nullopt});
+  }
   Result<std::size_t> ReadSome(std::uint64_t offset, std::span<std::byte> out) override {
     if (offset >= size() || out.empty()) return std::size_t{0};
-    if (offset != object_.position()) PLATTER_CHECK(object_.Open({offset, std::nullopt}));
+    PLATTER_CHECK(Seek(offset));
     return object_.ReadSome(out);
   }
 
@@ -59,6 +62,10 @@ Result<std::uint64_t> HttpStore::SizeOf(std::string_view url) {
 }
 
 Result<> HttpStore::List(Scope /*scope*/, const std::function<Result<>(const Listed&)>& /*visit*/) { return Done{}; }
+
+Result<std::vector<std::string>> HttpStore::ObjectsOf(std::string_view /*image_id*/) {
+  return std::vector<std::string>();
+}
 
 Result<> HttpStore::Resolve(const Listed& /*unfinished*/, bool /*keep_object*/) { return ReadOnly(); }
 

@@ -41,6 +41,7 @@ class HttpStore final : public Store {
   // Nothing: they are not this store's own.
   Result<> List(Scope scope, const std::function<Result<>(const Listed&)>& visit) override;
   // kUnsupported.
+  Result<std::vector<std::string>> ObjectsOf(std::string_view image_id) override;
   Result<> Resolve(const Listed& unfinished, bool keep_object) override;
 
  private:

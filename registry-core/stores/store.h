@@ -56,6 +56,9 @@ class StoreReader {
  public:
   virtual ~StoreReader() = default;
   virtual std::uint64_t size() const noexcept = 0;
+  // Makes ready to read from there, so that what stands in the way is known before any byte is promised. kUnsupported
+  // where only the beginning can be read, kIo.
+  virtual Result<> Seek(std::uint64_t /*offset*/) { return Done{}; }
   // Up to out.size() bytes from there, at least one below size(). kIo.
   virtual Result<std::size_t> ReadSome(std::uint64_t offset, std::span<std::byte> out) = 0;
   // A descriptor of a file that holds exactly these bytes, for sendfile; -1 where there is none. Owned by the reader.
@@ -107,6 +110,9 @@ class Store {
   // All that is unfinished, and with kAll the finished objects, too, as far as this store has put them. For sweeps.
   // Nothing for a store whose objects are not its own (http).
   virtual Result<> List(Scope scope, const std::function<Result<>(const Listed&)>& visit) = 0;
+  // URLs of the objects that were put for an image, settled or not. Looks only where they lie, however much the store
+  // holds. Nothing for a store whose objects are not its own. kIo.
+  virtual Result<std::vector<std::string>> ObjectsOf(std::string_view image_id) = 0;
   // Ends what is unfinished and not busy: the object stays, or goes with it. kConflict where somebody works on it.
   virtual Result<> Resolve(const Listed& unfinished, bool keep_object) = 0;
   // What an administrator may see of its configuration: "data_dir" -> "/var/lib/glance/images".

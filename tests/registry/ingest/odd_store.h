@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "registry-core/stores/store.h"
 
@@ -37,6 +38,7 @@ class OddStore final : public Store {
     during_list_();
     return Done{};
   }
+  Result<std::vector<std::string>> ObjectsOf(std::string_view /*id*/) override { return std::vector<std::string>(); }
   Result<> Resolve(const Listed& /*unfinished*/, bool /*keep*/) override { return NotThere(); }
 
  private:

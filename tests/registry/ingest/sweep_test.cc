@@ -306,5 +306,14 @@ TEST_P(KillTest, NothingIsLostOrphanedOrStuck) {
 }
 INSTANTIATE_TEST_SUITE_P(Rounds, KillTest, testing::Range(0, 6));
 
+// However much is staged, one image's part of it is found without looking at the rest.
+TEST(StagingAreaTest, NoOthersAreLookedAt) {
+  int lists = 0;
+  const StagingArea staging(std::make_shared<OddStore>([&] { ++lists; }));
+  EXPECT_FALSE(staging.Find(NewIdentifier()).value());
+  EXPECT_TRUE(staging.Remove(NewIdentifier()).ok());
+  EXPECT_EQ(lists, 0);
+}
+
 }  // namespace
 }  // namespace platter::registry

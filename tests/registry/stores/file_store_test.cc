@@ -11,6 +11,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "registry-core/model/image_record.h"
 #include "tests/support/content.h"
@@ -259,6 +260,32 @@ TEST_F(FileStoreTest, FilesAsGlanceNamesThemAreFound) {
   EXPECT_EQ(listed[0].url, url);
   EXPECT_TRUE(store->Delete(url).ok());
   EXPECT_EQ(Files(), 1U);
+}
+
+TEST_F(FileStoreTest, TheObjectsOfOneImageAreFound) {
+  const auto store = Open({.folders = {{File("store")}, {File("other")}}});
+  const std::string id = NewIdentifier();
+  const std::string place = id.substr(0, 2) + "/" + id.substr(2, 2) + "/";
+  EXPECT_TRUE(store->ObjectsOf(id).value().empty());
+  fs::create_directories(File("store/" + place + id + ".0123456789abcdee"));
+  // As it is put, as Glance keeps it, with its name taken, and before it is settled.
+  std::set<std::string> wanted = {Stored(*store, id, Noise(1000))};
+  for (const std::string& path : {"store/" + id, "other/" + id, "other/" + place + id}) {
+    fs::create_directories(fs::path(File(path)).parent_path());
+    std::ofstream(File(path)) << "hello";
+    wanted.insert("file://" + File(path));
+  }
+  wanted.insert(Stored(*store, id, Noise(1000)));
+  const auto writer = store->Put(id, 5).value();
+  wanted.insert(writer->Commit().value());
+  // Others, in the same folder as well.
+  std::ofstream(File("store/" + place + id + ".txt")) << "not ours";
+  std::ofstream(File("store/" + place + id.substr(0, 4) + NewIdentifier().substr(4))) << "another's";
+  (void)Stored(*store, NewIdentifier(), Noise(1000));
+  const auto found = store->ObjectsOf(id).value();
+  EXPECT_EQ(std::set<std::string>(found.begin(), found.end()), wanted);
+  EXPECT_EQ(found.size(), wanted.size());
+  EXPECT_TRUE(store->ObjectsOf("../../etc/passwd").value().empty());
 }
 
 TEST_F(FileStoreTest, UrlsThatLeadOutAreDenied) {

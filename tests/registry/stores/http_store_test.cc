@@ -124,6 +124,8 @@ TEST_F(HttpStoreTest, WithoutRangesOnlyFromTheBeginning) {
   EXPECT_TRUE(SameBytes(Read(*reader, 0, kSize), disk));
   Bytes more(10);
   ExpectError(reader->ReadSome(5, more), ErrorKind::kUnsupported, "ranges");
+  ExpectError(reader->Seek(5), ErrorKind::kUnsupported, "ranges");
+  EXPECT_TRUE(reader->Seek(0).ok());
   EXPECT_TRUE(SameBytes(Read(*reader, 0, 1000), std::span(disk).first(1000)));
 }
 

@@ -64,6 +64,26 @@ TEST_F(LocationsTest, ALocationMakesAnImageActive) {
   EXPECT_EQ(Delete("/v2/images/" + id).status, 204U);
 }
 
+// What cannot be had from the middle is said before any byte is promised, and had from elsewhere where there is more.
+TEST_F(LocationsTest, RangesOfServersThatHaveNone) {
+  const std::string id = MadeActive(Content());
+  ASSERT_EQ(Patch(id, AddOf("http://example.org/plain/disk", "0")).status, 200U);
+  const auto part = [&](const std::string& range) {
+    return Ask({.target = "/v2/images/" + id + "/file", .headers = {{"Range", range}}});
+  };
+  const Answered had = part("bytes=10-19");
+  EXPECT_EQ(had.status, 206U);
+  EXPECT_EQ(had.body, std::string(10, 'x'));
+  ASSERT_EQ(Patch(id, R"([{"op":"remove","path":"/locations/1"}])").status, 200U);
+  const Answered whole = Get("/v2/images/" + id + "/file");
+  EXPECT_EQ(whole.status, 200U);
+  EXPECT_TRUE(whole.body == Content());
+  EXPECT_EQ(part("bytes=0-9").status, 206U);
+  const Answered refused = part("bytes=10-19");
+  EXPECT_EQ(refused.status, 400U);
+  EXPECT_NE(refused.body.find("randomly from this store is not supported. Offset: 10, length: 10"), std::string::npos);
+}
+
 TEST_F(LocationsTest, APatchOfTheirOwn) {
   const std::string id = Made("{}");
   EXPECT_EQ(Patch(id, AddOf(kUrl)).status, 400U) << "without formats";

@@ -106,16 +106,30 @@ Result<std::optional<ByteSpan>> WantedRange(const http::Request& request, std::u
   return std::optional<ByteSpan>();
 }
 
-// From the first location that can be read.
-Result<std::unique_ptr<registry::StoreReader>> OpenImage(const Backend& backend, const ImageRecord& image) {
+Error NoRanges(const ByteSpan& wanted) {
+  return Invalid(fmt::format("Getting images randomly from this store is not supported. Offset: {}, length: {}",
+                             wanted.offset, wanted.length));
+}
+
+// From the first location that can be read from there on.
+Result<std::unique_ptr<registry::StoreReader>> OpenImage(const Backend& backend, const ImageRecord& image,
+                                                         const ByteSpan& wanted) {
   std::optional<Error> failure;
   for (const registry::Location& location : image.locations) {
     registry::Store* store = backend.stores().FindFor(location.url);
     if (store == nullptr) continue;
     auto reader = store->Get(location.url);
-    // Fewer or more bytes than the record says are not this image.
-    if (reader.ok() && reader.value()->size() == image.size.value_or(0)) return reader;
-    failure = reader.ok() ? Error(ErrorKind::kCorrupt, "the store holds something else") : std::move(reader).error();
+    if (!reader.ok()) {
+      failure = std::move(reader).error();
+    } else if (reader.value()->size() != image.size.value_or(0)) {
+      // Fewer or more bytes than the record says are not this image.
+      failure = Error(ErrorKind::kCorrupt, "the store holds something else");
+    } else {
+      auto sought = reader.value()->Seek(wanted.offset);
+      if (sought.ok()) return reader;
+      failure = std::move(sought).error();
+      if (failure->kind() == ErrorKind::kUnsupported) failure = NoRanges(wanted);
+    }
   }
   if (failure) return std::move(*failure);
   return NotFound("no store here has the image's locations");
@@ -134,7 +148,12 @@ Reply DownloadImage(const Backend& backend, const Call& call) {
   PLATTER_CHECK(registry::MayDownload(backend.options.access, call.caller, image));
   // There is no data, and that is no error: 204, as clients expect it.
   if (!registry::HasBytes(image.status)) return EmptyResponse(204);
-  auto reader = OpenImage(backend, image);
+  const std::uint64_t size = image.size.value_or(0);
+  const auto range = WantedRange(call.request, size);
+  if (!range.ok() && range.error().kind() == ErrorKind::kInvalid) return Invalid(range.error().Describe());
+  if (!range.ok()) return RangeError(size);
+  const ByteSpan span = range.value().value_or(ByteSpan{0, size});
+  auto reader = OpenImage(backend, image, span);
   http::Response response;
   if (!reader.ok() && reader.error().kind() == ErrorKind::kNotFound) {
     response.status = 204;
@@ -142,19 +161,14 @@ Reply DownloadImage(const Backend& backend, const Call& call) {
     return response;
   }
   response.file = PLATTER_TRY(std::move(reader));
-  const std::uint64_t size = response.file->size();
-  const auto range = WantedRange(call.request, size);
-  if (!range.ok() && range.error().kind() == ErrorKind::kInvalid) return Invalid(range.error().Describe());
-  if (!range.ok()) return RangeError(size);
+  response.offset = span.offset;
+  response.length = span.length;
   response.headers.Add("Content-Type", std::string(kBytes));
   response.headers.Add("Accept-Ranges", "bytes");
-  response.length = size;
-  if (const auto& span = range.value()) {
+  if (range.value()) {
     response.status = 206;
-    response.offset = span->offset;
-    response.length = span->length;
     response.headers.Add("Content-Range",
-                         fmt::format("bytes {}-{}/{}", span->offset, span->offset + span->length - 1, size));
+                         fmt::format("bytes {}-{}/{}", span.offset, span.offset + span.length - 1, size));
   }
   if (image.checksum) response.headers.Add("Content-MD5", *image.checksum);
   return response;
