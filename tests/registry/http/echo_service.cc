@@ -77,7 +77,8 @@ class Sum : public http::BodyConsumer {
 
 class Long final : public Sum {
  public:
-  Long(EchoService& service, bool held) : Sum(service, UINT64_MAX, false), held_(held) {}
+  Long(EchoService& service, bool held, std::string owner)
+      : Sum(service, UINT64_MAX, false), held_(held), owner_(std::move(owner)) {}
   std::optional<Response> Feed(std::span<const std::byte> bytes) override {
     if (held_) service_.Wait();
     return Sum::Feed(bytes);
@@ -87,9 +88,11 @@ class Long final : public Sum {
     return Sum::Finish();
   }
   bool takes_long() const noexcept override { return true; }
+  std::string owner() const override { return owner_; }
 
  private:
   const bool held_;
+  const std::string owner_;
 };
 
 std::string Describe(const http::Request& request) {
@@ -113,9 +116,12 @@ http::Answer EchoService::Begin(http::Request request) {
         100000, [](const std::string& body) { return Text(200, fmt::format("{}:{}\n", body.size(), body)); });
   }
   if (put && (name == "sum" || name == "slow")) return std::make_unique<Sum>(*this, UINT64_MAX, name == "slow");
-  if (put && (name == "long" || name == "held")) return std::make_unique<Long>(*this, name == "held");
-  if (put && name == "early") return std::make_unique<Sum>(*this, std::stoull(request.segments.at(1)), false);
+  const std::string second = request.segments.size() > 1 ? request.segments[1] : "";
+  if (put && (name == "long" || name == "held")) return std::make_unique<Long>(*this, name == "held", second);
+  if (put && name == "early") return std::make_unique<Sum>(*this, std::stoull(second), false);
   if (put && name == "refused") return http::ErrorPage(403, "You may not <this>.");
+  if (name == "letters") return Text(200, std::string(std::stoull(second), 'x'));
+  if (name == "apart") return Text(200, "apart\n");
   if (name == "none") return Response{.status = 204};
   if (name == "split") {
     Response response = Text(200, "");
@@ -141,6 +147,10 @@ http::Answer EchoService::Begin(http::Request request) {
     return response;
   }
   return Text(200, Describe(request));
+}
+
+bool EchoService::IsApart(const http::Request& request) const {
+  return !request.segments.empty() && request.segments.front() == "apart";
 }
 
 void EchoService::Wait() {

@@ -5,9 +5,11 @@
 //   PUT    /early/N     409 once N bytes have come
 //   PUT    /refused     403 before the body
 //   PUT    /slow        as /sum, and every Feed takes 100 ms
-//   PUT    /long        as /sum, takes long, and finishes after Release()
+//   PUT    /long        as /sum, takes long, and finishes after Release(); /long/NAME: that one's
 //   PUT    /held        the same, and takes its first byte after Release()
 //   GET    /file        the service's file, as far as Range ("bytes=FIRST-LAST") asks; ?read: without its descriptor
+//   GET    /letters/N   so many
+//   GET    /apart       "apart", on a thread of its own
 //   GET    /wait        after Release()
 #pragma once
 
@@ -23,6 +25,7 @@ namespace platter::test {
 class EchoService : public http::Service {
  public:
   http::Answer Begin(http::Request request) override;
+  bool IsApart(const http::Request& request) const override;
 
   void Release();
   // Returns after Release().

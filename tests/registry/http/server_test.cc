@@ -327,6 +327,73 @@ TEST_F(ServerTest, WhatTakesLongIsNotWaitedFor) {
   for (const auto& client : long_ones) EXPECT_EQ(BodyOf(client->ReadAnswer()), SumOf("abc"));
 }
 
+// Of two threads for ends of bodies one is another owner's.
+TEST_F(ServerTest, NobodyHasAllThreadsForWhatTakesLong) {
+  Start({.workers = 4, .limits = limits()});
+  const auto send = [&](std::string_view owner) {
+    auto client = std::make_unique<Client>(server_->port());
+    client->Send(fmt::format("PUT /long/{} HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", owner));
+    return client;
+  };
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 3; ++i) clients.push_back(send("one"));
+  ASSERT_TRUE(test::Eventually([&] { return service_.waiting == 1 && server_->load().queued == 2; }));
+  clients.push_back(send("other"));
+  ASSERT_TRUE(test::Eventually([&] { return service_.waiting == 2; }));
+  EXPECT_EQ(server_->load().queued, 2);
+  service_.Release();
+  for (const auto& client : clients) EXPECT_EQ(BodyOf(client->ReadAnswer()), SumOf("abc"));
+}
+
+// Where nobody's share is counted, all threads are used.
+TEST_F(ServerTest, NobodysCallsHaveAllThreads) {
+  Start({.workers = 4, .limits = limits()});
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(std::make_unique<Client>(server_->port()));
+    clients.back()->Send("PUT /long HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+  }
+  ASSERT_TRUE(test::Eventually([&] { return service_.waiting == 2 && server_->load().queued == 1; }));
+  service_.Release();
+  for (const auto& client : clients) EXPECT_EQ(BodyOf(client->ReadAnswer()), SumOf("abc"));
+}
+
+TEST_F(ServerTest, WhatIsApartWaitsForNobody) {
+  Start({.workers = 1, .limits = limits()});
+  Client busy(server_->port());
+  busy.Send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(test::Eventually([&] { return service_.waiting > 0; }));
+  EXPECT_EQ(BodyOf(Exchanged("GET /apart HTTP/1.1\r\nHost: a\r\n\r\n")), "apart\n");
+  service_.Release();
+  EXPECT_EQ(BodyOf(busy.ReadAnswer()), "released\n");
+}
+
+// Clients that do not read cannot make the server hold any number of answers; short ones are not counted.
+TEST_F(ServerTest, LongAnswersHaveMemoryTogether) {
+  constexpr std::string_view kLong = "GET /letters/30000000 HTTP/1.1\r\nHost: a\r\n\r\n";
+  constexpr std::string_view kShort = "GET /letters/60000 HTTP/1.1\r\nHost: a\r\n\r\n";
+  Start({.answer_memory = 70'000'000, .limits = limits()});
+  std::vector<std::unique_ptr<Client>> unread;
+  for (int i = 0; i < 2; ++i) {
+    unread.push_back(std::make_unique<Client>(server_->port()));
+    unread.back()->Send(kLong);
+    ASSERT_TRUE(unread.back()->Readable(milliseconds(10000)));
+  }
+  Client client(server_->port());
+  client.Send(kLong);
+  const std::string refused = client.ReadAnswer();
+  EXPECT_EQ(StatusOf(refused), 503);
+  EXPECT_EQ(FieldOf(refused, "Retry-After"), "10");
+  EXPECT_EQ(FieldOf(refused, "Connection"), "keep-alive");
+  client.Send(kShort);
+  EXPECT_EQ(BodyOf(client.ReadAnswer()).size(), 60'000);
+  EXPECT_EQ(BodyOf(unread.front()->ReadAnswer()).size(), 30'000'000);
+  EXPECT_TRUE(test::Eventually([&] {
+    client.Send(kLong);
+    return BodyOf(client.ReadAnswer()).size() == 30'000'000;
+  }));
+}
+
 TEST_F(ServerTest, ContinueIsSaidOnceTheBodyIsWanted) {
   Start();
   Client client(server_->port());

@@ -147,8 +147,8 @@ def database_restarts(engine, name):
             over.set()
             for thread in threads:
                 thread.join()
-            expect(f"{name}: the log says why others failed",
-                   re.search(r"error a request failed id=req-\S+ reason=\S", case.server.log()) is not None, True)
+            why = re.search(r"error a request failed id=req-\S+ reason=\S", case.server.log())
+            expect(f"{name}: the log says why others failed", why is not None, True)
             expect(f"{name}: uploads that succeeded", case.answers.get(204, 0) > 0, True)
             expect("healthy again", case.upload(1000)[1], 204)
 

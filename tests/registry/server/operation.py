@@ -14,6 +14,7 @@ import resource
 import shutil
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 import time
@@ -28,15 +29,16 @@ expect = checks.expect
 
 
 class Operated(Platterd):
-    """With a log file of its own, metrics, and a socket in systemd's place."""
+    """With a log file of its own, metrics, and a socket in systemd's place, which long tests have to empty."""
 
-    def __init__(self, name, configuration=""):
+    def __init__(self, name, configuration="", systemd=True):
         super().__init__(PLATTERD, FOLDER / name, f"[DEFAULT]\nlog_file = {FOLDER / name}/platterd.log\n"
                          f"[platter]\nmetrics_port = 0\n{configuration}")
         self.systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.systemd.bind(str(self.folder / "notify"))
         self.systemd.settimeout(20)
-        self.environment = {"NOTIFY_SOCKET": str(self.folder / "notify"), "WATCHDOG_USEC": "200000"}
+        if systemd:
+            self.environment = {"NOTIFY_SOCKET": str(self.folder / "notify"), "WATCHDOG_USEC": "200000"}
 
     def __exit__(self, *_):
         super().__exit__()
@@ -138,7 +140,8 @@ def troubles():
         server.stored()[0].unlink()
         status, headers, _ = server.request("GET", f"/v2/images/{image}/file")
         expect("a download", status, 204)
-        line = f'error a request failed id={headers["X-Openstack-Request-Id"]} reason="the bytes of image {image} are gone'
+        request = headers["X-Openstack-Request-Id"]
+        line = f'error a request failed id={request} reason="the bytes of image {image} are gone'
         expect("the log has the reason", server.logged(line), True)
 
 
@@ -181,8 +184,7 @@ def open_files():
     """However few there may be, idle connections leave some for uploads."""
     rows = ((":", None), ("64:4096", None), ("300:300", "connections=75 max_connections=1024 open_files=300"))
     for number, (limits, told) in enumerate(rows):
-        server = Operated(f"open_files_{number}")
-        server.environment = {}  # nobody listens in systemd's place
+        server = Operated(f"open_files_{number}", systemd=False)
         server.launcher = ["prlimit", f"--nofile={limits}"] if limits != ":" else []
         with server, contextlib.ExitStack() as idle:
             soft, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
@@ -195,6 +197,33 @@ def open_files():
             image = server.make(disk_format="raw", container_format="bare")
             expect(f"{limits}: an upload", server.upload(image, b"x" * MIB)[0], 204)
             expect(f"{limits}: a download", server.download(image)[0], 200)
+
+
+def busy_database():
+    """Requests that wait for the database keep nobody from learning how the service is."""
+    rows = ((20, 200, b"OK"), (1, 503, b"the service does not answer in time"))
+    for connections, status, text in rows:
+        configuration = f"workers = 2\n[database]\nmax_pool_size = {connections}\n"
+        with Operated(f"busy_{connections}", configuration, systemd=False) as server:
+            lock = sqlite3.connect(server.folder / "registry.sqlite", isolation_level=None)
+            lock.execute("BEGIN IMMEDIATE")
+            makers = [threading.Thread(target=server.make) for _ in range(4)]
+            for maker in makers:
+                maker.start()
+            deadline = time.monotonic() + 20
+            while (values := server.metrics(0)[1])['platterd_load{kind="running"}'] != "2":
+                expect(f"all workers wait: {values}", time.monotonic() < deadline, True)
+                time.sleep(0.05)
+            for _ in range(2):
+                began = time.monotonic()
+                answer = server.request("GET", "/healthcheck")
+                expect(f"{connections} connections", (answer[0], answer[2]), (status, text))
+                expect("an answer in time", time.monotonic() - began < 10, True)
+            lock.execute("ROLLBACK")
+            lock.close()
+            for maker in makers:
+                maker.join()
+            expect("afterwards", server.request("GET", "/healthcheck")[0], 200)
 
 
 def end():
@@ -289,6 +318,7 @@ def main():
     folders()
     folders_of_stores()
     open_files()
+    busy_database()
     end()
     slow_locations()
     return checks.conclude()

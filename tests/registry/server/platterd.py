@@ -68,8 +68,8 @@ class Platterd:
         log = self.folder / "platterd.log"
         with open(log, "ab") as out:
             begin = out.tell()
-            self.process = subprocess.Popen(["setpriv", "--pdeathsig=KILL", *self.launcher, self.program, "--config-file",
-                                             self.config, "serve"],
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig=KILL", *self.launcher, self.program,
+                                             "--config-file", self.config, "serve"],
                                             stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                                             env=os.environ | self.environment)
         end = time.monotonic() + WAIT_SECONDS

@@ -29,6 +29,9 @@ constexpr std::chrono::milliseconds kMoment{1};
 // A rest of a body that is rather read and thrown away than the connection closed.
 constexpr std::uint64_t kDiscardable = 64 * 1024;
 
+// A body that is not worth counting.
+constexpr std::size_t kUncountedBody = 64 * 1024;
+
 // A body that is copied behind its head, so that both are sent at once.
 constexpr std::size_t kShortBody = 16 * 1024;
 
@@ -56,6 +59,29 @@ std::string OnOneLine(std::string value) {
   std::replace_if(
       value.begin(), value.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; }, ' ');
   return value;
+}
+
+// What an answer takes of the memory for all of them, for as long as it is sent.
+class Held {
+ public:
+  Held(MemoryBudget& budget, std::size_t bytes)
+      : budget_(budget), bytes_(bytes > kUncountedBody && budget.Take(bytes) ? bytes : 0) {}
+  ~Held() { budget_.Give(bytes_); }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+  std::uint64_t bytes() const noexcept { return bytes_; }
+
+ private:
+  MemoryBudget& budget_;
+  const std::uint64_t bytes_;
+};
+
+Response NoRoomForAnswer() {
+  Response response = ErrorPage(503, "Too many long answers are being read. Please try again later.");
+  response.headers.Add("Retry-After", "10");
+  response.trouble = "clients that read slowly leave no room for the answer";
+  return response;
 }
 
 bool HasNoBody(unsigned status) { return status == 204 || status == 304; }
@@ -126,6 +152,7 @@ net::awaitable<Connection::Then> Connection::ServeRequest() {
     co_return Then::kClose;
   }
   const Then then = co_await Send(&reader, *response);
+  response.reset();
   if (then != Then::kNextRequest || reader.done()) co_return then;
   co_return co_await DiscardBody(reader);
 }
@@ -176,7 +203,8 @@ net::awaitable<std::optional<Response>> Connection::Answered(RequestReader& read
   if (!expects_continue_ && !reader.old_version() && request->headers.Find("Expect")) {
     co_return ErrorPage(417, "The server meets no expectation but 100-continue.");
   }
-  StartCall(shared_.workers, [this, request]() -> std::optional<Response> {
+  Crew& crew = shared_.service.IsApart(*request) ? shared_.apart : shared_.workers;
+  StartCall(crew, [this, request]() -> std::optional<Response> {
     Answer answer = shared_.service.Begin(std::move(*request));
     if (auto* response = std::get_if<Response>(&answer)) return std::move(*response);
     consumer_ = std::move(std::get<std::unique_ptr<BodyConsumer>>(answer));
@@ -190,7 +218,8 @@ net::awaitable<std::optional<Response>> Connection::Answered(RequestReader& read
 
 net::awaitable<std::optional<Response>> Connection::FinishBody() {
   Crew& crew = consumer_->takes_long() ? shared_.finishers : shared_.workers;
-  StartCall(crew, [this]() -> std::optional<Response> { return consumer_->Finish(); });
+  StartCall(
+      crew, [this]() -> std::optional<Response> { return consumer_->Finish(); }, consumer_->owner());
   co_await WaitForCall();
   co_return std::move(call_.response);
 }
@@ -290,6 +319,10 @@ std::string Connection::HeadOf(const Response& response, std::uint64_t length, T
 }
 
 net::awaitable<Connection::Then> Connection::Send(RequestReader* reader, Response& response) {
+  const Held held(shared_.answers, response.body.size());
+  const bool fits = held.bytes() != 0 || response.body.size() <= kUncountedBody;
+  // What has changed something is told so all the same.
+  if (!fits && (method_ == "GET" || head_only_)) response = NoRoomForAnswer();
   const Then then = WhatFollows(reader);
   std::string bytes = HeadOf(response, response.file ? response.length : response.body.size(), then);
   const std::size_t head = bytes.size();
@@ -392,10 +425,10 @@ net::awaitable<void> Connection::Linger() {
   ClearDeadline();
 }
 
-void Connection::StartCall(Crew& crew, std::function<std::optional<Response>()> work) {
+void Connection::StartCall(Crew& crew, std::function<std::optional<Response>()> work, std::string owner) {
   call_ = {.running = true, .response = std::nullopt};
   ++crew.queued;
-  net::post(crew.threads, [self = shared_from_this(), &crew, work = std::move(work)] {
+  auto call = [self = shared_from_this(), &crew, work = std::move(work)] {
     --crew.queued;
     ++crew.running;
     std::optional<Response> response;
@@ -407,7 +440,13 @@ void Connection::StartCall(Crew& crew, std::function<std::optional<Response>()> 
     }
     --crew.running;
     net::post(self->strand_, [self, response = std::move(response)]() mutable { self->EndCall(std::move(response)); });
-  });
+  };
+  if (!crew.turns) {
+    net::post(crew.threads, std::move(call));
+    return;
+  }
+  crew.turns->Add(std::move(owner), std::move(call));
+  net::post(crew.threads, [&crew] { crew.turns->Run(); });
 }
 
 void Connection::EndCall(std::optional<Response> response) {

@@ -19,17 +19,22 @@
 #include <variant>
 #include <vector>
 
+#include "formats/core/memory_budget.h"
 #include "tools/platterd/http/exchange.h"
 #include "tools/platterd/http/request_reader.h"
 #include "tools/platterd/http/server.h"
 #include "tools/platterd/http/stream.h"
+#include "tools/platterd/http/turns.h"
 
 namespace platter::http {
 
 // Threads for calls of one kind, and how many of these wait and run.
 struct Crew {
   explicit Crew(unsigned size) : threads(size) {}
+  // Of whose threads nobody has more than `share`.
+  Crew(unsigned size, unsigned share) : turns(std::make_unique<Turns>(share)), threads(size) {}
 
+  const std::unique_ptr<Turns> turns;  // null: in the order in which they come
   net::thread_pool threads;
   std::atomic<std::size_t> queued{0};
   std::atomic<std::size_t> running{0};
@@ -43,6 +48,9 @@ struct Shared {
   Crew workers;    // for requests, and bodies that are soon taken
   Crew movers;     // for bytes of objects, in and out
   Crew finishers;  // for Finish of those that take long
+  Crew apart;      // for requests that must not wait
+  // For answers that are held while their clients read them.
+  MemoryBudget answers;
   std::atomic<bool> draining{false};
 };
 
@@ -132,7 +140,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Runs `work` on one of that crew; what it returns goes to call_.response. No coroutine takes such a thing: GCC 12
   // destroys twice what is made within a co_await expression (PR 98401 and kin).
-  void StartCall(Crew& crew, std::function<std::optional<Response>()> work);
+  void StartCall(Crew& crew, std::function<std::optional<Response>()> work, std::string owner = {});
   // Those who feed the consumer.
   Crew& takers() const noexcept { return consumer_->takes_long() ? shared_.movers : shared_.workers; }
   net::awaitable<void> WaitForCall();

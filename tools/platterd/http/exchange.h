@@ -70,6 +70,8 @@ class BodyConsumer {
   // Whether Feed, and Finish all the more, may take so long that requests without much work should not wait for it. Of
   // those, few run Finish at a time.
   virtual bool takes_long() const noexcept { return false; }
+  // Who has only a share of the threads that run Finish of those; "": nobody whose share is counted.
+  virtual std::string owner() const { return {}; }
 };
 
 using Answer = std::variant<Response, std::unique_ptr<BodyConsumer>>;
@@ -79,6 +81,8 @@ class Service {
   virtual ~Service() = default;
   // The header of a request is complete. Called on a worker thread, which it may block; many at once. Throws nothing.
   virtual Answer Begin(Request request) = 0;
+  // Whether the request must not wait for others: it has a thread that does nothing else. Waits for nothing.
+  virtual bool IsApart(const Request& /*request*/) const { return false; }
 };
 
 // A body of at most `limit` bytes, whole, for `then`; 413 where it is longer.

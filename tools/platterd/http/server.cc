@@ -64,7 +64,9 @@ class Server::Impl {
                 [this] { return limits(); },
                 Crew(std::max(options.workers, 1U)),
                 Crew(std::max(options.workers, 1U)),
-                Crew(std::max(options.workers / 2, 1U))},
+                Crew(std::max(options.workers / 2, 1U), std::max(options.workers / 4, 1U)),
+                Crew(1),
+                MemoryBudget(options.answer_memory)},
         limits_(options.limits),
         io_(static_cast<int>(std::max(options.io_threads, 1U))),
         accepting_(net::make_strand(io_)),
@@ -132,7 +134,9 @@ class Server::Impl {
   }
 
  private:
-  std::array<Crew*, 3> crews() noexcept { return {&shared_.workers, &shared_.movers, &shared_.finishers}; }
+  std::array<Crew*, 4> crews() noexcept {
+    return {&shared_.workers, &shared_.movers, &shared_.finishers, &shared_.apart};
+  }
 
   Result<> Bind(const ServerOptions& options) {
     boost::system::error_code error;

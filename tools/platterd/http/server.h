@@ -2,9 +2,9 @@
 //
 // Sockets are served by a few threads, which also send what is in memory of a file, and wait for nothing. The Service
 // is called on others, for each connection one call at a time. Requests have workers; bytes of objects that come, or
-// have to be read, as many threads of their own; the end of a body that takes long, half as many: so none of these
-// waits for another kind. Of a body that keeps coming, the thread that takes it reads more itself. A client that is
-// slow, silent or wrong costs a bounded time and bounded memory.
+// have to be read, as many threads of their own; the end of a body that takes long, half as many, of which an owner of
+// such bodies has half: so none of these waits for another kind. Of a body that keeps coming, the thread that takes it
+// reads more itself. A client that is slow, silent or wrong costs a bounded time and bounded memory.
 #pragma once
 
 #include <chrono>
@@ -49,6 +49,9 @@ struct ServerOptions {
   int backlog = 4096;
   unsigned io_threads = 2;
   unsigned workers = 16;  // for requests; see above for the others
+  // Bytes of answers, but for short ones, that are held together until their clients have read them. One that finds no
+  // room ends with 503, unless the request was one to change something.
+  std::uint64_t answer_memory = std::uint64_t{256} << 20;
   // TLS, where there is a certificate: files in PEM. `ca_file`: clients must have a certificate that it vouches for.
   std::string cert_file = {}, key_file = {}, ca_file = {};
   ServerLimits limits = {};

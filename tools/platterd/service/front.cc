@@ -5,6 +5,9 @@
 namespace platter::platterd {
 namespace {
 
+// For whoever decides by it where requests go: these give up themselves after some seconds.
+constexpr std::chrono::seconds kPatience{3};
+
 bool Asks(const http::Request& request, std::string_view page) {
   return request.segments.size() == 1 && request.segments.front() == page && !request.trailing_slash;
 }
@@ -27,7 +30,9 @@ bool Reads(const http::Request& request) { return request.method == "GET" || req
 
 }  // namespace
 
-Front::Front(http::Service* api, Health health) : api_(api), health_(std::move(health)) {}
+Front::Front(http::Service* api, HealthProbe::Health health) : api_(api), probe_(std::move(health), kPatience) {}
+
+bool Front::IsApart(const http::Request& request) const { return Asks(request, "healthcheck"); }
 
 http::Answer Front::Begin(http::Request request) {
   if (!Asks(request, "healthcheck")) {
@@ -35,10 +40,10 @@ http::Answer Front::Begin(http::Request request) {
     return http::ErrorPage(404, "The resource could not be found.");
   }
   if (!Reads(request)) return OnlyGet();
-  const auto health = health_();
+  const auto health = probe_.Ask();
   http::Response page =
-      Page(health.ok() ? 200 : 503, "text/plain; charset=UTF-8", health.ok() ? "OK" : health.error().what());
-  if (!health.ok()) page.trouble = health.error().Describe();
+      Page(health->ok() ? 200 : 503, "text/plain; charset=UTF-8", health->ok() ? "OK" : health->error().what());
+  if (!health->ok()) page.trouble = health->error().Describe();
   return page;
 }
 

@@ -4,24 +4,23 @@
 #include <functional>
 #include <string>
 
-#include "formats/core/result.h"
 #include "tools/platterd/http/exchange.h"
+#include "tools/platterd/service/health_probe.h"
 
 namespace platter::platterd {
 
 // Answers /healthcheck and hands everything else on.
 class Front : public http::Service {
  public:
-  // Why the service is of no use at present: what() for everybody, the whole story for the log. May block.
-  using Health = std::function<Result<>()>;
-
   // `api` outlives it; without one there is nothing else (404).
-  Front(http::Service* api, Health health);
+  Front(http::Service* api, HealthProbe::Health health);
   http::Answer Begin(http::Request request) override;
+  // /healthcheck is answered however busy everybody is.
+  bool IsApart(const http::Request& request) const override;
 
  private:
   http::Service* api_;
-  Health health_;
+  HealthProbe probe_;
 };
 
 // GET /metrics, and nothing else.

@@ -28,7 +28,7 @@ struct Parts {
   Log& log;
   Metrics& metrics;
   http::Service* api;  // null: only /healthcheck is there
-  Front::Health health;
+  HealthProbe::Health health;
   // Ends requests that wait for others; called once those that are left have had their time to finish.
   std::function<void()> give_up;
   // That the process may have at a time; 0: any number.

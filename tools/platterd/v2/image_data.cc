@@ -34,8 +34,8 @@ class Refused final : public http::BodyConsumer {
 
 class UploadBody final : public http::BodyConsumer {
  public:
-  UploadBody(const Backend& backend, std::unique_ptr<registry::Upload> upload)
-      : backend_(backend), upload_(std::move(upload)) {}
+  UploadBody(const Backend& backend, std::unique_ptr<registry::Upload> upload, std::string owner)
+      : backend_(backend), upload_(std::move(upload)), owner_(std::move(owner)) {}
 
   std::optional<http::Response> Feed(std::span<const std::byte> bytes) override {
     const auto fed = upload_->Feed(bytes);
@@ -49,6 +49,7 @@ class UploadBody final : public http::BodyConsumer {
     return EmptyResponse(204);
   }
   bool takes_long() const noexcept override { return true; }
+  std::string owner() const override { return owner_; }
 
  private:
   // 415 with the finding's code where the content is to blame.
@@ -60,11 +61,13 @@ class UploadBody final : public http::BodyConsumer {
 
   const Backend& backend_;
   std::unique_ptr<registry::Upload> upload_;
+  const std::string owner_;
 };
 
 class StageBody final : public http::BodyConsumer {
  public:
-  explicit StageBody(std::unique_ptr<registry::StagedUpload> upload) : upload_(std::move(upload)) {}
+  StageBody(std::unique_ptr<registry::StagedUpload> upload, std::string owner)
+      : upload_(std::move(upload)), owner_(std::move(owner)) {}
 
   std::optional<http::Response> Feed(std::span<const std::byte> bytes) override {
     const auto fed = upload_->Feed(bytes);
@@ -76,9 +79,11 @@ class StageBody final : public http::BodyConsumer {
     return finished.ok() ? EmptyResponse(204) : ErrorResponse(finished.error());
   }
   bool takes_long() const noexcept override { return true; }
+  std::string owner() const override { return owner_; }
 
  private:
   std::unique_ptr<registry::StagedUpload> upload_;
+  const std::string owner_;
 };
 
 std::unique_ptr<http::BodyConsumer> WrongType(const http::Request& request) {
@@ -190,7 +195,8 @@ Consumer UploadImage(const Backend& backend, const Call& call) {
   const std::string store = PLATTER_TRY(WantedStore(backend, call));
   auto upload = PLATTER_TRY(registry::Upload::Begin(backend.ingest, image.id, registry::Upload::Way::kDirect, store,
                                                     call.request.content_length));
-  return std::unique_ptr<http::BodyConsumer>(std::make_unique<UploadBody>(backend, std::move(upload)));
+  return std::unique_ptr<http::BodyConsumer>(
+      std::make_unique<UploadBody>(backend, std::move(upload), call.caller.project.value_or("")));
 }
 
 Consumer StageImage(const Backend& backend, const Call& call) {
@@ -203,7 +209,8 @@ Consumer StageImage(const Backend& backend, const Call& call) {
   if (image.status != Status::kQueued) return WrongState(image, Status::kUploading);
   auto upload = PLATTER_TRY(
       registry::StagedUpload::Begin(backend.ingest, backend.staging, image.id, call.request.content_length));
-  return std::unique_ptr<http::BodyConsumer>(std::make_unique<StageBody>(std::move(upload)));
+  return std::unique_ptr<http::BodyConsumer>(
+      std::make_unique<StageBody>(std::move(upload), call.caller.project.value_or("")));
 }
 
 }  // namespace platter::platterd
