@@ -10,7 +10,8 @@ namespace platter {
 // Thread-safe.
 class MemoryBudget {
  public:
-  explicit MemoryBudget(std::uint64_t bytes) noexcept : limit_(bytes) {}
+  // `whole`: of what this one is a part: what is taken counts there, too. Outlives it.
+  explicit MemoryBudget(std::uint64_t bytes, MemoryBudget* whole = nullptr) noexcept : limit_(bytes), whole_(whole) {}
   MemoryBudget(const MemoryBudget&) = delete;
   MemoryBudget& operator=(const MemoryBudget&) = delete;
 
@@ -23,10 +24,15 @@ class MemoryBudget {
     do {
       if (bytes > limit_ - used) return false;
     } while (!used_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
-    return true;
+    if (whole_ == nullptr || whole_->Take(bytes)) return true;
+    used_.fetch_sub(bytes, std::memory_order_relaxed);
+    return false;
   }
   // Requires: they were taken.
-  void Give(std::uint64_t bytes) noexcept { used_.fetch_sub(bytes, std::memory_order_relaxed); }
+  void Give(std::uint64_t bytes) noexcept {
+    used_.fetch_sub(bytes, std::memory_order_relaxed);
+    if (whole_ != nullptr) whole_->Give(bytes);
+  }
 
   // Bytes taken for as long as it lives. Throws std::bad_alloc where they are not left; null: nothing is counted.
   class Share {
@@ -47,6 +53,7 @@ class MemoryBudget {
 
  private:
   const std::uint64_t limit_;
+  MemoryBudget* const whole_;
   std::atomic<std::uint64_t> used_{0};
 };
 

@@ -160,7 +160,8 @@ Result<Found> Inspected(const IngestContext& context, const StagingArea& staging
     if (context.cancelled && context.cancelled()) return Error(ErrorKind::kCancelled, "the service was stopped");
     return Done{};
   });
-  auto inspected = WithinMemory([&] { return JudgeStored(watched, context, declared); });
+  const auto memory = context.UnpackMemoryOf(image.owner.value_or(""));
+  auto inspected = WithinMemory([&] { return JudgeStored(watched, context.rules, declared, memory.get()); });
   if (auto end = watched->TakeEnd()) return std::move(*end);
   if (!inspected.ok() && inspected.error().os_error() == ENOMEM) return std::move(inspected).error();
   if (!inspected.ok()) return OfLocation(inspected.error());

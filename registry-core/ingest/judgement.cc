@@ -82,12 +82,12 @@ inspect::Report Rejudged(inspect::Report report, const IngestRules& rules, const
   return report;
 }
 
-Result<inspect::Report> JudgeStored(const std::shared_ptr<Storage>& file, const IngestContext& context,
-                                    const Declared& declared) {
-  inspect::Report report = PLATTER_TRY(inspect::InspectFile(
-      file, {.policy = declared.policy, .unpacking = {.memory = context.unpack_memory}}, inspect::Depth::kFull));
+Result<inspect::Report> JudgeStored(const std::shared_ptr<Storage>& file, const IngestRules& rules,
+                                    const Declared& declared, MemoryBudget* memory) {
+  inspect::Report report = PLATTER_TRY(
+      inspect::InspectFile(file, {.policy = declared.policy, .unpacking = {.memory = memory}}, inspect::Depth::kFull));
   if (declared.encrypted_volume && HasLuks(report)) PLATTER_CHECK(LookBesideLuks(file, report));
-  return Rejudged(std::move(report), context.rules, declared, true);
+  return Rejudged(std::move(report), rules, declared, true);
 }
 
 Error RefusalOf(inspect::Report report, const inspect::Policy& policy, Refusal& refusal) {

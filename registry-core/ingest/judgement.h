@@ -41,9 +41,9 @@ Declared DeclaredBy(const IngestRules& rules, const ImageRecord& image);
 inspect::Report Rejudged(inspect::Report report, const IngestRules& rules, const Declared& declared, bool whole);
 
 // What a stored file is at full depth, judged like that. In an encrypted volume also what there is beside the LUKS
-// header is a reason to refuse. The errors of `file`.
-Result<inspect::Report> JudgeStored(const std::shared_ptr<Storage>& file, const IngestContext& context,
-                                    const Declared& declared);
+// header is a reason to refuse. `memory`: what its decoders share; null: no limit. The errors of `file`.
+Result<inspect::Report> JudgeStored(const std::shared_ptr<Storage>& file, const IngestRules& rules,
+                                    const Declared& declared, MemoryBudget* memory);
 
 // The error for a report that is refused, or at the end undecided, and what decided.
 Error RefusalOf(inspect::Report report, const inspect::Policy& policy, Refusal& refusal);

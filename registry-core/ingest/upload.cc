@@ -49,7 +49,8 @@ class ImageUpload final : public Upload {
         during_(way == Way::kDirect ? Status::kSaving : Status::kImporting),
         declared_size_(declared_size),
         declared_(DeclaredBy(context.rules, image_)),
-        inspector_({.policy = declared_.policy, .unpacking = {.memory = context.unpack_memory}}) {}
+        memory_(context.UnpackMemoryOf(image_.owner.value_or(""))),
+        inspector_({.policy = declared_.policy, .unpacking = {.memory = memory_.get()}}) {}
   ~ImageUpload() override {
     if (begun_ && !ended_) (void)End(Error(ErrorKind::kCancelled, "the connection was broken off"));
   }
@@ -93,6 +94,7 @@ class ImageUpload final : public Upload {
   std::vector<Target> targets_;
   std::vector<DigestAlgorithm> algorithms_;
   std::unique_ptr<DigestPool::Stream> stream_;
+  const std::shared_ptr<MemoryBudget> memory_;  // for inspections; null: there is no limit
   inspect::Inspector inspector_;
   std::uint64_t position_ = 0;  // bytes that were fed
   std::uint64_t virtual_size_ = 0;
@@ -294,7 +296,7 @@ Result<inspect::Report> ImageUpload::InspectStored() {
     stored = OpenStored(targets_[0]);
   }
   const auto watched = std::make_shared<WatchedStorage>(std::move(stored).value(), [this] { return CheckGoingOn(); });
-  auto report = JudgeStored(watched, context_, declared_);
+  auto report = JudgeStored(watched, context_.rules, declared_, memory_.get());
   if (auto end = watched->TakeEnd()) return std::move(*end);
   return report;
 }

@@ -12,11 +12,11 @@
 #include <vector>
 
 #include "convert/hash/digest_pool.h"
-#include "formats/core/memory_budget.h"
 #include "formats/core/result.h"
 #include "formats/inspect/policy.h"
 #include "formats/inspect/report.h"
 #include "registry-core/catalog/catalog.h"
+#include "registry-core/ingest/unpack_memory.h"
 #include "registry-core/stores/store.h"
 
 namespace platter::registry {
@@ -38,16 +38,17 @@ struct IngestContext {
   StoreSet& stores;
   std::shared_ptr<DigestPool> digests;
   IngestRules rules;
-  // For what decoders of compressed content hold, of all uploads and imports together; null: there is no limit but the
-  // host's. One upload may need kMostUnpackMemory.
-  MemoryBudget* unpack_memory = nullptr;
+  // For what decoders of compressed content hold; null: there is no limit but the host's.
+  UnpackMemory* unpack_memory = nullptr;
   // Asked now and then, by any thread that looks through a stored file; true: it ends soon, with kCancelled. Null:
   // never.
   std::function<bool()> cancelled = {};
-};
 
-// Two decoders with the largest windows (codec::kMostWindow), and what is held for reading in their streams.
-inline constexpr std::uint64_t kMostUnpackMemory = std::uint64_t{320} << 20;
+  // An owner's part of unpack_memory; null where there is no limit.
+  std::shared_ptr<MemoryBudget> UnpackMemoryOf(const std::string& owner) const {
+    return unpack_memory == nullptr ? nullptr : unpack_memory->Of(owner);
+  }
+};
 
 // Why an upload ended early, beyond the error's text.
 struct Refusal {

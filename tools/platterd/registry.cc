@@ -185,7 +185,7 @@ struct Registry::Parts {
   const std::unique_ptr<registry::Catalog> catalog;
   registry::StoreSet stores;
   const registry::StagingArea staging;
-  MemoryBudget unpack_memory;
+  registry::UnpackMemory unpack_memory;
   const registry::IngestContext ingest;
   registry::Imports imports;
   const std::unique_ptr<Authenticator> authenticator;

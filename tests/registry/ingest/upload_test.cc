@@ -520,7 +520,7 @@ TEST_F(UploadTest, CompressedContentWithinTheMemoryForIt) {
   test::WriteRawFile({kSize, {{0, kSize / 100, test::GuestRange::Kind::kNoise, 1}}}, disk);
   test::MustRun({"zstd", "-q", "-1", "--long=27", disk, "-o", file});
   const Bytes bytes = test::FileBytes(file);
-  MemoryBudget memory(kMostUnpackMemory);
+  UnpackMemory memory(kMostUnpackMemory);
   Registry registry(folder_.File("r"));
   registry.context.unpack_memory = &memory;
   const ImageRecord first = registry.Queued("raw", "compressed");
@@ -530,9 +530,9 @@ TEST_F(UploadTest, CompressedContentWithinTheMemoryForIt) {
   };
   auto upload = begun(first);
   ASSERT_TRUE(upload->Feed(std::span(bytes).first(bytes.size() / 2)).ok());
-  EXPECT_GT(memory.used(), std::uint64_t{128} << 20);
+  EXPECT_GT(memory.all().used(), std::uint64_t{128} << 20);
   {
-    const MemoryBudget::Share others(&memory, memory.limit() - memory.used());
+    const MemoryBudget::Share others(&memory.all(), memory.all().limit() - memory.all().used());
     const auto fed = begun(second)->Feed(bytes);
     ASSERT_FALSE(fed.ok());
     EXPECT_EQ(fed.error().os_error(), ENOMEM) << fed.error().Describe();
@@ -544,9 +544,38 @@ TEST_F(UploadTest, CompressedContentWithinTheMemoryForIt) {
   ASSERT_TRUE(active.ok()) << active.error().Describe();
   EXPECT_EQ(active.value().virtual_size, kSize);
   upload.reset();
-  EXPECT_EQ(memory.used(), 0U);
+  EXPECT_EQ(memory.all().used(), 0U);
   const auto again = registry.Uploaded(second, bytes);
   EXPECT_TRUE(again.ok()) << again.error().Describe();
+}
+
+// An owner whose uploads have his part of the memory leaves the rest to others.
+TEST_F(UploadTest, OneOwnersCompressedContentLeavesOthersTheirs) {
+  constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+  const std::string disk = folder_.File("disk");
+  const std::string file = folder_.File("disk.xz");
+  test::WriteRawFile({kMiB, {{0, kMiB, test::GuestRange::Kind::kNoise, 1}}}, disk);
+  test::MustRun({"sh", "-c", fmt::format("xz -9 -c {} > {}", disk, file)});
+  const Bytes bytes = test::FileBytes(file);
+  UnpackMemory memory(4 * kMostUnpackMemory);
+  Registry registry(folder_.File("r"));
+  registry.context.unpack_memory = &memory;
+  const auto ours = memory.Of("us");
+  EXPECT_EQ(memory.Of("us"), ours);
+  EXPECT_EQ(ours->limit(), kMostUnpackMemory);
+  EXPECT_EQ(memory.Of("")->limit(), 4 * kMostUnpackMemory);
+  {
+    const MemoryBudget::Share held(ours.get(), ours->limit() - kMiB);
+    EXPECT_EQ(memory.all().used(), ours->used());
+    const auto refused = registry.Uploaded(registry.Queued("raw", "compressed", "us"), bytes);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().os_error(), ENOMEM) << refused.error().Describe();
+    const auto theirs = registry.Uploaded(registry.Queued("raw", "compressed", "them"), bytes);
+    EXPECT_TRUE(theirs.ok()) << theirs.error().Describe();
+  }
+  const auto again = registry.Uploaded(registry.Queued("raw", "compressed", "us"), bytes);
+  EXPECT_TRUE(again.ok()) << again.error().Describe();
+  EXPECT_EQ(memory.all().used(), 0U);
 }
 
 }  // namespace

@@ -128,7 +128,8 @@ constexpr OptionRow kOptions[] = {
      "Bytes a second that a web-download must bring once its server was waited for for a minute; 0: any.", 0, kU32},
     {"platter", "download_time", kNumber, "86400", "Seconds that a web-download may take; 0: any.", 0, kU32},
     {"platter", "unpack_memory", kNumber, "1073741824",
-     "Bytes that compressed uploads may make the service hold together; one that asks for more than is left gets 503.",
+     "Bytes that compressed uploads may make the service hold together, those of a project a quarter, or 320 MiB; one "
+     "that asks for more than is left gets 503.",
      registry::kMostUnpackMemory, std::uint64_t{1} << 40},
     {"platter", "max_connections", kNumber, "1024",
      "Connections at a time, or fewer where the limit of open files is low; for another one the one that has been "
