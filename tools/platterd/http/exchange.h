@@ -81,7 +81,7 @@ class Service {
   virtual ~Service() = default;
   // The header of a request is complete. Called on a worker thread, which it may block; many at once. Throws nothing.
   virtual Answer Begin(Request request) = 0;
-  // Whether the request must not wait for others: it has a thread that does nothing else. Waits for nothing.
+  // Whether the request must not wait for others: it has threads that do nothing else. Waits for nothing.
   virtual bool IsApart(const Request& /*request*/) const { return false; }
 };
 

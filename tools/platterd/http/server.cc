@@ -25,6 +25,9 @@ namespace {
 
 constexpr auto kAwait = net::as_tuple(net::use_awaitable);
 
+// Threads for requests that must not wait: those that come at the same time may share what they wait for.
+constexpr unsigned kApart = 4;
+
 // How often a full server looks for a connection to close.
 constexpr std::chrono::milliseconds kFullPause{100};
 
@@ -65,7 +68,7 @@ class Server::Impl {
                 Crew(std::max(options.workers, 1U)),
                 Crew(std::max(options.workers, 1U)),
                 Crew(std::max(options.workers / 2, 1U), std::max(options.workers / 4, 1U)),
-                Crew(1),
+                Crew(kApart),
                 MemoryBudget(options.answer_memory)},
         limits_(options.limits),
         io_(static_cast<int>(std::max(options.io_threads, 1U))),
