@@ -48,6 +48,9 @@ std::string TarPax(const std::vector<std::string>& records, char type) {
   return TarMember({.name = "PaxHeader", .content = text, .type = type});
 }
 
+std::string GnuMagic() { return {"ustar  \0", 8}; }
+std::string GnuSparseMap() { return fmt::format("{}00000001000{}00000001000", std::string(41, '\0'), '\0'); }
+
 std::string TarArchive(const std::vector<std::string>& members) {
   return std::accumulate(members.begin(), members.end(), std::string()) + std::string(1024, '\0');
 }

@@ -25,6 +25,9 @@ struct TarEntry {
 std::string TarMember(const TarEntry& entry);
 // A pax header with these records, "KEY=VALUE" each.
 std::string TarPax(const std::vector<std::string>& records, char type = 'x');
+// What GNU's header is marked with, and a prefix that lies over its times and puts a sparse file's map behind them.
+std::string GnuMagic();
+std::string GnuSparseMap();
 // The header's checksum put right again.
 void MendTarHeader(std::string& archive, std::size_t at);
 // Members one behind the other, and the end's mark.

@@ -334,6 +334,12 @@ std::vector<Hostile> HostileArchives() {
       {"VolumeLabel", alone({.name = "label", .content = "x", .type = 'V'}), "tar.type", ""},
       {"UnknownType", alone({.name = "a", .content = "x", .type = 'q'}), "tar.type", ""},
       {"StarsSparse", TarArchive({TarPax({"SCHILY.realsize=4"}), plain}), "tar.sparse", ""},
+      {"SunsSparse", TarArchive({TarPax({"SUN.holesdata= 0 1"}), plain}), "tar.sparse", ""},
+      {"SparseMapOfAFile", alone({.name = "a", .prefix = GnuSparseMap(), .magic = GnuMagic()}), "tar.sparse", ""},
+      {"SparseMapOfALink",
+       alone({.name = "a", .type = '2', .link = "b", .prefix = GnuSparseMap(), .magic = GnuMagic()}), "tar.sparse", ""},
+      {"SizeWithHoles", alone({.name = "a", .prefix = std::string(149, '\0') + "1", .magic = GnuMagic()}), "tar.sparse",
+       ""},
       {"FileThatIsAFolder", alone({.name = "a/", .content = plain_header}), "tar.size", ""},
       {"FileThatPaxMakesAFolder", TarArchive({TarPax({"path=a/"}), TarMember({.name = "a", .content = plain_header})}),
        "tar.size", ""},
@@ -375,11 +381,28 @@ INSTANTIATE_TEST_SUITE_P(Tar, HostileTar, testing::ValuesIn(HostileArchives()),
 
 // What passes by is read without findings: what programs read differently is an error there.
 TEST(HostileTar, IsRefusedWhileItPassesBy) {
-  const std::set<std::string> rows = {
-      "SizeBehindANul",      "SizeInTwoParts", "PaxNameWithNul",  "PaxLinkOfNothing", "TwoNames",
-      "TwoNamesTheOtherWay", "TwoLinks",       "PrefixOfNoUstar", "PrefixOfGnu",      "GlobalHeaderBetween",
-      "SunsPaxHeader",       "VolumeLabel",    "UnknownType",     "StarsSparse",      "FolderThatPaxMakesAFile",
-      "ModeOfLetters",       "TimeBehindANul", "DeviceOfLetters"};
+  const std::set<std::string> rows = {"SizeBehindANul",
+                                      "SizeInTwoParts",
+                                      "PaxNameWithNul",
+                                      "PaxLinkOfNothing",
+                                      "TwoNames",
+                                      "TwoNamesTheOtherWay",
+                                      "TwoLinks",
+                                      "PrefixOfNoUstar",
+                                      "PrefixOfGnu",
+                                      "GlobalHeaderBetween",
+                                      "SunsPaxHeader",
+                                      "VolumeLabel",
+                                      "UnknownType",
+                                      "StarsSparse",
+                                      "SunsSparse",
+                                      "SparseMapOfAFile",
+                                      "SparseMapOfALink",
+                                      "SizeWithHoles",
+                                      "FolderThatPaxMakesAFile",
+                                      "ModeOfLetters",
+                                      "TimeBehindANul",
+                                      "DeviceOfLetters"};
   std::size_t seen = 0;
   for (const Hostile& hostile : HostileArchives()) {
     if (!rows.contains(hostile.name)) continue;

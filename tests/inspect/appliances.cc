@@ -43,6 +43,11 @@ std::vector<Appliance> HostileArchives() {
       {"Pipe", [] { return With({.name = "pipe", .type = '6'}); }, "tar.device"},
       {"Duplicate", [] { return With({.name = "./disk", .content = "other"}); }, "tar.duplicate"},
       {"Sparse", [] { return With({.name = "a", .content = std::string(512, 'y'), .type = 'S'}); }, "tar.sparse"},
+      {"SparseMapOfAFile",
+       [] {
+         return With({.name = "a", .content = std::string(512, 'y'), .prefix = GnuSparseMap(), .magic = GnuMagic()});
+       },
+       "tar.sparse"},
       {"PaxSize",
        [] { return Archive(Members(TarPax({"size=512"}) + TarMember({.name = "a"}) + TarMember({.name = "hidden"}))); },
        "tar.size", "CVE-2025-62518"},
@@ -56,8 +61,7 @@ std::vector<Appliance> HostileArchives() {
                                 TarPax({"path=a"}) + TarMember({.name = "b"})));
        },
        "tar.name"},
-      {"PrefixOfGnu",
-       [] { return With({.name = "cron.d/a", .prefix = "../../etc", .magic = std::string("ustar  \0", 8)}); },
+      {"PrefixOfGnu", [] { return With({.name = "cron.d/a", .prefix = "../../etc", .magic = GnuMagic()}); },
        "tar.name"},
       {"SunsPaxHeader", [] { return Archive(Members(TarPax({"path=disk"}, 'X') + TarMember({.name = "a"}))); },
        "tar.type"},
@@ -78,6 +82,12 @@ std::vector<Appliance> HostileArchives() {
        [] {
          return Archive(Members(TarPax({"GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=a"}) +
                                 TarMember({.name = "GNUSparseFile.0/a", .content = std::string(512, 'y')})));
+       },
+       "tar.sparse"},
+      {"PaxSparseOfSun",
+       [] {
+         return Archive(Members(TarPax({"SUN.holesdata= 0 512 1024"}) +
+                                TarMember({.name = "a", .content = std::string(512, 'y')})));
        },
        "tar.sparse"},
       {"PaxWithoutEnd",

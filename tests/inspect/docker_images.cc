@@ -290,6 +290,12 @@ std::vector<Appliance> HostileLayers() {
        "docker.layer_duplicate", "", kDocker},
       {"Sparse", [] { return LayerWith({{.name = "a", .content = std::string(512, 'y'), .type = 'S'}}); },
        "docker.layer_sparse", "", kDocker},
+      {"SparseMapOfAFile",
+       [] {
+         return LayerWith(
+             {{.name = "a", .content = std::string(512, 'y'), .prefix = GnuSparseMap(), .magic = GnuMagic()}});
+       },
+       "docker.layer_sparse", "", kDocker},
       {"Whiteout",
        [] {
          return LayerWith({{.name = "a/.wh..."}, {.name = "a/.wh.."}});

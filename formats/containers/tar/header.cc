@@ -109,6 +109,8 @@ Result<Header> ParseHeader(std::span<const std::byte, kBlock> block, std::uint64
   TakePrefix(block, header);
   constexpr std::array kNumbers = {kMode, kOwner, kGroup, kTime, kDeviceMajor, kDeviceMinor};
   header.numbers = std::ranges::all_of(kNumbers, [&](const HeaderField& field) { return IsNumber(field.Raw(block)); });
+  const bool gnu = kMagic.Raw(block) == kGnuMagic;
+  header.sparse = gnu && kGnuSparse.Raw(block).find_first_not_of('\0') != std::string_view::npos;
   header.sparse_continues = header.type == kTypeGnuSparse && block[kSparseContinuesAt] != std::byte{0};
   return header;
 }

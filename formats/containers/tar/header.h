@@ -22,7 +22,9 @@ struct Header {
   // What some programs call it, where they differ on what is a prefix.
   std::optional<std::string> other_name = {};
   std::string link;
-  std::uint64_t size = 0;         // bytes
+  std::uint64_t size = 0;  // bytes
+  // GNU's header with a map of holes in it: to libarchive the member is a sparse file, whatever its type says.
+  bool sparse = false;
   bool sparse_continues = false;  // type S: a block of the sparse map follows
   // Mode, owner, time and device are numbers. Where one is none, some programs take the archive to end here.
   bool numbers = true;

@@ -170,6 +170,7 @@ class IndexReader {
     member.header = at;
     member.size = header.size;
     if (announced.pax) ApplyPax(*announced.pax, header, member);
+    if (header.sparse) TakeSparse(member);
     PLATTER_CHECK(Spend(sizeof(Member) + member.name.size() + member.link.size()));
     PLATTER_CHECK(PassSparseMap(header.sparse_continues));
     if (!HasContent(member.type) && member.size != 0) {
@@ -196,6 +197,13 @@ class IndexReader {
           fmt::format("{} and {}", header.size, *pax.size), member.header + kSize.offset)
           .cves.emplace_back("CVE-2025-62518");
     }
+  }
+
+  void TakeSparse(Member& member) {
+    if (member.type == MemberType::kFile) member.type = MemberType::kSparseFile;
+    if (member.type == MemberType::kSparseFile) return;  // which is named as such
+    Add("tar.sparse", Concern::kAmbiguous, "the map of a sparse file in the header of what is none", member.name,
+        member.header + kGnuSparse.offset);
   }
 
   // The rest of a sparse file's map, which its size does not count.

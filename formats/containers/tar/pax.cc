@@ -40,6 +40,10 @@ std::optional<std::uint64_t> ParseDecimal(std::string_view text) {
 
 bool IsName(std::string_view key) { return key == "path" || key == "linkpath" || key == "GNU.sparse.name"; }
 
+bool MakesSparse(std::string_view key) {
+  return key.starts_with("GNU.sparse.") || key == "SCHILY.realsize" || key == "SUN.holesdata";
+}
+
 }  // namespace
 
 Result<PaxRecords> ParsePax(std::string_view text, std::uint64_t offset) {
@@ -60,7 +64,7 @@ Result<PaxRecords> ParsePax(std::string_view text, std::uint64_t offset) {
     }
     if (record->key == "path") records.path = record->value;
     if (record->key == "linkpath") records.link_path = record->value;
-    if (record->key.starts_with("GNU.sparse.") || record->key == "SCHILY.realsize") records.sparse = true;
+    if (MakesSparse(record->key)) records.sparse = true;
     if (record->key == "GNU.sparse.name") records.sparse_name = record->value;
     if (record->key == "mtime") records.modified = record->value;
     if (record->key == "uid") records.user = record->value;

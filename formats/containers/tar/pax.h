@@ -18,7 +18,7 @@ struct PaxRecords {
   std::optional<std::string> path;
   std::optional<std::string> link_path;
   std::optional<std::uint64_t> size;  // bytes
-  // GNU's sparse files, and star's, which are an ordinary member to whoever does not know them.
+  // GNU's sparse files, star's and Sun's, which are an ordinary member to whoever does not know them.
   bool sparse = false;
   std::optional<std::string> sparse_name;
   std::optional<std::string> modified;  // "mtime": seconds, with a fraction

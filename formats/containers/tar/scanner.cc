@@ -223,6 +223,7 @@ Result<> Scanner::TakeMember(const Header& header) {
   member.header = header_at_;
   member.offset = at_;
   member.size = header.size;
+  if (header.sparse) member.type = MemberType::kSparseFile;
   PLATTER_CHECK(ApplyPax(global_, full));
   if (announced.pax) PLATTER_CHECK(ApplyPax(*announced.pax, full));
   if (!HasContent(member.type)) member.size = 0;
