@@ -21,6 +21,10 @@
 
 namespace platter {
 
+namespace ovf {
+struct Descriptor;
+}
+
 // One name in an archive.
 struct ContainerMember {
   std::string name;  // as written, without a leading "./": untrusted
@@ -85,8 +89,16 @@ struct InspectedDisk {
   std::shared_ptr<Storage> bytes;
 };
 
+// What an inspection has read of a stream, for the next look at the same stream: what has come by does not change.
+struct ReadBefore {
+  std::uint64_t offset = 0;  // host byte of the descriptor's text
+  std::uint64_t size = 0;    // bytes of it
+  std::shared_ptr<const ovf::Descriptor> descriptor;
+};
+
 struct ContainerInspection {
-  Unpacking unpacking = {};  // the caller's, for what the driver decompresses
+  Unpacking unpacking = {};           // the caller's, for what the driver decompresses
+  ReadBefore* read_before = nullptr;  // the caller's, who looks at a stream again and again; null: at a file, once
 
   std::vector<InspectedDisk> disks;
   // What no disk refers to, and a machine may have attached all the same.

@@ -45,14 +45,15 @@ enum class Place : std::uint8_t { kFile, kContainer, kUnpacked };
 class Inspection final {
  public:
   Inspection(const std::shared_ptr<Storage>& storage, const StreamWindow* stream, UnpackedParts* parts, Depth depth,
-             const Limits& limits, const Unpacking& unpacking, Place place)
+             const Limits& limits, const Unpacking& unpacking, Place place, ReadBefore* read_before = nullptr)
       : storage_(storage),
         stream_(stream),
         parts_(parts),
         depth_(depth),
         limits_(limits),
         unpacking_(unpacking),
-        place_(place) {}
+        place_(place),
+        read_before_(read_before) {}
 
   Result<Report> Run() {
     report_.file_size = whole() || place_ == Place::kContainer ? storage_->size() : stream_->position();
@@ -273,6 +274,7 @@ class Inspection final {
     }
     ContainerInspection found;
     found.unpacking = unpacking_;
+    found.read_before = read_before_;
     const auto inspect = [&] { return driver.inspect(storage_, limits_, depth_ == Depth::kFull, found); };
     PLATTER_TRY(Try(driver, inspect));
     AddFew(std::move(found.findings));
@@ -531,6 +533,7 @@ class Inspection final {
   const Limits& limits_;
   const Unpacking& unpacking_;
   Place place_;
+  ReadBefore* read_before_;
   DenyGate gate_;
   Report report_;
 };
@@ -538,8 +541,8 @@ class Inspection final {
 }  // namespace
 
 Result<Report> InspectStorage(const std::shared_ptr<Storage>& storage, const StreamWindow* stream, UnpackedParts* parts,
-                              Depth depth, const Limits& limits, const Unpacking& unpacking) {
-  return Inspection(storage, stream, parts, depth, limits, unpacking, Place::kFile).Run();
+                              Depth depth, const Limits& limits, const Unpacking& unpacking, ReadBefore* read_before) {
+  return Inspection(storage, stream, parts, depth, limits, unpacking, Place::kFile, read_before).Run();
 }
 
 }  // namespace platter::inspect

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "formats/containers/container.h"
 #include "formats/core/limits.h"
 #include "formats/core/result.h"
 #include "formats/core/storage.h"
@@ -20,9 +21,11 @@ enum class Depth : std::uint8_t {
 
 // Recognises `storage` and collects what its formats find, through the parsers that open uses; opens no other file.
 // `stream`: the same storage where it is a stream, null for a file; what its bytes were missing for is left out.
-// `parts`: what of the stream is decompressed while it passes by; null for a file, which `unpacking` is for. The
-// verdict is not set. kIo of a file, and nothing else: what is wrong with the image is in the report.
+// `parts`: what of the stream is decompressed while it passes by; null for a file, which `unpacking` is for.
+// `read_before`: what earlier looks at the stream have read. The verdict is not set. kIo of a file, and nothing else:
+// what is wrong with the image is in the report.
 Result<Report> InspectStorage(const std::shared_ptr<Storage>& storage, const StreamWindow* stream, UnpackedParts* parts,
-                              Depth depth, const Limits& limits, const Unpacking& unpacking = {});
+                              Depth depth, const Limits& limits, const Unpacking& unpacking = {},
+                              ReadBefore* read_before = nullptr);
 
 }  // namespace platter::inspect

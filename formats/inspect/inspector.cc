@@ -26,7 +26,7 @@ void Inspector::Feed(std::span<const std::byte> bytes) {
 
 void Inspector::Look(bool whole) {
   // Memory does not fail: a report without a format is judged as undecided all the same.
-  auto report = InspectStorage(window_, window_.get(), &parts_, Depth::kStreaming, options_.limits);
+  auto report = InspectStorage(window_, window_.get(), &parts_, Depth::kStreaming, options_.limits, {}, &read_before_);
   report_ = report.ok() ? std::move(report).value() : Report{};
   report_.file_size = window_->position();
   window_->KeepWhatWasMissed();

@@ -50,6 +50,7 @@ class Inspector {
   Options options_;
   std::shared_ptr<StreamWindow> window_;
   UnpackedParts parts_;
+  ReadBefore read_before_;
   Report report_;
 };
 

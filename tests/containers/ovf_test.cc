@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <ctime>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "formats/containers/ovf/descriptor.h"
@@ -222,6 +224,14 @@ std::vector<Hostile> HostileTexts() {
                     return text + "/>";
                   }()}),
        "too many attributes"},
+      {"TooManyPrefixes",
+       VmwareOvf({[] {
+                    std::string text = R"(<File ovf:id="f" ovf:href="a")";
+                    for (int count = 0; count < 9; ++count) text += fmt::format(" a{}:id=\"\"", count);
+                    return text + "/>";
+                  }(),
+                  ""}),
+       "too many attributes of one name"},
       {"TooManyFiles",
        VmwareOvf({[] {
                     std::string text;
@@ -281,6 +291,86 @@ TEST_P(HostileDescriptor, IsRefused) { EXPECT_THAT(ErrorOf(GetParam().text), tes
 
 INSTANTIATE_TEST_SUITE_P(Ovf, HostileDescriptor, testing::ValuesIn(HostileTexts()),
                          [](const auto& row) { return row.param.name; });
+
+// A text that says that it is in `encoding`.
+std::string DeclaredIn(const std::string& encoding, const std::string& text) {
+  constexpr std::string_view kUtf8 = "UTF-8";
+  return std::string(text).replace(text.find(kUtf8), kUtf8.size(), encoding);
+}
+
+// Of an ASCII text, behind its mark.
+std::string InUtf16(const std::string& text) {
+  std::string wide = "\xFF\xFE";
+  for (const char letter : text) wide += {letter, '\0'};
+  return wide;
+}
+
+// What a program that follows the declaration reads is what the parser has read.
+TEST(DescriptorEncoding, IsOneThatAllProgramsReadAlike) {
+  const std::string plain = OneDiskOvf("a", "1");
+  const std::string utf8 = OneDiskOvf("caf\xC3\xA9", "1");
+  const std::string latin1 = OneDiskOvf("caf\xE9", "1");
+  for (const char* encoding : {"utf-8", "UTF-8", "us-ascii", "ISO-8859-1", "iso-8859-15", "windows-1252", "GBK"}) {
+    EXPECT_EQ(ErrorOf(DeclaredIn(encoding, plain)), "") << encoding;
+  }
+  EXPECT_EQ(ErrorOf(DeclaredIn("utf-8", utf8)), "");
+  EXPECT_EQ(ErrorOf("\xEF\xBB\xBF" + utf8), "");
+  EXPECT_EQ(ErrorOf(DeclaredIn("iso-8859-1", latin1)), "");
+  EXPECT_EQ(ErrorOf(InUtf16(DeclaredIn("UTF-16", plain))), "");
+  EXPECT_EQ(ErrorOf(InUtf16(plain.substr(plain.find("<Envelope")))), "");
+  const std::string refused = "declared to be in an encoding";
+  for (const char* encoding :
+       {"UTF-7", "ISO-2022-JP", "HZ-GB-2312", "IBM037", "UTF-16", "UTF-32", "", "windows-1200"}) {
+    EXPECT_THAT(ErrorOf(DeclaredIn(encoding, plain)), testing::HasSubstr(refused)) << encoding;
+  }
+  for (const char* encoding : {"windows-1252", "us-ascii", "iso-8859-15", "GBK"}) {
+    EXPECT_THAT(ErrorOf(DeclaredIn(encoding, utf8)), testing::HasSubstr(refused)) << encoding;
+  }
+  EXPECT_THAT(ErrorOf("\xEF\xBB\xBF" + DeclaredIn("iso-8859-1", utf8)), testing::HasSubstr(refused));
+  EXPECT_THAT(ErrorOf(DeclaredIn("UTF-8\" encoding=\"UTF-7", plain)), testing::HasSubstr("UTF-7"));
+  EXPECT_THAT(ErrorOf("\n" + DeclaredIn("UTF-7", plain)), testing::HasSubstr(refused));
+  EXPECT_THAT(ErrorOf(InUtf16(DeclaredIn("UTF-7", plain))), testing::HasSubstr(refused));
+}
+
+// Of what is allowed, the most: each text would take many seconds where one thing is looked for among all others.
+std::string ManyProperties() {
+  std::string disks;
+  std::string properties = "<ProductSection>";
+  for (int at = 0; at < 1000; ++at) disks += fmt::format(R"(<Disk ovf:diskId="{}" ovf:capacity="${{z}}"/>)", at);
+  for (int at = 0; at < 12000; ++at) properties += fmt::format(R"(<Property ovf:key="{}" ovf:value="1"/>)", at);
+  return VmwareOvf({"", disks, properties + R"(<Property ovf:key="z" ovf:value="1"/></ProductSection>)"});
+}
+
+std::string ManyParents() {
+  constexpr int kChain = 62;
+  const auto disk = [](int at, const std::string& parent) {
+    return fmt::format(R"(<Disk ovf:diskId="{0:0480}" ovf:capacity="1"{1}/>)", at, parent);
+  };
+  const auto above = [](int at) { return fmt::format(R"( ovf:parentRef="{0:0480}")", at); };
+  std::string disks;
+  for (int at = kChain + 1; at < 1000; ++at) disks += disk(at, above(kChain));
+  for (int at = kChain; at > 1; --at) disks += disk(at, above(at - 1));
+  return VmwareOvf({"", disks + disk(1, "")});
+}
+
+std::string ManyPrefixes() {
+  std::string spaces;
+  std::string ids;
+  for (int at = 0; at < 60; ++at) spaces += fmt::format(R"( xmlns:prefix{}="x")", at);
+  for (int at = 0; at < 7; ++at) ids += fmt::format(R"( other{0}:id="1" other{0}:href="1" other{0}:size="1")", at);
+  std::string files;
+  for (int at = 0; at < 2500; ++at) files += fmt::format(R"(<File ovf:id="{0}" ovf:href="{0}"{1}/>)", at, ids);
+  std::string text = VmwareOvf({files, ""});
+  return text.insert(text.find("<Envelope ") + 9, spaces);
+}
+
+TEST(HostileDescriptor, TakesNoTimeToSpeakOf) {
+  for (const std::string& text : {ManyProperties(), ManyParents(), ManyPrefixes()}) {
+    const std::clock_t before = std::clock();
+    EXPECT_EQ(ErrorOf(text), "");
+    EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC) << text.substr(0, 400);
+  }
+}
 
 TEST(HostileDescriptor, IsHeldToTheCallersLimit) {
   EXPECT_THAT(ErrorOf(kVmwareText, {.metadata_bytes = 1000}), testing::HasSubstr("limit: "));

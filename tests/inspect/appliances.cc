@@ -137,6 +137,23 @@ std::vector<Appliance> HostileDescriptors() {
          return WithDescriptor(descriptor);
        },
        "ovf.descriptor"},
+      // libxml2 reads a second file in it.
+      {"EncodingWithState",
+       [] {
+         std::string text = OneDiskOvf("disk", "512", "", kRaw);
+         text.replace(text.find("UTF-8"), 5, "UTF-7");
+         text.insert(text.find("</References>"), "+ADw-File ovf:id=+ACI-g+ACI- ovf:href=+ACI-/etc/passwd+ACI-/+AD4-");
+         return WithDescriptor(text);
+       },
+       "ovf.descriptor"},
+      {"EncodingOfAnotherName",
+       [] {
+         std::string text = OneDiskOvf("d\xC3\xAFsk", "512", "", kRaw);
+         text.replace(text.find("UTF-8"), 5, "windows-1252");
+         return Archive(TarMember({.name = "box.ovf", .content = text}) +
+                        TarMember({.name = "d\xC3\xAFsk", .content = std::string(512, 'x')}));
+       },
+       "ovf.descriptor"},
       {"TwoDescriptors", [] { return With({.name = "other.ovf", .content = OneDiskOvf("disk", "512")}); },
        "ovf.descriptor"},
       {"CapacityWraps", [] { return WithDescriptor(OneDiskOvf("disk", "17179869184", "byte * 2^30", kRaw)); },

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -77,27 +78,37 @@ class OvaInspection {
 
   Result<> LookAtDescriptor() {
     if (archive_.descriptor == nullptr) return Done{};
-    auto read = ReadDescriptor(storage_, archive_, limits_);
+    auto read = FindDescriptor();
     if (!read.ok()) return AsFinding("ovf", ovf::kFindingRules, std::move(read).error());
     descriptor_ = std::move(read).value();
-    ovf::JudgeDescriptor(descriptor_, out_.findings);
-    const auto disks = ovf::WrappedDisks(descriptor_);
-    for (std::size_t at = 0; at < disks.size(); ++at) LookAtDisk(descriptor_.disks[at], disks[at]);
+    ovf::JudgeDescriptor(*descriptor_, out_.findings);
+    const auto disks = ovf::WrappedDisks(*descriptor_);
+    for (std::size_t at = 0; at < disks.size(); ++at) LookAtDisk(descriptor_->disks[at], disks[at]);
     LookAtOtherFiles();
     if (complete_) LookForFiles();
     return Done{};
   }
 
+  Result<std::shared_ptr<const ovf::Descriptor>> FindDescriptor() {
+    const tar::Member& member = *archive_.descriptor;
+    ReadBefore* before = archive_.several_descriptors ? nullptr : out_.read_before;
+    const bool read = before != nullptr && before->descriptor != nullptr;
+    if (read && before->offset == member.offset && before->size == member.size) return before->descriptor;
+    auto descriptor = std::make_shared<const ovf::Descriptor>(PLATTER_TRY(ReadDescriptor(storage_, archive_, limits_)));
+    if (before != nullptr) *before = {member.offset, member.size, descriptor};
+    return std::shared_ptr<const ovf::Descriptor>(std::move(descriptor));
+  }
+
   void LookAtDisk(const ovf::Disk& disk, const WrappedDisk& wrapped) {
     InspectedDisk& inspected = out_.disks.emplace_back(InspectedDisk{wrapped, nullptr});
-    const auto name = ovf::FileOfDisk(descriptor_, disk);
-    if (name.ok()) inspected.bytes = BytesOf(*descriptor_.FindFile(disk.file), name.value());
+    const auto name = ovf::FileOfDisk(*descriptor_, disk);
+    if (name.ok()) inspected.bytes = BytesOf(*descriptor_->FindFile(disk.file), name.value());
   }
 
   void LookAtOtherFiles() {
     std::set<std::string_view> of_disks;
-    for (const ovf::Disk& disk : descriptor_.disks) of_disks.insert(disk.file);
-    for (const ovf::File& file : descriptor_.files) {
+    for (const ovf::Disk& disk : descriptor_->disks) of_disks.insert(disk.file);
+    for (const ovf::File& file : descriptor_->files) {
       const auto name = ovf::FileNameOf(file.href);
       if (of_disks.contains(file.id) || !name.ok()) continue;
       WrappedDisk wrapped;
@@ -124,7 +135,7 @@ class OvaInspection {
   }
 
   void LookForFiles() {
-    for (const ovf::File& file : descriptor_.files) {
+    for (const ovf::File& file : descriptor_->files) {
       const auto name = ovf::FileNameOf(file.href);
       if (!name.ok()) continue;  // a finding of the descriptor
       if (HasLiteralName(archive_, file)) {
@@ -277,7 +288,7 @@ class OvaInspection {
   bool complete_ = false;  // the archive has been read to its end
   // The descriptor's references by their plain names.
   using Files = std::map<std::string, const ovf::File*, std::less<>>;
-  ovf::Descriptor descriptor_;
+  std::shared_ptr<const ovf::Descriptor> descriptor_;
   Files whole_files_;
   Files divided_;
 };

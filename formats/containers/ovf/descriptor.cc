@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <functional>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -28,7 +30,7 @@ constexpr std::array kVersions = {
 constexpr std::uint64_t kProcessor = 3;
 constexpr std::uint64_t kMemory = 4;
 constexpr std::size_t kMostParents = 64;
-// No appliance has as many, and disks are compared with each other.
+// No appliance has as many.
 constexpr std::size_t kMostFiles = 4096;
 constexpr std::size_t kMostDisks = 1024;
 constexpr std::size_t kMostLicense = std::size_t{64} << 10;
@@ -114,7 +116,6 @@ class Parser {
   }
 
   Result<> TakeFiles() {
-    std::set<std::string> ids;
     for (const pugi::xml_node& node : Children(PLATTER_TRY(Only("References")), "File")) {
       File file;
       file.id = PLATTER_TRY(Needed(node, "id"));
@@ -125,7 +126,8 @@ class Parser {
       file.compression = PLATTER_TRY(Text(node, "compression"));
       if (file.compression == "identity") file.compression.clear();
       if (descriptor_.files.size() == kMostFiles) return TooMany("File", kMostFiles);
-      if (!ids.insert(file.id).second) return Wrong("two files of one id", "File/@id").Found(file.id);
+      const bool fresh = descriptor_.file_places.emplace(file.id, descriptor_.files.size()).second;
+      if (!fresh) return Wrong("two files of one id", "File/@id").Found(file.id);
       descriptor_.files.push_back(std::move(file));
     }
     return Done{};
@@ -143,71 +145,87 @@ class Parser {
       disk.populated_size = PLATTER_TRY(Size(node, "populatedSize"));
       disk.capacity = PLATTER_TRY(Capacity(disk.capacity_text, unit));
       if (descriptor_.disks.size() == kMostDisks) return TooMany("Disk", kMostDisks);
-      const auto same = [&](const Disk& other) { return other.id == disk.id; };
-      if (std::ranges::any_of(descriptor_.disks, same))
-        return Wrong("two disks of one id", "Disk/@diskId").Found(disk.id);
+      const bool fresh = disk_places_.emplace(disk.id, descriptor_.disks.size()).second;
+      if (!fresh) return Wrong("two disks of one id", "Disk/@diskId").Found(disk.id);
       descriptor_.disks.push_back(std::move(disk));
     }
     return Done{};
   }
 
-  Result<std::optional<std::uint64_t>> Capacity(std::string_view text, std::string_view unit) const {
+  Result<std::optional<std::uint64_t>> Capacity(std::string_view text, std::string_view unit) {
     constexpr std::string_view kField = "Disk/@capacity";
     if (!text.starts_with("${")) return std::optional(PLATTER_TRY(ParseSize(text, unit, kField)));
     if (!text.ends_with('}')) return Wrong("not a size", std::string(kField)).Found(std::string(text.substr(0, 64)));
-    const auto value = PLATTER_TRY(Property(root_, text.substr(2, text.size() - 3), 0));
+    const auto value = PLATTER_TRY(Property(text.substr(2, text.size() - 3)));
     if (!value || value->empty()) return std::optional<std::uint64_t>();
     return std::optional(PLATTER_TRY(ParseSize(*value, unit, kField)));
   }
 
   // The value that a property has before anyone changes it.
-  Result<std::optional<std::string>> Property(const pugi::xml_node& at, std::string_view key, int depth) const {
+  Result<std::optional<std::string>> Property(std::string_view key) {
+    if (!properties_) {
+      properties_.emplace();
+      PLATTER_CHECK(ListProperties(root_, 0));
+    }
+    const auto found = properties_->find(key);
+    if (found == properties_->end()) return std::optional<std::string>();
+    return Attribute(found->second, "value");
+  }
+
+  // Of two with one key the first counts.
+  Result<> ListProperties(const pugi::xml_node& at, int depth) {
     for (const pugi::xml_node& child : at.children()) {
       const std::string_view kind = KindOf(child);
       if (kind == "ProductSection") {
         for (const pugi::xml_node& property : Children(child, "Property")) {
-          if (PLATTER_TRY(Text(property, "key")) == key) return Attribute(property, "value");
+          properties_->emplace(PLATTER_TRY(Text(property, "key")), property);
         }
       }
       if (depth > 4 || (kind != "VirtualSystem" && kind != "VirtualSystemCollection")) continue;
-      auto found = PLATTER_TRY(Property(child, key, depth + 1));
-      if (found) return found;
+      PLATTER_CHECK(ListProperties(child, depth + 1));
     }
-    return std::optional<std::string>();
+    return Done{};
   }
 
   Result<> CheckDisks() const {
-    std::vector<std::string_view> used;
-    for (const Disk& disk : descriptor_.disks) {
+    const std::vector<std::optional<std::size_t>> parents = Parents();
+    std::set<std::string_view> used;
+    for (std::size_t place = 0; place < descriptor_.disks.size(); ++place) {
+      const Disk& disk = descriptor_.disks[place];
       if (disk.capacity && disk.populated_size && *disk.populated_size > *disk.capacity) {
         return Wrong("the disk holds more than it can", "Disk/@populatedSize")
             .Found(*disk.populated_size)
             .Allowed(fmt::format("at most {}", *disk.capacity));
       }
-      PLATTER_CHECK(CheckParents(disk));
+      PLATTER_CHECK(CheckParents(place, parents));
       if (disk.file.empty()) continue;
       if (descriptor_.FindFile(disk.file) == nullptr) {
         return Wrong("the disk's file is not among the references", "Disk/@fileRef").Found(disk.file);
       }
-      if (std::ranges::find(used, disk.file) != used.end()) {
-        return Wrong("two disks in one file", "Disk/@fileRef").Found(disk.file);
-      }
-      used.emplace_back(disk.file);
+      if (!used.insert(disk.file).second) return Wrong("two disks in one file", "Disk/@fileRef").Found(disk.file);
     }
     return Done{};
   }
 
-  Result<> CheckParents(const Disk& disk) const {
-    const Disk* at = &disk;
-    for (std::size_t passed = 0; !at->parent.empty(); ++passed) {
-      const auto parent = std::ranges::find(descriptor_.disks, at->parent, &Disk::id);
-      if (parent == descriptor_.disks.end()) {
-        return Wrong("the disk's parent is not among the disks", "Disk/@parentRef").Found(at->parent);
+  // Of each disk, which one its parent is, where there is such a disk.
+  std::vector<std::optional<std::size_t>> Parents() const {
+    std::vector<std::optional<std::size_t>> parents;
+    for (const Disk& disk : descriptor_.disks) {
+      const auto found = disk_places_.find(disk.parent);
+      parents.push_back(found == disk_places_.end() ? std::nullopt : std::optional(found->second));
+    }
+    return parents;
+  }
+
+  Result<> CheckParents(std::size_t disk, const std::vector<std::optional<std::size_t>>& parents) const {
+    std::size_t at = disk;
+    for (std::size_t passed = 0; !descriptor_.disks[at].parent.empty(); ++passed) {
+      const std::string& name = descriptor_.disks[at].parent;
+      if (!parents[at]) return Wrong("the disk's parent is not among the disks", "Disk/@parentRef").Found(name);
+      at = *parents[at];
+      if (passed == kMostParents || at == disk) {
+        return Wrong("the chain of parents comes back to itself, or is too long", "Disk/@parentRef").Found(name);
       }
-      if (passed == kMostParents || parent->id == disk.id) {
-        return Wrong("the chain of parents comes back to itself, or is too long", "Disk/@parentRef").Found(at->parent);
-      }
-      at = &*parent;
     }
     return Done{};
   }
@@ -310,6 +328,9 @@ class Parser {
 
   const pugi::xml_node root_;
   Descriptor descriptor_;
+  std::map<std::string, std::size_t, std::less<>> disk_places_;  // in descriptor_.disks, by their ids
+  // By their keys; listed once a disk's capacity is one.
+  std::optional<std::map<std::string, pugi::xml_node, std::less<>>> properties_;
 };
 
 int DigitOf(char letter) noexcept {
@@ -333,8 +354,8 @@ std::string Decoded(std::string_view href) {
 }  // namespace
 
 const File* Descriptor::FindFile(std::string_view id) const noexcept {
-  const auto found = std::ranges::find(files, id, &File::id);
-  return found == files.end() ? nullptr : &*found;
+  const auto found = file_places.find(id);
+  return found == file_places.end() ? nullptr : &files[found->second];
 }
 
 bool LooksLikeDescriptor(std::span<const std::byte> head) noexcept {

@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -65,6 +67,7 @@ struct Product {
 struct Descriptor {
   std::string version;  // "0.9", "1.x", "2.x"
   std::vector<File> files;
+  std::map<std::string, std::size_t, std::less<>> file_places;  // in `files`, by their ids
   std::vector<Disk> disks;
   std::vector<Network> networks;
   std::vector<System> systems;

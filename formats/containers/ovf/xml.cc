@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <iterator>
 
@@ -14,7 +15,9 @@ constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 20;
 constexpr std::ptrdiff_t kMostMarks = 40000;
 constexpr int kMostDepth = 64;
 // Of one element: a prefix is looked up among them.
-constexpr std::ptrdiff_t kMostAttributes = 256;
+constexpr std::ptrdiff_t kMostAttributes = 64;
+// Of those, with one name and different prefixes.
+constexpr std::size_t kMostOfOneName = 8;
 
 Error Wrong(std::string what, std::string field) {
   return Error(ErrorKind::kCorrupt, std::move(what)).At("OVF descriptor", std::move(field));
@@ -72,6 +75,56 @@ Result<> CheckTop(const pugi::xml_document& document) {
   return Done{};
 }
 
+struct Encoding {
+  std::string_view name;
+  pugi::xml_encoding parsed;
+};
+constexpr std::array kEncodings = {
+    Encoding{"utf-8", pugi::encoding_utf8},        Encoding{"utf8", pugi::encoding_utf8},
+    Encoding{"utf-16", pugi::encoding_utf16_le},   Encoding{"utf-16", pugi::encoding_utf16_be},
+    Encoding{"utf-16le", pugi::encoding_utf16_le}, Encoding{"utf-16be", pugi::encoding_utf16_be},
+    Encoding{"iso-8859-1", pugi::encoding_latin1}, Encoding{"latin1", pugi::encoding_latin1},
+};
+// In which what is ASCII means nothing else, whatever stands around it: their names, or what numbers follow.
+constexpr std::array<std::string_view, 22> kAsciiAndMore = {
+    "us-ascii", "ascii",  "iso-8859-", "iso8859-", "latin", "windows-125", "cp125",  "koi8-r",
+    "koi8-u",   "gb2312", "gbk",       "gb18030",  "big5",  "euc-jp",      "euc-kr", "euc-cn",
+    "euc-tw",   "ibm437", "cp437",     "ibm850",   "cp850", "macintosh",
+};
+
+bool IsAsciiAndMore(std::string_view name) {
+  const auto begins = [&](std::string_view known) {
+    return name.starts_with(known) && name.find_first_not_of("0123456789", known.size()) == std::string_view::npos;
+  };
+  return std::ranges::any_of(kAsciiAndMore, begins);
+}
+
+// What the parser knows of encodings is little: other programs follow the declaration, and see another document.
+Result<> CheckEncoding(const pugi::xml_document& document, pugi::xml_encoding parsed, std::string_view text) {
+  const auto wrong = [](std::string_view name) {
+    return Wrong("the text is declared to be in an encoding that it is not in, or that programs read differently",
+                 "encoding")
+        .Found(std::string(name.substr(0, 64)))
+        .Allowed("UTF-8, UTF-16 or ISO-8859-1");
+  };
+  const bool wide = parsed == pugi::encoding_utf32_le || parsed == pugi::encoding_utf32_be;
+  if (wide) return wrong("UTF-32");
+  const bool ascii =
+      parsed == pugi::encoding_utf8 && std::ranges::all_of(text, [](unsigned char byte) { return byte < 0x80; });
+  for (const pugi::xml_node& node : document.children()) {
+    if (node.type() != pugi::node_declaration) continue;
+    for (const pugi::xml_attribute& attribute : node.attributes()) {
+      if (std::string_view(attribute.name()) != "encoding") continue;
+      std::string name = attribute.value();
+      std::ranges::transform(name, name.begin(), [](unsigned char letter) { return std::tolower(letter); });
+      const auto same = [&](const Encoding& known) { return known.name == name && known.parsed == parsed; };
+      if (std::ranges::any_of(kEncodings, same) || (ascii && IsAsciiAndMore(name))) continue;
+      return wrong(attribute.value());
+    }
+  }
+  return Done{};
+}
+
 // Bytes of the UTF-8 sequence at the front of `text`; 0 where there is none.
 std::size_t SequenceLength(std::string_view text) noexcept {
   const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
@@ -116,13 +169,15 @@ Result<pugi::xml_node> ParseXml(std::span<const std::byte> text, const Limits& l
   if (marks > kMostMarks) {
     return TooMuch("the descriptor has too many elements", static_cast<std::uint64_t>(marks), kMostMarks);
   }
-  constexpr unsigned kParse = pugi::parse_default | pugi::parse_doctype | pugi::parse_fragment | pugi::parse_ws_pcdata;
+  constexpr unsigned kParse = pugi::parse_default | pugi::parse_declaration | pugi::parse_doctype |
+                              pugi::parse_fragment | pugi::parse_ws_pcdata;
   const auto parsed = document.load_buffer(text.data(), text.size(), kParse);
   if (!parsed) return NotWellFormed(parsed.description()).Found(fmt::format("at byte {}", parsed.offset));
   const std::string_view letters(reinterpret_cast<const char*>(text.data()), text.size());
   if (parsed.encoding == pugi::encoding_utf8 && TextLength(letters) != letters.size()) {
     return NotWellFormed("a byte that is no text in UTF-8").Found(fmt::format("at byte {}", TextLength(letters)));
   }
+  PLATTER_CHECK(CheckEncoding(document, parsed.encoding, letters));
   PLATTER_CHECK(CheckTop(document));
   if (TooComplex(document)) {
     return Error(ErrorKind::kLimit, "the descriptor's elements are nested too deeply, or have too many attributes")
@@ -185,9 +240,15 @@ Result<std::optional<std::string>> Attribute(const pugi::xml_node& node, std::st
   std::optional<std::string> value;
   const std::string_view own = NamespaceOf(node);
   const std::string_view root = NamespaceOf(ElementOf(node.root()));
+  std::size_t of_one_name = 0;
   for (const pugi::xml_attribute& attribute : node.attributes()) {
     const std::string_view prefix = PrefixOf(attribute.name());
     if (LocalName(attribute.name()) != local_name) continue;
+    if (++of_one_name > kMostOfOneName) {
+      return Error(ErrorKind::kLimit, "an element has too many attributes of one name")
+          .At("OVF descriptor", fmt::format("{}/@{}", node.name(), local_name))
+          .Allowed(fmt::format("at most {}", kMostOfOneName));
+    }
     if (!prefix.empty()) {
       const std::string_view meant = NamespaceOf(node, prefix);
       if (meant.empty() || (meant != own && meant != root)) continue;

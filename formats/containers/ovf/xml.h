@@ -15,8 +15,9 @@
 
 namespace platter::ovf {
 
-// Parses into `document`, whose root element is returned. kCorrupt for text that is not well formed and for a document
-// type declaration (of text in UTF-16 or Latin-1 the parser skips what is none); kLimit for text that is too long, or
+// Parses into `document`, whose root element is returned. kCorrupt for text that is not well formed, for a document
+// type declaration (of text in UTF-16 or Latin-1 the parser skips what is none), and for an encoding in which other
+// programs read another text: all but UTF-8, UTF-16 and ISO-8859-1, and of pure ASCII those that contain it; kLimit for text that is too long, or
 // has too many or too deeply nested elements.
 Result<pugi::xml_node> ParseXml(std::span<const std::byte> text, const Limits& limits, pugi::xml_document& document);
 
@@ -36,7 +37,7 @@ pugi::xml_node Child(const pugi::xml_node& node, std::string_view local_name);
 // All text in the element itself, without the white space around it.
 std::string TextOf(const pugi::xml_node& node);
 // An attribute of the element's own vocabulary: without a prefix, or with one of the same namespace as the element's
-// or the root's. kCorrupt when it is there in both spellings, with two values.
+// or the root's. kCorrupt when it is there in both spellings, with two values; kLimit for very many prefixes.
 Result<std::optional<std::string>> Attribute(const pugi::xml_node& node, std::string_view local_name);
 
 }  // namespace platter::ovf
