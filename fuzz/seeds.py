@@ -510,6 +510,8 @@ def hostile_archives(seeds):
               tar_member(b"L", b"../b", b"L") + tar_pax(b"path=a") + tar_member(b"b"),
               tar_member(b"a", magic=b"ustar  \0", prefix=b"../b"), tar_pax(b"path=disk", kind=b"X") + tar_member(b"a"),
               tar_member(b"a", b"y" * 512, magic=b"ustar  \0", prefix=bytes(41) + b"00000001000\0" + b"00000001000"),
+              tar_member(b"a", magic=b"ustar  \0", prefix=b"14612462517\00014612462517"),
+              tar_pax(b"path=disk") + tar_member(b"a", b"y" * 512), tar_member(b"DISK. ", b"y" * 512), end + bytes(20480) + start,
               tar_pax(b"SUN.holesdata= 0 512 1024") + tar_member(b"a", b"y" * 512),
               tar_pax(b"path=a") + tar_pax(b"comment=x", kind=b"g") + tar_member(b"disk"),
               tar_member(b"a", size=b"\xff" * 11 + b"\xfe"), end + start, bytes(512) + tar_member(b"a"),

@@ -28,7 +28,19 @@ void StreamWindow::Append(std::span<const std::byte> bytes) {
   AppendTo(head_, position_, bytes);
   for (Part& part : parts_) AppendTo(part, position_, bytes);
   AppendToTail(bytes);
+  LookForData(bytes);
   position_ += bytes.size();
+}
+
+void StreamWindow::LookForData(std::span<const std::byte> bytes) {
+  if (bytes.empty()) return;
+  const bool zeros =
+      bytes.front() == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
+  if (zeros) return;
+  std::size_t end = bytes.size();
+  while (bytes[end - 1] == std::byte{0}) --end;
+  data_end_ = position_ + end;
+  last_data_ = bytes[end - 1];
 }
 
 void StreamWindow::AppendTo(Part& part, std::uint64_t position, std::span<const std::byte> bytes) {
@@ -84,7 +96,10 @@ std::size_t StreamWindow::CopyFrom(std::uint64_t offset, std::span<std::byte> ou
   for (const Part& part : parts_) {
     if (const std::size_t length = copy(part)) return length;
   }
-  return CopyFromTail(offset, out);
+  if (const std::size_t length = CopyFromTail(offset, out)) return length;
+  if (!finished_ || offset + 1 != data_end_) return 0;
+  out.front() = last_data_;
+  return 1;
 }
 
 Result<> StreamWindow::DoRead(std::uint64_t offset, std::span<std::byte> out) {
@@ -105,6 +120,9 @@ Result<> StreamWindow::DoRead(std::uint64_t offset, std::span<std::byte> out) {
   return Done{};
 }
 
-Result<DataRun> StreamWindow::DoDataMap(std::uint64_t offset) { return DataRun{size() - offset, true}; }
+Result<DataRun> StreamWindow::DoDataMap(std::uint64_t offset) {
+  if (finished_ && offset < data_end_) return DataRun{data_end_ - offset, true};
+  return DataRun{size() - offset, !finished_};
+}
 
 }  // namespace platter::inspect

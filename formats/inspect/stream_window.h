@@ -11,8 +11,8 @@
 
 namespace platter::inspect {
 
-// Holds the first kHead bytes, the last kTail bytes, and up to kRoom bytes of what was asked for in between. One
-// thread.
+// Holds the first kHead bytes, the last kTail bytes, up to kRoom bytes of what was asked for in between, and the last
+// byte that is not zero: once the stream has ended, what follows that is a hole. One thread.
 class StreamWindow final : public ReadOnlyStorage {
  public:
   static constexpr std::uint64_t kFirstLook = std::uint64_t{64} << 10;
@@ -54,11 +54,14 @@ class StreamWindow final : public ReadOnlyStorage {
 
   static void AppendTo(Part& part, std::uint64_t position, std::span<const std::byte> bytes);
   void AppendToTail(std::span<const std::byte> bytes);
+  void LookForData(std::span<const std::byte> bytes);
   // Copies what is here from `offset` on, and returns its length; 0 when it is not here.
   std::size_t CopyFrom(std::uint64_t offset, std::span<std::byte> out) const;
   std::size_t CopyFromTail(std::uint64_t offset, std::span<std::byte> out) const;
 
   std::uint64_t position_ = 0;
+  std::uint64_t data_end_ = 0;  // behind the last byte that is not zero
+  std::byte last_data_{};       // which it is
   bool finished_ = false;
   std::uint64_t misses_ = 0;
   Part head_{0, kHead, {}};

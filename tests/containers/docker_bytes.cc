@@ -95,9 +95,8 @@ ImageText::Files ImageText::Layout() const {
     list += (list.empty() ? "" : ",") + DescriptorText(layer.media_type, layer.bytes(), more, layer.size);
   }
   files.emplace_back(Blob(config_text), config_text);
-  const std::string manifest =
-      fmt::format(R"({{"schemaVersion":2,"mediaType":"{}","config":{},"layers":[{}]}})", kManifestType,
-                  DescriptorText("application/vnd.oci.image.config.v1+json", config_text), list);
+  const std::string manifest = fmt::format(R"({{"schemaVersion":2,"mediaType":"{}","config":{},"layers":[{}]}})",
+                                           kManifestType, DescriptorText(config_type, config_text), list);
   files.emplace_back(Blob(manifest), manifest);
   const std::string name = fmt::format(R"(,"annotations":{{"org.opencontainers.image.ref.name":"{}"}})", tag);
   files.emplace_back("index.json", fmt::format(R"({{"schemaVersion":2,"manifests":[{}]}})",

@@ -34,6 +34,7 @@ struct ImageText {
                         R"({"created_by":"CMD id","empty_layer":true}])";
   std::string tag = "name:tag";
   std::string architecture = "amd64";
+  std::string config_type = "application/vnd.oci.image.config.v1+json";
 
   std::string Config() const;
   // {NAME, CONTENT} of each file.

@@ -220,7 +220,7 @@ std::vector<Hostile> HostileTexts() {
        VmwareOvf({"", "",
                   [] {
                     std::string text = "<a";
-                    for (int count = 0; count < 1000; ++count) text += fmt::format(" a{}=\"\"", count);
+                    for (int count = 0; count < 65; ++count) text += fmt::format(" a{}=\"\"", count);
                     return text + "/>";
                   }()}),
        "too many attributes"},
@@ -332,7 +332,7 @@ TEST(DescriptorEncoding, IsOneThatAllProgramsReadAlike) {
   EXPECT_THAT(ErrorOf(InUtf16(DeclaredIn("UTF-7", plain))), testing::HasSubstr(refused));
 }
 
-// Of what is allowed, the most: each text would take many seconds where one thing is looked for among all others.
+// Of what is allowed, the most: each text takes seconds where one thing is looked for among all others.
 std::string ManyProperties() {
   std::string disks;
   std::string properties = "<ProductSection>";
@@ -353,22 +353,11 @@ std::string ManyParents() {
   return VmwareOvf({"", disks + disk(1, "")});
 }
 
-std::string ManyPrefixes() {
-  std::string spaces;
-  std::string ids;
-  for (int at = 0; at < 60; ++at) spaces += fmt::format(R"( xmlns:prefix{}="x")", at);
-  for (int at = 0; at < 7; ++at) ids += fmt::format(R"( other{0}:id="1" other{0}:href="1" other{0}:size="1")", at);
-  std::string files;
-  for (int at = 0; at < 2500; ++at) files += fmt::format(R"(<File ovf:id="{0}" ovf:href="{0}"{1}/>)", at, ids);
-  std::string text = VmwareOvf({files, ""});
-  return text.insert(text.find("<Envelope ") + 9, spaces);
-}
-
 TEST(HostileDescriptor, TakesNoTimeToSpeakOf) {
-  for (const std::string& text : {ManyProperties(), ManyParents(), ManyPrefixes()}) {
+  for (const std::string& text : {ManyProperties(), ManyParents()}) {
     const std::clock_t before = std::clock();
     EXPECT_EQ(ErrorOf(text), "");
-    EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC) << text.substr(0, 400);
+    EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC / 4) << text.substr(0, 400);
   }
 }
 

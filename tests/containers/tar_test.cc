@@ -208,7 +208,7 @@ TEST(TarHeaders, MayNotHaveAChecksumInBase256) {
   EXPECT_FALSE(tar::ChecksumFits(block));
 }
 
-// Of GNU's header, whose times stand where ustar has the prefix; and of star's.
+// Of GNU's header, whose times stand where ustar has the prefix, which is one to Python; and of star's.
 TEST(TarHeaders, KnowWhatIsNoPrefix) {
   const auto other = [](const TarEntry& entry, const std::string& behind = "") {
     std::string member = TarMember(entry);
@@ -221,9 +221,7 @@ TEST(TarHeaders, KnowWhatIsNoPrefix) {
   const std::string gnu = "ustar  \0"s;
   EXPECT_EQ(other({.name = "a", .prefix = "b"}), std::nullopt);
   EXPECT_EQ(other({.name = "a", .magic = gnu}), std::nullopt);
-  EXPECT_EQ(other({.name = "a", .prefix = "14612462517\00014612462517\0"s, .magic = gnu}), std::nullopt);
-  EXPECT_EQ(other({.name = "a", .prefix = "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", .magic = gnu}),
-            std::nullopt);
+  EXPECT_EQ(other({.name = "a", .prefix = "14612462517\00014612462517\0"s, .magic = gnu}), "14612462517/a");
   EXPECT_EQ(other({.name = "a", .prefix = "b", .magic = gnu}), "b/a");
   EXPECT_EQ(other({.name = "a", .prefix = "146124625170/..", .magic = gnu}), "146124625170/../a");
   EXPECT_EQ(other({.name = "a", .ustar = false, .prefix = "1"}), "1/a");
@@ -244,6 +242,11 @@ TEST(TarIndex, KnowsWhereTheArchiveEnds) {
   // Without the padding of its last member.
   EXPECT_THAT(Codes(Read(one.substr(0, 512 + 7)).index), testing::ElementsAre("tar.missing_end"));
   EXPECT_THAT(Codes(Read(TarArchive({one}) + one).index), testing::ElementsAre("tar.trailing_data"));
+  for (const std::size_t padding : {std::size_t{20480}, std::size_t{1} << 20}) {
+    const std::string zeros(padding, '\0');
+    EXPECT_THAT(Codes(Read(TarArchive({one}) + zeros + one).index), testing::ElementsAre("tar.trailing_data"));
+    EXPECT_THAT(Codes(Read(TarArchive({one}) + zeros + one + zeros).index), testing::ElementsAre("tar.trailing_data"));
+  }
   EXPECT_THAT(Codes(Read(one + std::string(512, '\0') + TarArchive({TarMember({.name = "b"})})).index),
               testing::ElementsAre("tar.lone_zero_block"));
 }
@@ -326,6 +329,11 @@ std::vector<Hostile> HostileArchives() {
       {"TwoNames", TarArchive({gnu_name, TarPax({"path=a"}), plain}), "tar.name", ""},
       {"TwoNamesTheOtherWay", TarArchive({TarPax({"path=a"}), gnu_name, plain}), "tar.name", ""},
       {"TwoLinks", TarArchive({gnu_link, TarPax({"linkpath=d"}), link}), "tar.link", ""},
+      {"PaxNameOfAnother", TarArchive({TarPax({"path=b"}), plain}), "tar.name", ""},
+      {"ShortNameOfAnother", TarArchive({plain, TarPax({"path=" + std::string(101, 'b')}), TarMember({.name = "a"})}),
+       "tar.duplicate", ""},
+      {"ShortNameOfALaterOne", TarArchive({TarPax({"path=\xC3\xA4"}), TarMember({.name = "a"}), plain}),
+       "tar.duplicate", ""},
       {"PrefixOfNoUstar", alone({.name = "b", .ustar = false, .prefix = "a"}), "tar.name", ""},
       {"PrefixOfGnu", alone({.name = "b", .prefix = "../a", .magic = "ustar  \0"s}), "tar.name", ""},
       {"GlobalHeaderBetween", TarArchive({TarPax({"path=x"}), TarPax({"comment=x"}, 'g'), plain}), "",
@@ -411,6 +419,15 @@ TEST(HostileTar, IsRefusedWhileItPassesBy) {
     EXPECT_FALSE(scanner.Take(AsBytes(hostile.archive)).ok()) << hostile.name;
   }
   EXPECT_EQ(seen, rows.size());
+}
+
+// As Go and Python cut them.
+TEST(TarIndex, TakesNamesThatAreCutForTwo) {
+  const std::string name = std::string(97, 'n') + ".py";
+  const Reading reading = Read(TarArchive(
+      {TarMember({.name = name}), TarPax({"path=" + name + "c"}), TarMember({.name = name, .content = "content"})}));
+  EXPECT_EQ(reading.error, "");
+  EXPECT_TRUE(Codes(reading.index).empty());
 }
 
 // A name whose first hundred bytes end in a slash is no folder's.

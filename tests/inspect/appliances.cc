@@ -63,6 +63,26 @@ std::vector<Appliance> HostileArchives() {
        "tar.name"},
       {"PrefixOfGnu", [] { return With({.name = "cron.d/a", .prefix = "../../etc", .magic = GnuMagic()}); },
        "tar.name"},
+      // Python takes the time for a folder.
+      {"TimesOfGnu",
+       [] { return With({.name = "a", .prefix = std::string("14612462517\00014612462517", 23), .magic = GnuMagic()}); },
+       "tar.name"},
+      {"PaxNameOfAnother",
+       [] {
+         return Archive(TarMember({.name = "box.ovf", .content = OneDiskOvf("disk", "512", "", kRaw)}) +
+                        TarPax({"path=disk"}) + TarMember({.name = "a", .content = std::string(512, 'x')}) +
+                        TarPax({"path=readme"}) + TarMember({.name = "disk", .content = std::string(512, 'y')}));
+       },
+       "tar.name"},
+      {"ShortNameOfAnother",
+       [] {
+         return Archive(Members(TarPax({"path=" + std::string(101, 'b')}) +
+                                TarMember({.name = "disk", .content = std::string(512, 'y')})));
+       },
+       "tar.duplicate"},
+      {"OneFileOnWindows", [] { return With({.name = "DISK. ", .content = std::string(512, 'y')}); }, "tar.duplicate"},
+      {"StreamOnWindows", [] { return With({.name = "disk::$DATA", .content = std::string(512, 'y')}); },
+       "tar.duplicate"},
       {"SunsPaxHeader", [] { return Archive(Members(TarPax({"path=disk"}, 'X') + TarMember({.name = "a"}))); },
        "tar.type"},
       {"GlobalHeaderBetween",
@@ -103,6 +123,12 @@ std::vector<Appliance> HostileArchives() {
        "tar.lone_zero_block"},
       {"PastTheEnd", [] { return With({.name = "a", .size_field = "77777777777"}); }, "tar.size"},
       {"SecondArchive", [] { return ToBytes(TarArchive({Members("")}) + TarArchive({Members("")})); },
+       "tar.trailing_data"},
+      {"SecondArchiveFarBehind",
+       [] {
+         const std::string padding(std::size_t{200} << 10, '\0');
+         return ToBytes(TarArchive({Members("")}) + padding + TarArchive({Members("")}) + padding);
+       },
        "tar.trailing_data"},
       {"Checksum",
        [] {
@@ -365,6 +391,10 @@ std::vector<Appliance> HostileStreams() {
       {"XzDamaged", packed("xz -0 -c a > image" + inside), "compressed.data", "", declared},
       {"GzipTrailing", packed("(gzip -c a; echo rest) > image"), "compressed.trailing_data", "", declared},
       {"ZstdTrailing", packed("(zstd -q -c a; echo rest) > image"), "compressed.trailing_data", "", declared},
+      {"GzipMemberBehindPadding", packed("(gzip -c a; head -c 512 /dev/zero; gzip -c a) > image"),
+       "compressed.trailing_data", "", declared},
+      {"XzMemberBehindPadding", packed("(xz -0 -c a; head -c 8 /dev/zero; xz -0 -c a) > image"),
+       "compressed.trailing_data", "", declared},
       {"Bomb", packed("head -c 1200M /dev/zero | zstd -q > image"), "compressed.bomb", "", declared},
       {"RamdiskBomb", packed(": > b; (echo b | cpio -o -H newc --quiet; head -c 1200M /dev/zero) | zstd -q > image"),
        "compressed.bomb", "", "expect_disk=ari"},

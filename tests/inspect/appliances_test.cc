@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/containers/docker_bytes.h"
@@ -121,6 +122,28 @@ TEST(SoundOva, MayEncodeItsNames) {
   // As large as the descriptor says, to those who make it so.
   EXPECT_EQ(report.virtual_size, 1024U);
   EXPECT_NE(FindCode(report, "ovf.capacity"), nullptr) << Text(report);
+}
+
+// Names that pax headers announce because a header cannot hold them, names beside each other, and padding to the end.
+TEST(SoundOva, MayHaveLongNamesAndPadding) {
+  const std::string name = std::string(120, 'n');
+  const std::string accent = "caf\xC3\xA9";
+  for (const auto& [file, in_header] : {std::pair(name, name.substr(0, 100)), std::pair(accent, std::string("caf"))}) {
+    const std::string members =
+        TarMember({.name = "box.ovf", .content = OneDiskOvf(file, "512", "", "http://en.wikipedia.org/wiki/Byte")}) +
+        TarPax({"path=" + file}) + TarMember({.name = in_header, .content = std::string(512, 'x')}) +
+        TarPax({"path=./readme", "mtime=1.5"}) + TarMember({.name = "readme"}) + TarMember({.name = "README.txt"});
+    for (const std::size_t padding : {std::size_t{8192}, std::size_t{1} << 20}) {
+      const Bytes ova = ToBytes(TarArchive({members}) + std::string(padding, '\0'));
+      const inspect::Report report = InspectBytes(ova, DeclaredOva(), inspect::Depth::kStreaming);
+      EXPECT_EQ(report.verdict, Verdict::kAccepted) << Text(report);
+      EXPECT_EQ(InspectBytes(ova, DeclaredOva(), inspect::Depth::kFull).verdict, Verdict::kAccepted);
+      EXPECT_EQ(FindCode(report, "tar.padding") != nullptr, padding > 16384) << Text(report);
+      for (const std::size_t piece : {std::size_t{511}, std::size_t{65536}, std::size_t{1} << 24}) {
+        EXPECT_EQ(Text(InspectStream(ova, DeclaredOva(), piece)), Text(report)) << "in pieces of " << piece;
+      }
+    }
+  }
 }
 
 // Legal, or nearly so: accepted, and named.

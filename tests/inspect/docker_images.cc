@@ -133,6 +133,21 @@ std::vector<Appliance> HostileLists() {
          return Listed({image, same}, {Saved(image) + "," + Saved(same), ""});
        },
        "docker.ambiguous", "", kDocker},
+      {"ArtifactWithLayers",
+       [] {
+         ImageText artifact;
+         artifact.config_type = "application/vnd.example.config.v1+json";
+         return ToBytes(TarOf(artifact.Layout()));
+       },
+       "docker.ambiguous", "", kDocker},
+      {"ImageWithoutConfigType",
+       [] {
+         ImageText artifact;
+         artifact.config_type = "";
+         artifact.layers[0].media_type = "application/octet-stream";
+         return ToBytes(TarOf(artifact.Layout()));
+       },
+       "docker.ambiguous", "", kDocker},
       {"TwoOfOnePlatform", [] { return ImageOfTwoPlatforms("amd64"); }, "docker.ambiguous", "", kDocker},
   };
 }
@@ -196,6 +211,12 @@ std::vector<Appliance> HostileNames() {
          LayerText layer = SmallLayer();
          layer.urls = R"(["https://localhost/layer"])";
          return ImageOf(layer);
+       },
+       "docker.layer_elsewhere", "", kDocker},
+      {"LayerSourceElsewhere",
+       [] {
+         return SavedWith("\"Layers\":",
+                          R"("LayerSources":{"sha256:a":{"size":1,"urls":["https://localhost/layer"]}},"Layers":)");
        },
        "docker.layer_elsewhere", "", kDocker},
   };

@@ -128,6 +128,34 @@ TEST(SoundDocker, MayBeForSeveralPlatforms) {
   EXPECT_NE(FindCode(report, "docker.several_images"), nullptr) << Text(report);
 }
 
+// A chart, as helm packs it, with a name of its own.
+TEST(SoundDocker, MayHaveArtifactsBesideIt) {
+  ImageText chart;
+  chart.layers[0].media_type = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
+  chart.config_type = "application/vnd.cncf.helm.config.v1+json";
+  chart.tag = "chart";
+  const ImageText image;
+  ImageText::Files files;
+  for (const auto& file : chart.Layout()) {
+    if (file.first.starts_with("blobs/")) files.push_back(file);
+  }
+  for (const auto& [name, text] : image.Layout()) {
+    if (name != "index.json" &&
+        std::ranges::find(files, name, &std::pair<std::string, std::string>::first) == files.end())
+      files.emplace_back(name, text);
+  }
+  const auto listed = [](const ImageText& one) {
+    for (const auto& [name, text] : one.Layout()) {
+      if (name == "index.json") return text.substr(text.find('[') + 1, text.rfind(']') - text.find('[') - 1);
+    }
+    return std::string();
+  };
+  files.emplace_back("index.json", R"({"schemaVersion":2,"manifests":[)" + listed(image) + "," + listed(chart) + "]}");
+  const inspect::Report report = InspectBytes(ToBytes(TarOf(files)), DeclaredDocker(), Depth::kFull);
+  EXPECT_EQ(report.verdict, Verdict::kAccepted) << Text(report);
+  EXPECT_NE(FindCode(report, "docker.artifact"), nullptr) << Text(report);
+}
+
 // Every pass over a layer counts, and takes no more than there is.
 TEST(SoundDocker, LayersAreUnpackedWithinTheBudget) {
   ImageText image;

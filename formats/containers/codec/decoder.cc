@@ -97,12 +97,11 @@ Result<Step> MemberDecoder::Decode(std::span<const std::byte> in, std::span<std:
   if (state_ == State::kBetween) {
     if (in.empty()) return Step{};
     if (!first_ && padding_unit_ != 0 && in.front() == std::byte{0}) return PassPadding(in);
-    const bool aligned = padding_unit_ == 0 || padding_ % padding_unit_ == 0;
-    if (!aligned) return TrailingData();
+    // GNU gzip and 7-Zip end at the zeros, Python goes on behind gzip's, and xz behind its own.
+    if (padding_ != 0) return TrailingData();
     PLATTER_CHECK(Start());
     state_ = State::kInside;
     marked_ = 0;
-    padding_ = 0;
   }
   // What has a member's mark is one, sound or damaged; what has none is something else. How much a codec makes of
   // either before it stops depends on the pieces in which it gets them.

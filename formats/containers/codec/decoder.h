@@ -52,8 +52,8 @@ class Decoder {
   virtual ~Decoder() = default;
   // Goes on with the bytes at the front of `in`, whatever is there, and fills `out` as far as they go. Requires: `out`
   // is not empty. Nothing taken and nothing made: it wants more. kCorrupt for damage, for a wrong checksum and for what
-  // follows the stream and is none; kLimit for a window beyond kMostWindow. Throws std::bad_alloc where there is no
-  // memory for the window.
+  // follows the stream and is none, or is one behind padding; kLimit for a window beyond kMostWindow. Throws
+  // std::bad_alloc where there is no memory for the window.
   virtual Result<Step> Decode(std::span<const std::byte> in, std::span<std::byte> out) = 0;
   // No more bytes follow. kCorrupt where the stream does not end here.
   virtual Result<> End() = 0;

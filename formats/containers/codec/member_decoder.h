@@ -21,7 +21,7 @@ class MemberDecoder : public Decoder {
   // Bytes at a member's front that tell it from anything else, at most.
   static constexpr std::size_t kMark = 6;
 
-  // `padding`: members may be followed by zeros, in multiples of so many where something follows them; 0: by none.
+  // `padding`: the last member may be followed by zeros, a multiple of so many; 0: by none.
   explicit MemberDecoder(std::size_t padding) : padding_unit_(padding) {}
   MemberDecoder(const MemberDecoder&) = default;
   MemberDecoder& operator=(const MemberDecoder&) = delete;

@@ -128,6 +128,7 @@ class CatalogReader {
     image.config_digest = DigestInName(image.config_file);
     image.tags = saved.tags;
     image.listed = true;
+    if (!saved.elsewhere.empty()) AddElsewhere(saved.elsewhere);
     if (image.config_digest) PLATTER_CHECK(Compare(document, *image.config_digest, "image config"));
     image.config = PLATTER_TRY(ParseConfig(document.text));
     PLATTER_CHECK(CompareCounts(saved.layers.size(), image.config, "manifest.json"));
@@ -246,9 +247,19 @@ class CatalogReader {
     }
     if (!IsConfigType(manifest.config->media_type)) {
       ++out_.artifacts;
+      JudgeArtifact(manifest, descriptor);
       return Done{};
     }
     return AddIndexed(manifest, descriptor.digest, {tag, group.digest});
+  }
+
+  // containerd makes an image of what has layers, whatever type its config is of. Those of charts, signatures and the
+  // like are of types of their own.
+  void JudgeArtifact(const Manifest& manifest, const Descriptor& descriptor) {
+    const auto is_layer = [](const Descriptor& layer) { return IsLayerType(layer.media_type); };
+    const bool unsaid = manifest.config->media_type.empty() && !descriptor.name.empty();
+    if (!unsaid && std::ranges::none_of(manifest.layers, is_layer)) return;
+    AddAmbiguous("what some programs take for an image is none by the type of its config", descriptor.digest.Text());
   }
 
   Result<> AddIndexed(const Manifest& manifest, const BlobDigest& digest, const Group& group) {
@@ -279,10 +290,7 @@ class CatalogReader {
           .At("image manifest", "layers")
           .Found(descriptor.media_type);
     }
-    if (descriptor.elsewhere) {
-      Keep(MakeFinding("docker.layer_elsewhere", Concern::kReference, "a layer may be fetched from another place",
-                       descriptor.digest.Text()));
-    }
+    if (descriptor.elsewhere) AddElsewhere(descriptor.digest.Text());
     Layer layer;
     layer.file = descriptor.digest.File();
     layer.media_type = descriptor.media_type;
@@ -314,6 +322,11 @@ class CatalogReader {
       return;
     }
     out_.images.push_back(std::move(image));
+  }
+
+  void AddElsewhere(const std::string& layer) {
+    Keep(
+        MakeFinding("docker.layer_elsewhere", Concern::kReference, "a layer may be fetched from another place", layer));
   }
 
   void AddAmbiguous(std::string message, const std::string& value) {

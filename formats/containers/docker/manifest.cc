@@ -134,6 +134,21 @@ Result<std::vector<Descriptor>> ParseDescriptors(const json::array& list, std::s
   return descriptors;
 }
 
+// The first layer of manifest.json's LayerSources that may be fetched from another place; "" for none.
+Result<std::string> LayerElsewhere(const json::value& image, const JsonFields& fields) {
+  constexpr std::string_view kSources = "LayerSources";
+  PLATTER_CHECK(fields.Object(kSources));
+  const json::value* found = image.as_object().if_contains(kSources);
+  const json::object* sources = found == nullptr ? nullptr : found->if_object();
+  if (sources == nullptr) return std::string();
+  for (const auto& source : *sources) {
+    const JsonFields layer = PLATTER_TRY(JsonFields::Of(source.value(), kSaved));
+    const json::array* urls = PLATTER_TRY(layer.List("urls"));
+    if (urls != nullptr && !urls->empty()) return std::string(source.key());
+  }
+  return std::string();
+}
+
 }  // namespace
 
 Result<ImageConfig> ParseConfig(std::span<const std::byte> text) {
@@ -165,6 +180,7 @@ Result<std::vector<SavedImage>> ParseSavedImages(std::span<const std::byte> text
     image.config = PLATTER_TRY(fields.Text("Config"));
     image.tags = PLATTER_TRY(fields.Texts("RepoTags"));
     image.layers = PLATTER_TRY(fields.Texts("Layers"));
+    image.elsewhere = PLATTER_TRY(LayerElsewhere(item, fields));
     if (image.config.empty()) return Missing(kSaved, "Config");
     if (image.layers.size() > kMostLayers) {
       return Error(ErrorKind::kLimit, "the image has too many layers")

@@ -54,6 +54,7 @@ struct SavedImage {
   std::string config;
   std::vector<std::string> tags;
   std::vector<std::string> layers;
+  std::string elsewhere;  // a layer that has URLs from which it may be fetched; "" for none
 };
 
 // A reference to content by its digest.

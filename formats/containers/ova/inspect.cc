@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <functional>
 #include <map>
 #include <memory>
@@ -22,6 +23,21 @@ namespace {
 std::string BaseName(std::string_view name) {
   const std::string plain = tar::PlainName(name);
   return plain.substr(0, plain.rfind('.'));
+}
+
+// What Windows makes of a plain name: letters of one case, no dots and spaces at the end, and no name of a stream.
+std::string NameOnWindows(std::string_view name) {
+  std::string folded;
+  while (!name.empty()) {
+    const std::size_t slash = std::min(name.find('/'), name.size());
+    std::string_view part = name.substr(0, slash);
+    name.remove_prefix(std::min(slash + 1, name.size()));
+    part = part.substr(0, part.find(':'));
+    part = part.substr(0, part.find_last_not_of(". ") + 1);
+    for (const char letter : part) folded += static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+    folded += '/';
+  }
+  return folded;
 }
 
 class OvaInspection {
@@ -86,6 +102,7 @@ class OvaInspection {
     for (std::size_t at = 0; at < disks.size(); ++at) LookAtDisk(descriptor_->disks[at], disks[at]);
     LookAtOtherFiles();
     if (complete_) LookForFiles();
+    if (complete_) LookForNamesOnWindows();
     return Done{};
   }
 
@@ -151,10 +168,31 @@ class OvaInspection {
       }
     }
     for (const tar::Member& member : archive_.index.members) {
-      if (&member == archive_.descriptor || &member == archive_.manifest || &member == archive_.certificate) continue;
-      const std::string name = tar::PlainName(member.name);
-      if (whole_files_.contains(name) || divided_.contains(ovf::FileOfChunk(name))) continue;
+      if (IsPart(member)) continue;
       Add("ova.unreferenced", Concern::kNone, "nothing refers to the member", member.name).offset = member.header;
+    }
+  }
+
+  bool IsPart(const tar::Member& member) const {
+    if (&member == archive_.descriptor || &member == archive_.manifest || &member == archive_.certificate) return true;
+    const std::string name = tar::PlainName(member.name);
+    return whole_files_.contains(name) || divided_.contains(ovf::FileOfChunk(name));
+  }
+
+  // There the second of two such members takes the place of the first.
+  void LookForNamesOnWindows() {
+    std::map<std::string, std::vector<const tar::Member*>> alike;
+    for (const tar::Member& member : archive_.index.members) {
+      alike[NameOnWindows(tar::PlainName(member.name))].push_back(&member);
+    }
+    for (const auto& [folded, members] : alike) {
+      const std::string name = tar::PlainName(members.front()->name);
+      const auto differs = [&](const tar::Member* member) { return tar::PlainName(member->name) != name; };
+      const auto counts = [&](const tar::Member* member) { return IsPart(*member); };
+      if (std::ranges::none_of(members, differs) || std::ranges::none_of(members, counts)) continue;
+      Add("tar.duplicate", Concern::kAmbiguous, "two members have names that are one file's on Windows",
+          members.back()->name)
+          .offset = members.back()->header;
     }
   }
 

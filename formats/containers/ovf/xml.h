@@ -17,8 +17,8 @@ namespace platter::ovf {
 
 // Parses into `document`, whose root element is returned. kCorrupt for text that is not well formed, for a document
 // type declaration (of text in UTF-16 or Latin-1 the parser skips what is none), and for an encoding in which other
-// programs read another text: all but UTF-8, UTF-16 and ISO-8859-1, and of pure ASCII those that contain it; kLimit for text that is too long, or
-// has too many or too deeply nested elements.
+// programs read another text: all but UTF-8, UTF-16 and ISO-8859-1, and of pure ASCII those that contain it; kLimit for
+// text that is too long, or has too many or too deeply nested elements.
 Result<pugi::xml_node> ParseXml(std::span<const std::byte> text, const Limits& limits, pugi::xml_document& document);
 
 // How many bytes of `text` come before the first that is no character of XML in UTF-8.

@@ -29,8 +29,8 @@ Error Wrong(std::string what, const HeaderField& field, std::uint64_t offset) {
 // Of either sign: times before 1970.
 bool IsNumber(std::string_view field) noexcept { return field.front() == '\xFF' || ParseNumber(field).has_value(); }
 
-// In front of the name where the magic says so. In GNU's header times stand there, star's ends earlier, and V7's has
-// none: programs that know one of them only read another name.
+// In front of the name where the magic says so. In GNU's header times stand there, which are a prefix to Python, star's
+// ends earlier, and V7's has none: programs that know one of them only read another name.
 void TakePrefix(std::span<const std::byte, kBlock> block, Header& header) {
   const std::string_view prefix = kPrefix.Text(block);
   if (prefix.empty()) return;
@@ -42,8 +42,7 @@ void TakePrefix(std::span<const std::byte, kBlock> block, Header& header) {
     header.name = behind(prefix);
     return;
   }
-  const bool times = IsNumber(kGnuAccessTime.Raw(block)) && IsNumber(kGnuChangeTime.Raw(block));
-  if (magic != kGnuMagic || !times) header.other_name = behind(prefix);
+  header.other_name = behind(prefix);
 }
 
 // As far as it can be shown in a message.

@@ -19,6 +19,7 @@ namespace {
 constexpr std::uint64_t kLargestOctal = (std::uint64_t{1} << 33) - 1;  // eleven digits
 // Of what follows the archive's end: padding to a tape's record.
 constexpr std::uint64_t kMostPadding = std::uint64_t{16} << 10;
+constexpr std::uint64_t kPiece = std::uint64_t{64} << 10;
 
 Error Wrong(std::string what, std::string field, std::uint64_t offset) {
   return Error(ErrorKind::kCorrupt, std::move(what)).At("tar header", std::move(field), offset);
@@ -92,15 +93,36 @@ class IndexReader {
       Block block{};
       const std::size_t length = std::min(kBlock, archive_.size() - at_);
       PLATTER_CHECK(archive_.ReadAt(at_, std::span(block).first(length)));
-      if (IsZero(block)) continue;
-      Add("tar.trailing_data", Concern::kAmbiguous, "more follows the archive's end: some programs read on", "", at_);
-      return Done{};
+      if (!IsZero(block)) return AddTrailingData();
     }
-    if (at_ < archive_.size()) {
-      Add("tar.padding", Concern::kNone, "more than a tape's padding follows the archive's end, and is not looked at",
-          "", at_);
-    }
+    if (at_ >= archive_.size()) return Done{};
+    if (!PLATTER_TRY(IsZeroFrom(at_))) return AddTrailingData();
+    Add("tar.padding", Concern::kNone, "more than a tape's padding follows the archive's end", "", at_);
     return Done{};
+  }
+
+  Result<> AddTrailingData() {
+    Add("tar.trailing_data", Concern::kAmbiguous, "more follows the archive's end: some programs read on", "", at_);
+    return Done{};
+  }
+
+  Result<bool> IsZeroFrom(std::uint64_t at) {
+    std::vector<std::byte> piece;
+    while (at < archive_.size()) {
+      const DataRun run = PLATTER_TRY(archive_.DataMap(at));
+      const std::uint64_t end = at + run.length;
+      // The last byte first: of a stream that has passed by, it is the one that is known.
+      piece.resize(run.data ? 1 : 0);
+      PLATTER_CHECK(archive_.ReadAt(end - piece.size(), piece));
+      if (!IsZero(piece)) return false;
+      for (; run.data && at < end; at += piece.size()) {
+        piece.resize(std::min(kPiece, end - at));
+        PLATTER_CHECK(archive_.ReadAt(at, piece));
+        if (!IsZero(piece)) return false;
+      }
+      at = end;
+    }
+    return true;
   }
 
   Result<> TakeHeader(const Block& block) {
@@ -182,10 +204,21 @@ class IndexReader {
     member.offset = at_;
     Judge(member);
     JudgeOtherNames(names, member);
+    if (announced.pax && announced.pax->path) PLATTER_CHECK(TakeShortName(header.name, *announced.pax->path));
     const std::uint64_t size = member.size;
     // Before it is passed: of a file that is still arriving, its last member can be looked at, too.
     index_.members.push_back(std::move(member));
     return PassContent(size, at);
+  }
+
+  // What the next member is called by who passes over pax headers. Of the names that are cut where a header ends, two
+  // may well be one.
+  Result<> TakeShortName(const std::string& name, const std::string& whole) {
+    const bool cut = name.size() + 1 >= kName.length && whole.starts_with(name);
+    if (cut || name == whole) return Done{};
+    PLATTER_CHECK(Spend(name.size()));
+    short_names_.emplace_back(PlainName(name), index_.members.size());
+    return Done{};
   }
 
   void ApplyPax(const PaxRecords& pax, const Header& header, Member& member) {
@@ -301,6 +334,14 @@ class IndexReader {
       Add("tar.duplicate", Concern::kAmbiguous, "two members of one name: some programs read the first, some the last",
           names[at].first, index_.members[names[at].second].header);
     }
+    for (const auto& [name, place] : short_names_) {
+      const auto found = std::ranges::lower_bound(names, std::pair(name, std::size_t{0}));
+      if (found == names.end() || found->first != name || found->second == place) continue;
+      if (place >= index_.members.size() || !IsDuplicate(index_.members[found->second], index_.members[place]))
+        continue;
+      Add("tar.duplicate", Concern::kAmbiguous, "a member has another one's name to programs that know no pax headers",
+          name, index_.members[place].header);
+    }
   }
 
   // One that is not kept, as there are many like it, lives until the next.
@@ -321,7 +362,8 @@ class IndexReader {
   const AllowsLink& allows_link_;
   FindingCount count_;
   std::optional<Finding> not_kept_;
-  std::uint64_t at_ = 0;  // host byte of the next block
+  std::uint64_t at_ = 0;                                          // host byte of the next block
+  std::vector<std::pair<std::string, std::size_t>> short_names_;  // plain, and whose: in index_.members
   Announced announced_;
   std::uint64_t announced_at_ = 0;  // host byte of its first header
 };

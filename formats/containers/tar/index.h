@@ -63,9 +63,9 @@ struct Index {
 // Whether a link is one that the archive's format makes, wherever it leads. null: none is.
 using AllowsLink = std::function<bool(const Member&)>;
 
-// Adds to `index` what is in `archive`; what was found before an error stays there. Reads headers only. kNotThisFormat
-// when the first block is no header; kCorrupt for a header that makes no sense and for a member that reaches past the
-// archive's end; kLimit when names take more than limits.metadata_bytes; kIo.
+// Adds to `index` what is in `archive`; what was found before an error stays there. Reads headers, and what follows the
+// archive's end. kNotThisFormat when the first block is no header; kCorrupt for a header that makes no sense and for a
+// member that reaches past the archive's end; kLimit when names take more than limits.metadata_bytes; kIo.
 Result<> ReadIndex(Storage& archive, const Limits& limits, Index& index, const AllowsLink& allows_link = {});
 
 // A name without "./" and doubled slashes: two that are then equal are one file to whoever unpacks them.

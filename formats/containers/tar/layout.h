@@ -39,11 +39,9 @@ inline constexpr HeaderField kMagic{257, 8, "magic"};
 inline constexpr HeaderField kDeviceMajor{329, 8, "devmajor"};
 inline constexpr HeaderField kDeviceMinor{337, 8, "devminor"};
 inline constexpr HeaderField kPrefix{345, 155, "prefix"};
-// Where GNU's header has no prefix, and where star's ends.
-inline constexpr HeaderField kGnuAccessTime{345, 12, "atime"};
-inline constexpr HeaderField kGnuChangeTime{357, 12, "ctime"};
 // Where GNU's header has the map of a sparse file, whether more of it follows, and how long the file is with its holes.
 inline constexpr HeaderField kGnuSparse{386, 109, "sparse"};
+// Where star's prefix ends.
 inline constexpr std::size_t kStarPrefixLength = 131;
 inline constexpr HeaderField kStarMagic{508, 4, "magic"};
 
