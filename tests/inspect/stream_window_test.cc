@@ -82,5 +82,28 @@ TEST(StreamWindow, HasRoomForSoMuchAndNoMore) {
   EXPECT_EQ(kept, StreamWindow::kRoom);
 }
 
+TEST(StreamWindow, KnowsWhereZerosBegin) {
+  constexpr std::uint64_t kDataEnd = (std::uint64_t{2} << 20) + 77;
+  std::vector<std::byte> content = Content();
+  std::fill(content.begin() + kDataEnd, content.end(), std::byte{0});
+  content[kDataEnd - 1] = std::byte{7};
+  StreamWindow window("upload");
+  FeedTo(window, content, kLength, [] {});
+  const auto before = window.DataMap(kDataEnd);
+  ASSERT_TRUE(before.ok());
+  EXPECT_TRUE(before.value().data) << "what follows may be anything";
+  window.Finish();
+  const auto data = window.DataMap(kDataEnd - 1000);
+  ASSERT_TRUE(data.ok());
+  EXPECT_TRUE(data.value().data);
+  EXPECT_EQ(data.value().length, 1000U);
+  const auto hole = window.DataMap(kDataEnd);
+  ASSERT_TRUE(hole.ok());
+  EXPECT_FALSE(hole.value().data);
+  EXPECT_EQ(hole.value().length, kLength - kDataEnd);
+  EXPECT_TRUE(Reads(window, content, kDataEnd - 1, 1));
+  EXPECT_FALSE(Reads(window, content, kDataEnd - 2, 1));
+}
+
 }  // namespace
 }  // namespace platter::test
