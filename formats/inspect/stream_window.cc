@@ -70,6 +70,11 @@ void StreamWindow::KeepWhatWasMissed() {
   std::uint64_t kept = 0;
   for (const Part& part : parts_) kept += part.end - part.begin;
   for (Part& part : std::exchange(missed_, {})) {
+    part.begin = std::max(part.begin, kHead);
+    if (part.begin >= part.end) continue;
+    // Missed by each look until it has come.
+    const auto covers = [&](const Part& other) { return other.begin <= part.begin && part.end <= other.end; };
+    if (std::ranges::any_of(parts_, covers)) continue;
     if (kept + (part.end - part.begin) > kRoom) continue;
     kept += part.end - part.begin;
     parts_.push_back(std::move(part));

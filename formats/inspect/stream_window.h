@@ -17,8 +17,8 @@ class StreamWindow final : public ReadOnlyStorage {
  public:
   static constexpr std::uint64_t kFirstLook = std::uint64_t{64} << 10;
   static constexpr std::uint64_t kHead = std::uint64_t{320} << 10;
-  static constexpr std::uint64_t kTail = std::uint64_t{32} << 10;
-  static constexpr std::uint64_t kRoom = std::uint64_t{512} << 10;
+  static constexpr std::uint64_t kTail = std::uint64_t{96} << 10;
+  static constexpr std::uint64_t kRoom = std::uint64_t{544} << 10;
   // size() until the stream's end is known.
   static constexpr std::uint64_t kEndless = std::uint64_t{1} << 62;
 

@@ -81,6 +81,7 @@ void UnpackedStream::End() {
 
 bool UnpackedStream::Advance() {
   while (decoder_ != nullptr) {
+    const std::uint64_t look = window_->next_look();
     const auto turned = Turn();
     if (!turned.ok()) {
       damage_ = StreamFinding(turned.error());
@@ -88,7 +89,7 @@ bool UnpackedStream::Advance() {
       return true;
     }
     if (!turned.value()) return decoder_ == nullptr;
-    if (window_->position() == window_->next_look()) return true;
+    if (window_->position() == look) return true;
   }
   return false;
 }

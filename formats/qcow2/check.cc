@@ -6,6 +6,7 @@
 #include "formats/qcow2/compare_refcounts.h"
 #include "formats/qcow2/copied_flags.h"
 #include "formats/qcow2/details.h"
+#include "formats/qcow2/reader.h"
 #include "formats/qcow2/refcount_entry.h"
 #include "formats/qcow2/refcount_rebuild.h"
 #include "formats/qcow2/reference_walk.h"
@@ -13,14 +14,6 @@
 
 namespace platter::qcow2 {
 namespace {
-
-Result<Header> ReadHeader(Storage& storage) {
-  std::vector<std::byte> head(std::min<std::uint64_t>(storage.size(), HeaderV3Extended::kSize));
-  PLATTER_CHECK(storage.ReadAt(0, head));
-  head.resize(std::min(storage.size(), PLATTER_TRY(HeaderBytesNeeded(head))));
-  PLATTER_CHECK(storage.ReadAt(0, head));
-  return ParseHeader(head, storage.size(), Tolerance::kCheck);
-}
 
 // Counts take two bytes for each referenced cluster, and a referenced cluster costs an image eight bytes of L2 table at
 // least: an image whose counts take more than a quarter of its own space has few references strewn far apart.
@@ -101,7 +94,7 @@ Result<> RepairSnapshotTable(CheckState& state) {
 }
 
 Result<CheckReport> RunPass(const CheckRequest& request, Repair repair) {
-  Header header = PLATTER_TRY(ReadHeader(*request.storage));
+  Header header = PLATTER_TRY(ReadHeader(*request.storage, Tolerance::kCheck));
   // Without its LUKS header the disk is lost, and nothing here can bring that back.
   if (header.crypt_method != CryptMethod::kNone) PLATTER_CHECK(DescribeEncryption(*request.storage, header));
   CheckState state(request, header);

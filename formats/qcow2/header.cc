@@ -348,6 +348,31 @@ class Parser {
   std::span<const std::byte> feature_names_;
 };
 
+// Where the extensions end, or the next one's header, as far as `head` shows. Requires: head holds a HeaderV2.
+std::uint64_t EndOfExtensions(std::span<const std::byte> head, std::uint32_t version) {
+  std::uint64_t at = HeaderV2::kSize;
+  if (version == 3) {
+    if (head.size() < HeaderV3::kSize) return HeaderV3::kSize;
+    at = std::max<std::uint64_t>(HeaderV3::kHeaderLength.Decode(head.data()), HeaderV3::kSize);
+  }
+  const auto backing = HeaderV2::kBackingFileOffset.Decode(head.data());
+  if (backing != 0 && at >= backing) return at;
+  while (FitsWithin(at, ExtensionHeader::kSize, head.size())) {
+    const RecordView<ExtensionHeader> view(head.subspan(at).first<ExtensionHeader::kSize>());
+    at += ExtensionHeader::kSize;
+    if (view.Get<ExtensionHeader::kType>() == kExtensionEnd) return at;
+    at += AlignUp<std::uint64_t>(view.Get<ExtensionHeader::kLength>(), kExtensionAlignment);
+  }
+  return at + ExtensionHeader::kSize;
+}
+
+// Where the backing file's name ends; 0 without one.
+std::uint64_t EndOfName(std::span<const std::byte> head) {
+  const auto offset = HeaderV2::kBackingFileOffset.Decode(head.data());
+  const auto length = HeaderV2::kBackingFileSize.Decode(head.data());
+  return offset == 0 ? 0 : CheckedAdd(offset, std::uint64_t{length}).value_or(UINT64_MAX);
+}
+
 void AppendExtension(std::vector<std::byte>& out, std::uint32_t type, std::span<const std::byte> data) {
   std::array<std::byte, ExtensionHeader::kSize> head{};
   RecordEditor<ExtensionHeader> editor(head);
@@ -462,7 +487,8 @@ Result<std::uint64_t> HeaderBytesNeeded(std::span<const std::byte> head) {
     return Corrupt("file ends inside the header", "whole header", 0).Found(head.size()).Allowed("at least 72 bytes");
   }
   const auto bits = LoadBe<std::uint32_t>(head.data() + HeaderV2::kClusterBits.offset);
-  return std::uint64_t{1} << std::clamp(bits, kMinClusterBits, kMaxClusterBits);
+  const std::uint64_t cluster = std::uint64_t{1} << std::clamp(bits, kMinClusterBits, kMaxClusterBits);
+  return std::min(std::max(EndOfExtensions(head, version), EndOfName(head)), cluster);
 }
 
 Result<Header> ParseHeader(std::span<const std::byte> head, std::uint64_t file_size, Tolerance tolerance) {

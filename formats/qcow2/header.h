@@ -97,13 +97,14 @@ enum class Tolerance : std::uint8_t {
   kCheck,  // a missing refcount table, and tables outside the file, are left to the check
 };
 
-// Bytes of the file's head that ParseHeader needs for an image with this head: the first cluster. kNotThisFormat,
-// kCorrupt. Requires nothing of `head`, which may be short.
+// Bytes of the file's head that ParseHeader needs for an image with this head: up to the end of the extensions and of
+// the backing file's name, as far as `head` shows them. More than it has: read that much, and ask again. At most the
+// first cluster. kNotThisFormat, kCorrupt. Requires nothing of `head`, which may be short.
 Result<std::uint64_t> HeaderBytesNeeded(std::span<const std::byte> head);
 
-// `head`: the file's first HeaderBytesNeeded bytes, or the whole of a shorter file. kNotThisFormat for another magic or
-// version 1; kCorrupt for values that contradict the format or the file; kUnsupported for unknown incompatible features
-// (by their names from the feature name table).
+// `head`: the file's first HeaderBytesNeeded bytes or more, or the whole of a shorter file. kNotThisFormat for another
+// magic or version 1; kCorrupt for values that contradict the format or the file; kUnsupported for unknown incompatible
+// features (by their names from the feature name table).
 Result<Header> ParseHeader(std::span<const std::byte> head, std::uint64_t file_size,
                            Tolerance tolerance = Tolerance::kOpen);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "formats/qcow2/reader.h"
@@ -17,6 +18,14 @@ struct Place {
   std::string_view name;
 };
 
+// A table of 64-bit entries, each with a place in it.
+struct Table {
+  std::string_view code;
+  std::uint64_t offset = 0;
+  std::uint64_t entries = 0;
+  std::uint64_t mask = 0;
+};
+
 class Inspector {
  public:
   Inspector(Storage& storage, const Limits& limits, const Header& header, Inspection& inspection)
@@ -27,9 +36,14 @@ class Inspector {
     InspectFeatures();
     InspectPlaces();
     std::uint64_t end = header_.cluster_size();
-    PLATTER_CHECK(WalkTable("l1_table", header_.l1_table_offset, header_.l1_size, kOffsetMask, end));
     const std::uint64_t blocks = std::uint64_t{header_.refcount_table_clusters} << header_.cluster_bits;
-    PLATTER_CHECK(WalkTable("refcount_table", header_.refcount_table_offset, blocks / 8, ~std::uint64_t{511}, end));
+    std::array tables = {
+        Table{"l1_table", header_.l1_table_offset, header_.l1_size, kOffsetMask},
+        Table{"refcount_table", header_.refcount_table_offset, blocks / 8, ~std::uint64_t{511}},
+    };
+    // As they come by: of a stream what is asked for late has passed.
+    std::ranges::sort(tables, {}, &Table::offset);
+    for (const Table& table : tables) PLATTER_CHECK(WalkTable(table, end));
     inspection_.expected_length = end;
     return Done{};
   }
@@ -76,14 +90,14 @@ class Inspector {
   }
 
   // Where each entry's cluster ends, as far as the table may be held; moves `end` up to the last one.
-  Result<> WalkTable(std::string_view code, std::uint64_t offset, std::uint64_t entries, std::uint64_t mask,
-                     std::uint64_t& end) {
-    std::vector<std::byte> table(std::min(entries * 8, limits_.metadata_bytes));
-    PLATTER_CHECK(storage_.ReadPadded(offset, table));
-    for (std::size_t at = 0; at < table.size(); at += 8) {
-      const std::uint64_t cluster = LoadBe<std::uint64_t>(table.data() + at) & mask;
+  Result<> WalkTable(const Table& table, std::uint64_t& end) {
+    std::vector<std::byte> bytes(std::min(table.entries * 8, limits_.metadata_bytes));
+    PLATTER_CHECK(storage_.ReadPadded(table.offset, bytes));
+    for (std::size_t at = 0; at < bytes.size(); at += 8) {
+      const std::uint64_t cluster = LoadBe<std::uint64_t>(bytes.data() + at) & table.mask;
       if (cluster % header_.cluster_size() != 0) {
-        Add(code, Concern::kCorrupt, fmt::format("entry {} is misaligned", at / 8), fmt::format("{:#x}", cluster));
+        Add(table.code, Concern::kCorrupt, fmt::format("entry {} is misaligned", at / 8),
+            fmt::format("{:#x}", cluster));
         return Done{};
       }
       if (cluster != 0) end = std::max(end, cluster + header_.cluster_size());

@@ -255,13 +255,14 @@ Result<std::shared_ptr<Storage>> OpenData(const std::shared_ptr<Storage>& storag
 
 Result<Header> ReadHeader(Storage& storage, Tolerance tolerance) {
   const std::uint64_t file_size = storage.size();
-  std::vector<std::byte> head(std::min(file_size, kFirstRead));
-  PLATTER_CHECK(storage.ReadAt(0, head));
-  const std::uint64_t needed = std::min(PLATTER_TRY(HeaderBytesNeeded(head)), file_size);
-  if (needed > head.size()) {
-    head.resize(needed);
+  std::vector<std::byte> head;
+  std::uint64_t wanted = kFirstRead;
+  do {
+    // A header of many small extensions is read in few turns.
+    head.resize(std::min(std::max<std::uint64_t>(wanted, head.size() * 2), file_size));
     PLATTER_CHECK(storage.ReadAt(0, head));
-  }
+    wanted = PLATTER_TRY(HeaderBytesNeeded(head));
+  } while (wanted > head.size() && head.size() < file_size);
   return ParseHeader(head, file_size, tolerance);
 }
 

@@ -42,7 +42,7 @@ void PrintTo(const Sound& sound, std::ostream* out) { *out << sound.name; }
 const std::vector<Sound> kSound = {
     {"StreamOptimized", {"-O", "vmdk", "-o", "subformat=streamOptimized"}, "vmdk.html#streamOptimized", "vmdk"},
     {"Sparse", {"-O", "vmdk"}, "vmdk.html#sparse", "vmdk"},
-    {"Qcow2", {"-O", "qcow2"}, "qcow", "qcow2", false},
+    {"Qcow2", {"-O", "qcow2"}, "qcow", "qcow2"},
     {"Raw", {"-O", "raw"}, "", "raw"},
     {"VhdFixed", {"-O", "vpc", "-o", "subformat=fixed,force_size=on"}, "vhd", "vhd"},
     {"VhdDynamic", {"-O", "vpc", "-o", "force_size=on"}, "vhd", "vhd"},
