@@ -26,14 +26,21 @@ namespace platter {
 
 enum class Likeness : std::uint8_t { kNo, kMaybe, kCertain };
 
-// What a probe may look at. `head` holds the first bytes of the file (kProbeHead, fewer in a shorter file), `tail` the
-// last ones.
+// What a probe may look at. `head` holds the first kHead bytes of the file, fewer of a shorter one, with zeros up to
+// kShortestHead where that is shorter still, as qemu reads it: its formats are told by fewer bytes than a header has.
+// `tail` holds the last bytes.
 struct ProbeInput {
   static constexpr std::size_t kHead = 65536;
+  static constexpr std::size_t kShortestHead = 2048;
   static constexpr std::size_t kTail = 1536;
   std::span<const std::byte> head;
   std::span<const std::byte> tail;
   std::uint64_t file_size = 0;
+
+  // How long the head of a file of so many bytes is.
+  static constexpr std::size_t HeadOf(std::uint64_t size) noexcept {
+    return size > kHead ? kHead : size < kShortestHead ? kShortestHead : static_cast<std::size_t>(size);
+  }
 };
 
 struct OpenContext {
@@ -115,6 +122,8 @@ struct CheckRequest {
 
 // What an inspector reports of an image beyond what open and ImageInfo say.
 struct Inspection {
+  // The caller's: the file is stored, and may be read to its last table.
+  bool whole = false;
   std::string variant;                           // "dynamic", "streamOptimized"; "" where the format has one kind only
   std::optional<std::uint64_t> expected_length;  // host bytes that the file has at least when it is whole
   // Guest bytes of the disk to other programs, where that is more than ImageInfo says: limits go by it.

@@ -171,6 +171,7 @@ class Inspection final {
     }
     report_.formats.emplace_back(driver.name);
     platter::Inspection inspection;
+    inspection.whole = depth_ == Depth::kFull;
     if (driver.inspect != nullptr) {
       PLATTER_TRY(Try(driver, [&] { return driver.inspect(storage_, limits_, inspection); }));
     }

@@ -102,11 +102,18 @@ void TreeCheck::CheckOwnRecord(const DirectoryRecord& record, const Directory& d
                        record.host_offset, self ? "directory itself" : "parent directory"));
     return;
   }
-  // libisofs (and so xorriso) writes every Joliet directory as its own parent, and nobody minds.
-  const bool usual = descriptor_.kind == VolumeDescriptor::Kind::kJoliet && record.extent == directory.extent;
-  if (record.extent != expected && !usual) {
-    Report(fmt::format("directory record at offset {:#x}: the {} is in block {}, not {}", record.host_offset,
-                       self ? "directory itself" : "parent directory", expected, record.extent));
+  if (record.extent != expected) {
+    const auto text = fmt::format("directory record at offset {:#x}: the {} is in block {}, not {}", record.host_offset,
+                                  self ? "directory itself" : "parent directory", expected, record.extent);
+    // libisofs (and so xorriso) writes every Joliet directory as its own parent, and those of the enhanced tree below
+    // the primary one's; genisoimage leaves those that it moved below their old parents. Nobody minds: readers keep the
+    // way by which they came.
+    const bool usual = descriptor_.kind == VolumeDescriptor::Kind::kJoliet && record.extent == directory.extent;
+    if (self) {
+      Report(text);
+    } else if (!usual) {
+      log_.Warn(name_ + ": " + text);
+    }
   }
   if (self && record.data_length != directory.length) {
     Report(fmt::format("directory record at offset {:#x}: the directory has {} bytes, not {}", record.host_offset,

@@ -185,9 +185,10 @@ class SetReader {
       const std::uint64_t offset = kDescriptorStart + at * kSectorSize;
       if (!FitsWithin(offset, kSectorSize, storage_.size())) break;
       PLATTER_CHECK(storage_.ReadAt(offset, bytes));
-      if (at == 0) high_sierra_ = HasId(bytes, kHighSierraId, kHighSierraIdOffset);
       if (HasId(bytes, kStandardId) && !terminated_) {
         PLATTER_CHECK(Take(bytes, offset));
+      } else if (HasId(bytes, kHighSierraId, kHighSierraIdOffset) && !terminated_) {
+        volume_.high_sierra = true;
       } else if (IsExtended(bytes)) {
         extended_ = true;
         if (!HasId(bytes, "BEA01")) recognition_ = AsText(std::span(bytes).subspan(kIdOffset, 5));
@@ -225,7 +226,7 @@ class SetReader {
   }
 
   Result<> RefuseOtherFormats() {
-    if (high_sierra_ && !any_) {
+    if (volume_.high_sierra && !any_) {
       return Error(ErrorKind::kUnsupported, "High Sierra volumes (from before ISO 9660) are not supported")
           .In(storage_.name());
     }
@@ -298,7 +299,6 @@ class SetReader {
   bool any_ = false;
   bool extended_ = false;
   bool terminated_ = false;
-  bool high_sierra_ = false;
 };
 
 }  // namespace

@@ -49,6 +49,7 @@ struct Volume {
   std::optional<BootCatalog> boot;
   std::optional<UdfVolume> udf;
   std::uint64_t claimed_size = 0;  // bytes, as the descriptors say
+  bool high_sierra = false;        // a descriptor of the older format stands among the others
   Findings findings;
 
   const VolumeDescriptor* Find(VolumeDescriptor::Kind kind) const noexcept;
