@@ -48,9 +48,9 @@ const FormatDriver* FindHinted(std::string_view name, Dialect dialect) noexcept 
 
 Result<const FormatDriver*> ProbeFormat(Storage& storage, Dialect dialect) {
   const std::uint64_t size = storage.size();
-  std::vector<std::byte> head(std::min<std::uint64_t>(size, ProbeInput::kHead));
+  std::vector<std::byte> head(ProbeInput::HeadOf(size));
   std::vector<std::byte> tail(std::min<std::uint64_t>(size, ProbeInput::kTail));
-  PLATTER_CHECK(storage.ReadAt(0, head));
+  PLATTER_CHECK(storage.ReadPadded(0, head));
   PLATTER_CHECK(storage.ReadAt(size - tail.size(), tail));
   const ProbeInput input{head, tail, size};
   const FormatDriver* best = nullptr;

@@ -175,9 +175,25 @@ RECOGNISED = [
     b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && mount -r -t iso9660 /dev/cloop $1\n".ljust(128, b"\0")
     + struct.pack(">IIQQ", 65536, 1, 144, 200) + bytes(60),
     b"OOOM" + struct.pack(">I", 2) + b"backing".ljust(1024, b"\0") + struct.pack(">IQI", 0, 1 << 20, 512),
+    b"OOOM" + struct.pack(">IIQIII", 3, 0, 1 << 20, 512, 4096, 0) + b"backing".ljust(4096, b"\0"),
+    b"MOOO" + struct.pack("<I", 1) + b"backing".ljust(256, b"\0") + struct.pack("<IQI", 0, 1 << 20, 512),
+    b"composite_disk\x1d\x08\x01\x12\x0a\x0a\x08disk.img\x18\x80\x08",
+    bytes(16384) + (b"SKUL\xba\xbe\0\2".ljust(256, b"\0") + struct.pack(">Q", 16384)).ljust(4096, b"\0"),
     b"\n--iprt-iso-maker-file-marker-ms 11111111-2222-3333-4444-555555555555 -o a",
     b'REM x\nTITLE "a"\nFILE "a b" BINARY\n  TRACK 01 MODE1/2048\n    INDEX 01 00:00:00\n',
     bytes(600) + b"koly" + struct.pack(">III", 4, 512, 1) + bytes(492),
+    bytes(600) + b"koly" + struct.pack(">III", 4, 512, 1) + bytes(495),
+]
+
+# What the inspector takes for an archive or a stream, by their first or their last bytes.
+WRAPPED = [
+    b"\x5d\0\0\x80\0" + b"\xff" * 8 + b"\0" + bytes(20), b"\x1f\x9d\x90" + bytes(20),
+    b"\x89LZO\0\r\n\x1a\n" + bytes(20),
+    b"070707" + b"1" * 70 + b"a\0",
+    b"\xc7\x71" + struct.pack("<HHHHHHHHHHHH", 0, 0, 0o100644, 0, 0, 1, 0, 0, 0, 2, 0, 0) + b"a\0",
+    b"\x24\x53-lh5-" + bytes(30), b"xar!\0\x1c\0\1" + bytes(20), b"!<arch>\n" + bytes(60),
+    b"\x3a\xff\x26\xed\1\0\0\0\x1c\0\x0c\0" + bytes(16),
+    bytes(4096) + b"PK\1\2" + bytes(42) + b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 1, 1, 46, 0, 3) + b"end",
 ]
 
 
@@ -701,6 +717,8 @@ def make(platter, target):
             part(seeds)
         for data in RECOGNISED:
             seeds.add(data, "recognised")
+        for data in RECOGNISED + WRAPPED:
+            seeds.add(data, "inspect", prefix=bytes(2))
     counts = {folder.name: len(list(folder.iterdir())) for folder in sorted(pathlib.Path(target).iterdir())}
     print(", ".join(f"{name}: {count}" for name, count in counts.items()))
     return 0

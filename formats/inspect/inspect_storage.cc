@@ -59,14 +59,22 @@ class Inspection final {
     report_.file_size = whole() || place_ == Place::kContainer ? storage_->size() : stream_->position();
     const Ends ends = PLATTER_TRY(ReadEnds());
     for (const Marked& marked : MarkedBy(ends.input())) PLATTER_CHECK(InspectAs(*marked.driver, marked.likeness));
+    const ContainerDriver* container = ContainerBy(ends.input());
+    if (container == nullptr) PLATTER_CHECK(LookForSecondLuksHeader());
     if (report_.formats.size() > 1) {
       report_.Add("content.ambiguous", Concern::kAmbiguous, "the file is more than one format at once",
                   fmt::format("{}", fmt::join(report_.formats, ", ")));
     }
-    if (const ContainerDriver* container = ContainerBy(ends.input())) {
+    const Wrapping at_the_end = PLATTER_TRY(WrappingAtTheEnd(ends));
+    if (container != nullptr) {
       PLATTER_CHECK(InspectAsContainer(*container));
+      AddSecondContent(at_the_end, container->name);
     } else if (report_.formats.empty()) {
-      PLATTER_CHECK(InspectAsRaw(ends));
+      const Wrapping wrapping = ForeignContainer(ends.head);
+      PLATTER_CHECK(InspectAsRaw(ends, wrapping.container.empty() ? at_the_end : wrapping));
+    } else {
+      AddSecondContent(ForeignContainer(ends.head), report_.formats.front());
+      AddSecondContent(at_the_end, report_.formats.front());
     }
     if (std::ranges::find(report_.formats, "vhd") == report_.formats.end() &&
         EndsWithVhdFooter(ends.tail, report_.file_size)) {
@@ -84,8 +92,9 @@ class Inspection final {
   Result<Ends> ReadEnds() {
     Ends ends;
     ends.size = storage_->size();
-    ends.head.resize(std::min<std::uint64_t>(report_.file_size, ProbeInput::kHead));
-    PLATTER_CHECK(storage_->ReadAt(0, ends.head));
+    ends.head.resize(ProbeInput::HeadOf(report_.file_size));
+    PLATTER_CHECK(
+        storage_->ReadAt(0, std::span(ends.head).first(std::min<std::uint64_t>(report_.file_size, ProbeInput::kHead))));
     if (!whole() && place_ != Place::kContainer) return ends;
     ends.tail.resize(std::min<std::uint64_t>(report_.file_size, ProbeInput::kTail));
     const auto tail = storage_->ReadAt(report_.file_size - ends.tail.size(), ends.tail);
@@ -96,10 +105,45 @@ class Inspection final {
     return ends;
   }
 
+  // Programs find a LUKS disk of version 2 by its second header alone, which may lie further on than a probe sees. Only
+  // what may be raw bytes to others: an image's own tables take the room of a stream otherwise.
+  Result<> LookForSecondLuksHeader() {
+    const auto has = [&](std::string_view format) {
+      return std::ranges::find(report_.formats, format) != report_.formats.end();
+    };
+    if (has("luks") || (!report_.formats.empty() && !has("iso") && !has("vhd"))) return Done{};
+    const FormatDriver& luks = *FindFormat("luks");
+    bool found = false;
+    const auto look = [&]() -> Result<> {
+      const auto image = luks.open(storage_, Context());
+      found = image.ok();
+      if (found || image.error().kind() == ErrorKind::kNotThisFormat) return Done{};
+      return Error(image.error().kind(), image.error().what());
+    };
+    PLATTER_TRY(Try(luks, look));
+    return found ? InspectAs(luks, Likeness::kCertain) : Result<>(Done{});
+  }
+
   struct Marked {
     const FormatDriver* driver;
     Likeness likeness;
   };
+
+  // Of a disk in an archive, as much of its end as a probe sees: a stream has no room for more.
+  Result<Wrapping> WrappingAtTheEnd(const Ends& ends) {
+    if (place_ == Place::kContainer) return ForeignContainerAtTheEnd(ends.tail, report_.file_size);
+    if (!whole()) return Wrapping{};
+    std::vector<std::byte> tail(std::min<std::uint64_t>(report_.file_size, kZipTail));
+    PLATTER_CHECK(storage_->ReadAt(report_.file_size - tail.size(), tail));
+    return ForeignContainerAtTheEnd(tail, report_.file_size);
+  }
+
+  // Programs that unpack read what is wrapped, and never see `other`.
+  void AddSecondContent(const Wrapping& wrapping, std::string_view other) {
+    if (wrapping.container.empty()) return;
+    report_.Add("content.ambiguous", Concern::kAmbiguous, "the file is an archive and something else at once",
+                fmt::format("{}, {}", wrapping.container, other));
+  }
 
   // Surest first, then in the order of the table.
   static std::vector<Marked> MarkedBy(const ProbeInput& input) {
@@ -179,7 +223,9 @@ class Inspection final {
     if (image != nullptr) AddFacts(driver, image->info());
     AddLength(driver, inspection.expected_length);
     if (depth_ == Depth::kFull) PLATTER_CHECK(WalkTables(driver));
-    if (image != nullptr && (whole() || driver.name != "iso")) TakeSize(image->info().virtual_size);
+    // Of an ISO and of LUKS it is the file's, which a stream does not know before its end.
+    const bool of_file = driver.name == "iso" || driver.name == "luks";
+    if (image != nullptr && (whole() || !of_file)) TakeSize(image->info().virtual_size);
     if (report_.virtual_size && inspection.larger_size) TakeSize(*inspection.larger_size);
     if (report_.formats.size() > 1) return Done{};
     report_.format = driver.name;
@@ -335,7 +381,7 @@ class Inspection final {
     auto unpacked = codec::UnpackedStorage::Make(disk.bytes, *compression,
                                                  codec::Bound{.on_top = codec::kOnTopOfUploads}, unpacking_);
     if (unpacked.ok())
-      return Inspection(unpacked.value(), nullptr, nullptr, depth_, limits_, unpacking_, Place::kContainer).Run();
+      return Inspection(unpacked.value(), nullptr, nullptr, depth_, limits_, unpacking_, Place::kUnpacked).Run();
     if (unpacked.error().kind() == ErrorKind::kIo) return std::move(unpacked).error();
     Finding finding = StreamFinding(unpacked.error());
     // The stream itself is sound, and what it holds may be such as may be followed by more.
@@ -458,13 +504,12 @@ class Inspection final {
     }
   }
 
-  Result<> InspectAsRaw(const Ends& ends) {
+  Result<> InspectAsRaw(const Ends& ends, const Wrapping& wrapping) {
     report_.format = "raw";
     const FormatDriver& driver = *FindFormat("raw");
     // The end may still show that the bytes are a disk's in a fixed VHD: what only raw bytes are blamed for waits for
     // it.
     if (whole()) LookBehindPadding(ends);
-    const Wrapping wrapping = ForeignContainer(ends.head);
     if (!wrapping.container.empty()) report_.container = wrapping.container;
     const auto recognise = [&]() -> Result<> {
       const auto image = PLATTER_TRY(driver.open(storage_, Context()));

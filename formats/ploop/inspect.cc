@@ -57,6 +57,13 @@ Result<> Inspect(const std::shared_ptr<Storage>& storage, const Limits& limits, 
   }
   const Header header = PLATTER_TRY(ReadHeader(*storage));
   inspection.variant = fmt::format("version {}", header.version);
+  if (header.open()) {
+    inspection.findings.push_back({.code = "ploop.in_use",
+                                   .severity = SeverityOf(Concern::kCorrupt),
+                                   .concern = Concern::kCorrupt,
+                                   .offset = HeaderLayout::kInUse.offset,
+                                   .message = "the image was not closed correctly: its table may not be what it was"});
+  }
   inspection.expected_length = PLATTER_TRY(EndOfClusters(*storage, header, limits));
   return Done{};
 }

@@ -1,4 +1,5 @@
-// LUKS: an encrypted disk, version 1 described, version 2 recognised.
+// LUKS: an encrypted disk, version 1 described, version 2 recognised, by either of its headers.
+#include <algorithm>
 #include <array>
 
 #include "formats/core/bytes.h"
@@ -13,6 +14,35 @@ constexpr std::size_t kVersion = 6;          // u16, big-endian
 constexpr std::uint64_t kHeaderBytes = 592;  // of version 1
 constexpr std::uint64_t kJsonVersionTwo = 2;
 
+// Version 2 has two headers, the second behind the room of the first, and says in it where that is: a disk that has
+// lost the first is told by it (LUKS2 On-Disk Format Specification, 2.1; libblkid, superblocks/luks.c).
+struct SecondHeader {
+  static constexpr std::size_t kSize = 512;
+  static constexpr std::string_view kMagic{"SKUL\xBA\xBE\0\2", 8};
+  static constexpr Be<std::uint64_t> kPlace{256};
+  static constexpr std::array<std::uint64_t, 9> kPlaces = {0x4000,  0x8000,   0x10000,  0x20000, 0x40000,
+                                                           0x80000, 0x100000, 0x200000, 0x400000};
+};
+
+bool IsSecondHeader(std::span<const std::byte> bytes, std::uint64_t place) noexcept {
+  return bytes.size() >= SecondHeader::kSize && recognised::StartsWith(bytes, 0, SecondHeader::kMagic) &&
+         SecondHeader::kPlace.Decode(bytes.data()) == place;
+}
+
+Result<bool> HasSecondHeader(Storage& storage) {
+  std::array<std::byte, SecondHeader::kSize> bytes;
+  Result<> read = Done{};
+  for (const std::uint64_t place : SecondHeader::kPlaces) {
+    if (place >= storage.size()) break;
+    // All are asked for: of a stream those that are still to come are kept.
+    auto one = storage.ReadPadded(place, bytes);
+    if (one.ok() && IsSecondHeader(bytes, place)) return true;
+    if (!one.ok()) read = std::move(one);
+  }
+  if (!read.ok()) return std::move(read).error();
+  return false;
+}
+
 bool HasVersion(std::span<const std::byte> head, std::uint16_t version) noexcept {
   return head.size() >= kVersion + 2 && recognised::StartsWith(head, 0, kMagic) &&
          LoadBe<std::uint16_t>(head.data() + kVersion) == version;
@@ -23,13 +53,17 @@ Likeness QemuProbe(const ProbeInput& input) noexcept {
 }
 
 Likeness Probe(const ProbeInput& input) noexcept {
-  return HasVersion(input.head, kJsonVersionTwo) ? Likeness::kCertain : QemuProbe(input);
+  const auto second = [&](std::uint64_t place) {
+    return place < input.head.size() && IsSecondHeader(input.head.subspan(place), place);
+  };
+  const bool version2 = HasVersion(input.head, kJsonVersionTwo) || std::ranges::any_of(SecondHeader::kPlaces, second);
+  return version2 ? Likeness::kCertain : QemuProbe(input);
 }
 
 Result<std::shared_ptr<Image>> Open(std::shared_ptr<Storage> storage, const OpenContext& context) {
   std::array<std::byte, 8> head{};
   PLATTER_CHECK(storage->ReadPadded(0, head));
-  if (!HasVersion(head, 1) && !HasVersion(head, kJsonVersionTwo)) {
+  if (!HasVersion(head, 1) && !HasVersion(head, kJsonVersionTwo) && !PLATTER_TRY(HasSecondHeader(*storage))) {
     return Error(ErrorKind::kNotThisFormat, "Volume is not in LUKS format").At("LUKS header", "magic", 0);
   }
   if (context.contents)

@@ -63,8 +63,9 @@ ImageInfo DescribeImage(const Header& header) {
 Result<Header> ReadHeader(Storage& storage, Dialect dialect) {
   const std::uint64_t file_size = storage.size();
   std::array<std::byte, kMaxHeaderSize> bytes{};
-  const auto head = std::span(bytes).first(std::min<std::uint64_t>(bytes.size(), file_size));
-  PLATTER_CHECK(storage.ReadAt(0, head));
+  // The signature tells the format, wherever the file ends behind it.
+  const auto head = std::span(bytes).first(std::clamp<std::uint64_t>(file_size, PreHeader::kSize, bytes.size()));
+  PLATTER_CHECK(storage.ReadPadded(0, head));
   return ParseHeader(head, file_size, dialect);
 }
 

@@ -62,26 +62,15 @@ class Examination {
     const FooterCopies& copies = headers_.copies;
     CheckCopy(copies.back, "end");
     const Footer& footer = headers_.footer;
-    if ((footer.features & kFeatureReserved) == 0) Corruption("footer: the reserved bit of the features is not set");
-    if (footer.current_size % kSectorSize != 0) {
-      Corruption(fmt::format("footer: current size {} is no multiple of 512", footer.current_size));
+    // Nobody reads another disk for it.
+    if ((footer.features & kFeatureReserved) == 0) {
+      request_.log("WARNING footer: the reserved bit of the features is not set");
     }
-    if (!headers_.sparse) return CheckFixedLength();
+    for (const std::string& fault : FaultsOf(headers_)) Corruption(fault);
+    if (!headers_.sparse) return;
     CheckCopy(copies.front, "start");
     const bool both = copies.front.state == FooterCopy::State::kSound && copies.back.state == FooterCopy::State::kSound;
     if (both && copies.front.footer != copies.back.footer) Corruption("the footers at both ends of the file differ");
-    if (!IsAligned(footer.data_offset, kSectorSize) || !IsAligned(headers_.sparse->table_offset, kSectorSize)) {
-      Corruption("the dynamic disk header or the block allocation table does not start at a sector");
-    }
-  }
-
-  void CheckFixedLength() {
-    if (headers_.footer.data_offset != kNoOffset) {
-      Corruption(fmt::format("footer: a fixed disk with data offset {:#x}", headers_.footer.data_offset));
-    }
-    if (headers_.footer.current_size == headers_.copies.back.offset) return;
-    Corruption(fmt::format("footer: current size {}, but {} bytes in front of the footer", headers_.footer.current_size,
-                           headers_.copies.back.offset));
   }
 
   void AddStructures() {

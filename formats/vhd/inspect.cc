@@ -1,6 +1,7 @@
 #include "formats/vhd/inspect.h"
 
 #include <string>
+#include <utility>
 
 #include "formats/vhd/locate.h"
 
@@ -41,6 +42,7 @@ Result<> Inspect(const std::shared_ptr<Storage>& storage, const Limits& /*limits
   if (back.state == FooterCopy::State::kDamaged) {
     add("vhd.footer", Concern::kCorrupt, "the footer is damaged: " + back.fault);
   }
+  for (std::string& fault : FaultsOf(headers)) add("vhd.footer", Concern::kCorrupt, std::move(fault));
   if (headers.sparse && front.state == FooterCopy::State::kDamaged) {
     add("vhd.front_footer", Concern::kCorrupt, "the footer's copy at the front is damaged: " + front.fault);
   } else if (headers.sparse && front.state == FooterCopy::State::kAbsent) {

@@ -129,10 +129,12 @@ Result<> CheckFixed(const Headers& headers, std::uint64_t room) {
 }  // namespace
 
 Result<FooterCopies> ReadFooters(Storage& storage) {
-  if (storage.size() < kShortFooterSize) return Error(ErrorKind::kNotThisFormat, "File too small for a VHD header");
-  const std::uint64_t end = AlignUp(storage.size(), kSectorSize);
   // One after the other: a return out of the middle of an initializer leaves what is made so far behind.
   auto front = PLATTER_TRY(ReadFooter(storage, 0));
+  if (storage.size() < kShortFooterSize && front.state == FooterCopy::State::kAbsent) {
+    return Error(ErrorKind::kNotThisFormat, "File too small for a VHD header");
+  }
+  const std::uint64_t end = AlignUp(storage.size(), kSectorSize);
   auto back = PLATTER_TRY(ReadFooter(storage, end - kSectorSize));
   return FooterCopies{std::move(front), std::move(back)};
 }
@@ -166,6 +168,30 @@ std::optional<std::uint64_t> DisputedSize(const Footer& footer) noexcept {
   if (geometry == 0 || footer.geometry == kLargestGeometry || MeansItsSize(footer.creator)) return std::nullopt;
   const auto [smaller, larger] = std::minmax({current, geometry});
   return larger - smaller > kLargestCylinder ? std::optional(larger) : std::nullopt;
+}
+
+std::vector<std::string> FaultsOf(const Headers& headers) {
+  std::vector<std::string> faults;
+  const Footer& footer = headers.footer;
+  if (footer.current_size % kSectorSize != 0) {
+    faults.push_back(fmt::format("footer: current size {} is no multiple of 512", footer.current_size));
+  }
+  if (headers.sparse) {
+    if (!IsAligned(footer.data_offset, kSectorSize) || !IsAligned(headers.sparse->table_offset, kSectorSize)) {
+      faults.emplace_back("the dynamic disk header or the block allocation table does not start at a sector");
+    }
+    return faults;
+  }
+  // The specification's text has half the digits.
+  constexpr std::uint64_t kNoOffsetInText = 0xFFFFFFFF;
+  if (footer.data_offset != kNoOffset && footer.data_offset != kNoOffsetInText) {
+    faults.push_back(fmt::format("footer: a fixed disk with data offset {:#x}", footer.data_offset));
+  }
+  if (footer.current_size != headers.copies.back.offset) {
+    faults.push_back(fmt::format("footer: current size {}, but {} bytes in front of the footer", footer.current_size,
+                                 headers.copies.back.offset));
+  }
+  return faults;
 }
 
 Result<Headers> LoadHeaders(Storage& storage, const OptionValues& options, Dialect dialect) {

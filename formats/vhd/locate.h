@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "formats/core/driver.h"
 #include "formats/core/result.h"
@@ -26,7 +27,7 @@ struct FooterCopies {
   FooterCopy back;   // in the last one
 };
 
-// kNotThisFormat when the file is too small for a footer, kIo.
+// kNotThisFormat when the file is too small for a footer and does not start as one does, kIo.
 Result<FooterCopies> ReadFooters(Storage& storage);
 
 // Whose word counts for the size of the disk.
@@ -54,6 +55,9 @@ struct Headers {
   std::optional<SparseHeader> sparse;
   std::uint64_t virtual_size = 0;  // guest bytes
 };
+
+// What contradicts the format in headers that can be read all the same, one sentence each.
+std::vector<std::string> FaultsOf(const Headers& headers);
 
 // kNotThisFormat without a footer at either end; kCorrupt, kUnsupported, kInvalid, kIo. In qemu's dialect a footer at
 // the front is the one that counts, and what qemu does not look at is not looked at.

@@ -43,7 +43,6 @@ bool EndsAsVhd(const ProbeInput& input) noexcept {
 }
 
 Likeness Probe(const ProbeInput& input) noexcept {
-  if (input.file_size < kShortFooterSize) return Likeness::kNo;
   return StartsAsFooter(input.head) || EndsAsVhd(input) ? Likeness::kCertain : Likeness::kNo;
 }
 

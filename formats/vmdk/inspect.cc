@@ -54,8 +54,9 @@ class Inspector {
       return Done{};
     }
     PLATTER_CHECK(CompareDescriptor(foundation.hosted->header));
+    InspectFlags(foundation.hosted->header);
     if (foundation.hosted->stream_trailer) {
-      InspectTrailer(foundation.hosted->header);
+      InspectTrailer();
       return Done{};
     }
     PLATTER_CHECK(CompareDirectories(*foundation.hosted));
@@ -91,9 +92,11 @@ class Inspector {
     text = text.substr(0, text.find('\0'));
     const std::size_t before = inspection_.findings.size();
     for (std::string_view rest = text; SkipPast("parentFileNameHint", rest);) {
+      if (inspection_.findings.size() >= kShownExtents) break;
       const std::string_view behind = rest.substr(std::min<std::size_t>(rest.size(), 2));  // the sign and a quote
-      const std::string_view name = behind.substr(0, std::min(behind.find('"'), kShownName));
-      if (!name.empty() && inspection_.findings.size() < kShownExtents) add(name);
+      const std::string_view shown = behind.substr(0, kShownName);
+      const std::string_view name = shown.substr(0, shown.find('"'));
+      if (!name.empty()) add(name);
     }
     for (std::string_view rest = text; SkipPast("parentCID", rest);) {
       if (inspection_.findings.size() == before && IsCid(rest)) add("another CID than ffffffff");
@@ -165,12 +168,19 @@ class Inspector {
     return Done{};
   }
 
+  // qemu and VirtualBox go by the algorithm, libvmdk by the flags: it reads stored bytes as the guest's, or inflates
+  // those. Who has a stream's flags looks for the grain directory at the end.
+  void InspectFlags(const SparseHeader& header) {
+    constexpr std::uint32_t kStream = kFlagCompressed | kFlagMarkers;
+    if ((header.flags & kStream) == (header.compressed() ? kStream : 0)) return;
+    Add("stream_flags", Concern::kAmbiguous,
+        "the flags and the algorithm do not agree whether grains are compressed, with markers in front: programs go by "
+        "the one or the other",
+        fmt::format("{:#x}", header.flags));
+  }
+
   // A stream's tables are at its end, which opening it has looked at.
-  void InspectTrailer(const SparseHeader& header) {
-    if (!header.has(kFlagMarkers)) {
-      Add("stream_flags", Concern::kAmbiguous,
-          "the grain directory is at the end, the flags do not say so: programs look for it in two places", "");
-    }
+  void InspectTrailer() {
     if (IsAligned(storage_.size(), kSectorSize)) return;
     Add("truncated", Concern::kTruncated, "the stream ends inside a sector", std::to_string(storage_.size()));
   }

@@ -155,6 +155,15 @@ TEST(Accepted, VhdsWhoseGeometryIsRounded) {
   }
 }
 
+// As the specification's text has it, in half the digits, and without a bit that means nothing.
+TEST(Accepted, FixedVhdsOfOtherWriters) {
+  Bytes image = MakeFixed({.size = kMiB}, std::byte{1});
+  PutBe(image, kMiB + 8, 0, 4);
+  PutBe(image, kMiB + 16, 0xFFFFFFFF, 8);
+  FixFooter(image, kMiB);
+  ExpectVerdict(image, {}, inspect::Verdict::kAccepted);
+}
+
 const auto kName = [](const auto& row) { return row.param.name; };
 INSTANTIATE_TEST_SUITE_P(Variants, Accepted, testing::ValuesIn(kSound), kName);
 

@@ -119,6 +119,24 @@ Bytes VmdkDescriptor(const std::string& create_type, const std::string& extent) 
 
 Bytes RealIso() { return FileBytes("/usr/lib/grub-rescue/grub-rescue-cdrom.iso"); }
 
+Bytes Zip(std::size_t comment) {
+  const std::string content = "hello, world";
+  const std::string fields = std::string("\0\0\0\0\0\0\x21\0\x3A\x72\xAB\xFF\xC\0\0\0\xC\0\0\0\1\0\0\0", 24);
+  const std::string local = "PK\3\4" + std::string("\xA\0", 2) + fields + "a" + content;
+  const std::string entry = "PK\1\2" + std::string("\xA\0\xA\0", 4) + fields + std::string(14, '\0') + "a";
+  Bytes end(22 + comment, std::byte{'x'});
+  end = With(std::move(end), 0, "PK\5\6" + std::string("\0\0\0\0\1\0\1\0", 8));
+  end = WithLe32(WithLe32(std::move(end), 12, static_cast<std::uint32_t>(entry.size())), 16,
+                 static_cast<std::uint32_t>(local.size()));
+  end[20] = static_cast<std::byte>(comment);
+  end[21] = static_cast<std::byte>(comment >> 8);
+  return With(ToBytes(local + entry), local.size() + entry.size(), end);
+}
+
+Bytes SecondLuksHeader(std::uint64_t place) {
+  return WithBe64(With(Bytes(4096), 0, std::string_view("SKUL\xBA\xBE\0\2", 8)), 256, place);
+}
+
 Bytes GptDisk() {
   return MadeBy({{"truncate", "-s", "4M", "image"},
                  {"sh", "-c", "printf 'label: gpt\\nstart=2048, size=2048\\n' | sfdisk -q image"}});

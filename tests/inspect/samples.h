@@ -42,6 +42,10 @@ Bytes WithoutLast(Bytes bytes, std::uint64_t length);
 Bytes VmdkDescriptor(const std::string& create_type, const std::string& extent);
 // A CD image that Debian ships, about 5 MB.
 Bytes RealIso();
+// An archive of one small file, stored as it is, that ends with a comment of that many bytes.
+Bytes Zip(std::size_t comment = 0);
+// The second header of a LUKS disk of version 2, for that place in the file.
+Bytes SecondLuksHeader(std::uint64_t place);
 // A disk with a GUID partition table.
 Bytes GptDisk();
 

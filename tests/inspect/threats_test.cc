@@ -209,6 +209,11 @@ std::vector<Threat> VmdkParentThreats() {
 
 constexpr std::uint64_t kTrailer = 1536;  // bytes: the footer's marker, the footer and the end-of-stream marker
 
+// With another algorithm and another byte of flags that say what grains are.
+Bytes WithCompression(const Bytes& vmdk, char algorithm, char flags) {
+  return With(With(vmdk, 77, std::string(1, algorithm)), 10, std::string(1, flags));
+}
+
 // In a file that ends inside a sector: one footer that fits where its last bytes are, and another of 8 TiB where its
 // last sectors are.
 Bytes WithTwoFooters(const Bytes& stream) {
@@ -236,6 +241,9 @@ std::vector<Threat> VmdkTableThreats() {
       {"TwoFooters", [] { return WithTwoFooters(Stream()); }, "vmdk.stream_footer"},
       {"StreamThatEndsInsideASector", [] { return WithoutLast(Stream(), 300); }, "vmdk.truncated"},
       {"StreamWithoutItsFlag", [] { return WithoutMarkers(Stream()); }, "vmdk.stream_flags"},
+      {"CompressedWithoutAFlag", [] { return WithCompression(Vmdk(), 1, 0); }, "vmdk.stream_flags"},
+      {"CompressedWithMarkersAlone", [] { return WithCompression(Vmdk(), 1, 2); }, "vmdk.stream_flags"},
+      {"MarkersWithoutCompression", [] { return WithCompression(Vmdk(), 0, 2); }, "vmdk.stream_flags"},
       {"DirectoryDamaged", [] { return WithLe32(Vmdk(), DirectoryAt(Vmdk(), kPrimary), 0x7FFFFFFF); },
        "vmdk.grain_directory"},
       {"DirectoriesOfTwoDisks",
@@ -292,11 +300,99 @@ std::vector<Threat> VmdkThreats() {
   return threats;
 }
 
+Bytes Behind(Bytes first, const Bytes& second) {
+  const std::size_t size = first.size();
+  return With(std::move(first), size, second);
+}
+
+Bytes TarWithAFile() { return MadeBy({{"tar", "cf", "image", "base.raw"}}); }
+Bytes FixedVhd() { return Converted({"-O", "vpc", "-o", "subformat=fixed,force_size=on"}); }
+
+// A footer with another field, and its checksum.
+Bytes WithFooterField(Bytes vhd, std::size_t offset, std::uint64_t value, std::size_t width) {
+  const std::size_t footer = vhd.size() - 512;
+  PutBe(vhd, footer + offset, value, width);
+  FixFooter(vhd, footer);
+  return vhd;
+}
+
+Bytes IsoWithoutItsTerminator() {
+  Bytes iso = RealIso();
+  for (std::size_t at = 32768; at < 65536; at += 2048) {
+    if (iso[at] == std::byte{0xFF}) return With(std::move(iso), at, Bytes(2048));
+  }
+  return {};
+}
+
+constexpr std::string_view kPloopHeader("WithouFreSpacExt\2\0\0\0\20\0\0\0\1\0\0\0\0\10\0\0\0\0\0\0\0\0\0\0\0\1\0\0",
+                                        44);
+
+// Two contents in one file.
+std::vector<Threat> AmbiguousThreats() {
+  return {
+      {"IsoThatIsAZip", [] { return With(RealIso(), 0, Zip()); }, "content.ambiguous"},
+      {"IsoWithAZipBehind", [] { return Behind(RealIso(), Zip()); }, "content.ambiguous"},
+      {"Qcow2WithAZipBehind", [] { return Behind(Qcow2(), Zip(60000)); }, "content.ambiguous"},
+      {"VdiThatIsAZip",
+       [] {
+         return With(Converted({"-O", "vdi"}), 0, First(Zip(), 31));
+       },
+       "content.ambiguous"},
+      {"IsoThatIsATar", [] { return With(RealIso(), 0, First(TarWithAFile(), 512)); }, "content.ambiguous"},
+      {"FixedVhdThatIsATar", [] { return FixedVhdOf(TarWithAFile()); }, "content.ambiguous"},
+      {"RawWithAZipBehind", [] { return Behind(Bytes(1 << 20), Zip()); }, "policy.container", "", "expect_disk=raw"},
+      {"RawWithAZipOfALongComment", [] { return Behind(Bytes(1 << 20), Zip(65535)); }, "policy.container", "",
+       "expect_disk=raw"},
+      {"IsoThatIsHighSierra", [] { return With(RealIso(), 17 * 2048, With(Bytes(2048), 8, "\1CDROM\1")); },
+       "content.ambiguous"},
+      {"IsoInRawSectors", [] { return InRawSectors(RealIso()); }, "iso.raw_sectors"},
+      {"IsoThatIsLuks", [] { return With(RealIso(), 0x4000, SecondLuksHeader(0x4000)); }, "content.ambiguous"},
+  };
+}
+
+// What headers say, and a walk through the tables finds as well.
+std::vector<Threat> HeaderThreats() {
+  return {
+      {"PloopInUse",
+       [] {
+         return With(Converted({"-O", "parallels"}), 44, "Ynot");
+       },
+       "ploop.in_use"},
+      {"PloopShorterThanItsHeader", [] { return ToBytes(kPloopHeader); }, "ploop.header"},
+      {"PloopShorterThanItsHeaderAsRaw", [] { return ToBytes(kPloopHeader); }, "policy.format", "", "expect_disk=raw"},
+      {"FixedVhdWithADataOffset", [] { return WithFooterField(FixedVhd(), 16, 512, 8); }, "vhd.footer"},
+      {"VdiOfAnotherCount",
+       [] {
+         return WithLe32(Converted({"-O", "vdi"}), 0x184, 1);
+       },
+       "vdi.allocated_blocks"},
+      {"IsoWithoutItsTerminator", IsoWithoutItsTerminator, "iso.volume"},
+      {"LuksByItsSecondHeader", [] { return With(Bytes(1 << 20), 0x8000, SecondLuksHeader(0x8000)); }, "luks.encrypted",
+       "", "allow_formats=luks"},
+      {"LuksByItsSecondHeaderFarOn", [] { return With(Bytes(8 << 20), 0x400000, SecondLuksHeader(0x400000)); },
+       "luks.encrypted", "", "allow_formats=luks"},
+      {"CowOfVersion3",
+       [] {
+         const std::string_view fields("OOOM\0\0\0\3\0\0\0\0\0\0\0\0\0\20\0\0\0\0\2\0\0\0\20\0\0\0\0\0/etc/passwd", 43);
+         return With(Bytes(8192), 0, fields);
+       },
+       "cow.parent", "", "allow_formats=cow"},
+      {"CompositeDisk", [] { return ToBytes("composite_disk\x1D\x08\x01\x12\x0D\x0A\x0B/etc/passwd"); },
+       "composite.files", "", "allow_formats=composite"},
+      {"DmgWithBytesBehind",
+       [] {
+         const Bytes trailer = WithBe32(With(Bytes(515), 0, "koly"), 8, 512);
+         return Behind(Bytes(65536 + 300), trailer);
+       },
+       "policy.format", "", "expect_disk=raw"},
+  };
+}
+
 std::vector<Threat> OtherThreats() {
   const FooterFields two_sizes = {
       .creator = "abcd", .size = std::uint64_t{2040} << 30, .cylinders = 1, .heads = 1, .sectors = 17};
   const auto vhdx = [] { return VhdxBytes::Of(RandomGuest(1, 4 << 20)); };
-  return {
+  std::vector<Threat> threats = {
       {"VhdParent", [] { return Layer("vpc", "vpc"); }, "vhd.parent"},
       {"VhdTruncated",
        [] {
@@ -444,6 +540,10 @@ std::vector<Threat> OtherThreats() {
       {"OvaAsAmi", [] { return OvaOf(Bytes(1 << 20), "1048576", ""); }, "policy.container", "", "expect_container=ami"},
       {"ContainerThatIsNone", Qcow2, "policy.container", "", "expect_container=ova"},
   };
+  for (std::vector<Threat> more : {AmbiguousThreats(), HeaderThreats()}) {
+    std::ranges::move(more, std::back_inserter(threats));
+  }
+  return threats;
 }
 
 std::vector<Threat> ThreatsOf(std::vector<Appliance> appliances) {

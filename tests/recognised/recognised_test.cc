@@ -186,6 +186,113 @@ TEST(Recognised, TextsAsLooseAsVirtualBoxTakesThem) {
   }
 }
 
+struct Short {
+  const char* format;
+  Bytes bytes;
+};
+
+// qemu reads a sector of a file that is shorter, and zeros are as good to it as any header's rest.
+TEST(Recognised, ByAFewBytesAsToQemu) {
+  using namespace std::string_view_literals;
+  const auto first = [](Bytes bytes, std::size_t length) {
+    bytes.resize(length);
+    return bytes;
+  };
+  Bytes vdi(68);
+  PutText(vdi, 64, "\x7F\x10\xDA\xBE");
+  const Short rows[] = {
+      {"ploop", Text("WithouFreSpacExt\2"sv)},
+      {"ploop", Text("WithoutFreeSpace\2"sv)},
+      {"bochs", first(Bochs(0x20000), 96)},
+      {"qed", Text("QED\0"sv)},
+      {"qcow", Text("QFI\xFB\0\0\0\1"sv)},
+      {"qcow2", Text("QFI\xFB\0\0\0\2"sv)},
+      {"vdi", vdi},
+      {"vhd", Text("conectix"sv)},
+      {"vhdx", Text("vhdxfile"sv)},
+      {"vmdk", Text("KDMV"sv)},
+      {"vmdk", Text("# a comment\nversion=1\n"sv)},
+      {"luks", Text("LUKS\xBA\xBE\0\1"sv)},
+      {"cloop", Text(kCloopScript)},
+      {"raw", Text("KDM"sv)},
+      {"raw", {}},
+  };
+  for (const auto& [format, bytes] : rows) {
+    for (const Dialect dialect : {Dialect::kPlatter, Dialect::kQemu}) {
+      EXPECT_EQ(ProbeFormat(*Memory(bytes), dialect).value()->name, format);
+    }
+    if (format == "raw"sv) continue;
+    const auto image = Open(format, bytes, true);
+    ASSERT_FALSE(image.ok()) << format;
+    EXPECT_NE(image.error().kind(), ErrorKind::kNotThisFormat) << format;
+    EXPECT_NE(image.error().kind(), ErrorKind::kIo) << format;
+  }
+  EXPECT_EQ(ProbeFormat(*Memory(first(Cow(true), 20))).value()->name, "cow"sv);
+}
+
+Bytes CowOf(std::uint32_t version, std::size_t name, std::size_t size) {
+  const bool big = version != 1;
+  Bytes bytes(8192);
+  PutText(bytes, 0, big ? "OOOM" : "MOOO");
+  const auto put = [&](std::size_t at, auto value) {
+    if (big) {
+      StoreBe(bytes.data() + at, value);
+    } else {
+      StoreLe(bytes.data() + at, value);
+    }
+  };
+  put(4, version);
+  PutText(bytes, name, "base.img");
+  put(size, std::uint64_t{3} << 20);
+  put(size + 8, 512U);
+  return bytes;
+}
+
+TEST(Recognised, CowOfEveryVersion) {
+  for (const Bytes& bytes : {CowOf(1, 8, 268), CowOf(1, 8, 272), CowOf(3, 32, 12), CowOf(3, 36, 16)}) {
+    EXPECT_EQ(ProbeFormat(*Memory(bytes)).value()->name, "cow");
+    const auto image = Open("cow", bytes, false);
+    ASSERT_TRUE(image.ok()) << image.error().Describe();
+    EXPECT_EQ(image.value()->info().virtual_size, 3U << 20);
+    EXPECT_EQ(image.value()->info().backing->text, "base.img");
+  }
+  const Bytes later = CowOf(4, 32, 12);
+  EXPECT_EQ(ProbeFormat(*Memory(later)).value()->name, "cow");
+  EXPECT_EQ(Open("cow", later, false).error().field(), "version");
+}
+
+// As qemu looks for the trailer in a file that is named *.dmg.
+TEST(Recognised, DmgWithBytesBehindItsTrailer) {
+  struct Row {
+    std::size_t behind;
+    const char* format;
+  };
+  for (const auto& [behind, format] : {Row{0, "dmg"}, Row{1, "dmg"}, Row{212, "dmg"}, Row{213, "raw"}}) {
+    Bytes bytes(300);
+    const Bytes image = Dmg();
+    bytes.insert(bytes.end(), image.begin(), image.end());
+    bytes.resize(bytes.size() + behind);
+    EXPECT_EQ(ProbeFormat(*Memory(bytes)).value()->name, format) << behind;
+    if (behind > 212) continue;
+    const auto opened = Open("dmg", bytes, false);
+    ASSERT_TRUE(opened.ok()) << opened.error().Describe();
+    EXPECT_EQ(opened.value()->info().virtual_size, 1U << 20) << behind;
+  }
+}
+
+TEST(Recognised, LuksByItsSecondHeader) {
+  for (const std::uint64_t place : {0x4000U, 0x8000U, 0x20000U, 0x400000U}) {
+    Bytes bytes(8 << 20);
+    PutText(bytes, place, std::string_view("SKUL\xBA\xBE\0\2", 8));
+    StoreBe(bytes.data() + place + 256, place);
+    const auto image = Open("luks", bytes, false);
+    ASSERT_TRUE(image.ok()) << image.error().Describe();
+    EXPECT_TRUE(image.value()->info().encrypted);
+    StoreBe(bytes.data() + place + 256, place + 1);
+    EXPECT_EQ(Open("luks", bytes, false).error().kind(), ErrorKind::kNotThisFormat);
+  }
+}
+
 struct Damage {
   const char* format;
   const char* field;
@@ -267,8 +374,10 @@ class BesideQemu : public testing::Test {
 };
 
 TEST_F(BesideQemu, InfoIsTheSame) {
+  Bytes cut = Bochs(0x20000);
+  cut.resize(96);
   for (const Bytes& bytes :
-       {Qed(), Bochs(0x10000), Bochs(0x20000), Cloop(), Cow(true), Luks2(), Text(kVirtualIso), Text(kCueSheet)}) {
+       {Qed(), Bochs(0x10000), Bochs(0x20000), cut, Cloop(), Cow(true), Luks2(), Text(kVirtualIso), Text(kCueSheet)}) {
     Write(bytes);
     ExpectSameInfo();
   }

@@ -50,6 +50,18 @@ TEST(Check, FindsNothingInSoundImages) {
   EXPECT_EQ(CheckBytes(MakeFixed(fixed, std::byte{1})).log, "");
 }
 
+// No program reads another disk for it.
+TEST(Check, WarnsOfTheReservedBit) {
+  FooterFields fixed;
+  fixed.size = kMiB;
+  Bytes file = MakeFixed(fixed, std::byte{1});
+  PutBe(file, kMiB + 8, 0, 4);
+  FixFooter(file, kMiB);
+  const Findings findings = CheckBytes(file);
+  EXPECT_THAT(findings.log, testing::StartsWith("WARNING footer: the reserved bit"));
+  EXPECT_EQ(findings.report.corruptions, 0u);
+}
+
 struct Damage {
   const char* name;
   std::function<void(Bytes&)> apply;
