@@ -1,6 +1,7 @@
 #include "formats/inspect/stream_window.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -33,12 +34,13 @@ void StreamWindow::Append(std::span<const std::byte> bytes) {
 }
 
 void StreamWindow::LookForData(std::span<const std::byte> bytes) {
-  if (bytes.empty()) return;
-  const bool zeros =
-      bytes.front() == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
-  if (zeros) return;
+  constexpr std::array<std::byte, 4096> kZeros{};
   std::size_t end = bytes.size();
-  while (bytes[end - 1] == std::byte{0}) --end;
+  while (end >= kZeros.size() && std::memcmp(bytes.data() + end - kZeros.size(), kZeros.data(), kZeros.size()) == 0) {
+    end -= kZeros.size();
+  }
+  while (end != 0 && bytes[end - 1] == std::byte{0}) --end;
+  if (end == 0) return;
   data_end_ = position_ + end;
   last_data_ = bytes[end - 1];
 }
