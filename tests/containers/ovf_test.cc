@@ -356,8 +356,8 @@ std::string ManyParents() {
 TEST(HostileDescriptor, TakesNoTimeToSpeakOf) {
   for (const std::string& text : {ManyProperties(), ManyParents()}) {
     const std::clock_t before = std::clock();
-    EXPECT_EQ(ErrorOf(text), "");
-    EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC / 4) << text.substr(0, 400);
+    for (int times = 0; times < 8; ++times) EXPECT_EQ(ErrorOf(text), "");
+    EXPECT_LT(std::clock() - before, 2 * CLOCKS_PER_SEC) << text.substr(0, 400);
   }
 }
 
