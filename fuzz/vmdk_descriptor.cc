@@ -1,5 +1,5 @@
 // The text of a VMDK's descriptor: what is parsed, printed and parsed again is the same, but for values with a
-// quotation mark in them, which the format has no way to write.
+// quotation mark in them, and types with blanks, which the format has no way to write.
 #include "formats/vmdk/descriptor.h"
 
 #include <algorithm>
@@ -19,7 +19,8 @@ bool CannotBeWritten(const vmdk::Descriptor& descriptor) {
          quoted(descriptor.parent_hint.value_or("")) ||
          std::ranges::any_of(descriptor.extents,
                              [&](const vmdk::ExtentLine& extent) {
-                               return quoted(extent.file) || extent.other_type.find_first_of(" 	") != std::string::npos;
+                               return quoted(extent.file) ||
+                                      extent.other_type.find_first_of(" \t\v\f") != std::string::npos;
                              }) ||
          std::ranges::any_of(descriptor.ddb,
                              [&](const auto& pair) { return quoted(pair.first) || quoted(pair.second); });
