@@ -36,7 +36,13 @@ bool GoesByTheDescriptor(const Difference& difference) {
 }
 
 // Libvmdk has no grains that read as zero (entry 1, where the header has the flag): it reads what lies at sector 1.
-bool IsZeroedGrain(const DifferentExtent& extent) { return extent.ours.status == BlockStatus::kZero; }
+bool IsZeroedGrain(const DifferentExtent& extent) {
+  constexpr std::uint32_t kZeroedGrains = 4;
+  std::vector<std::byte> header(12);
+  return extent.ours.status == BlockStatus::kZero && extent.file.ReadPadded(0, header).ok() &&
+         LoadLe<std::uint32_t>(header.data()) == 0x564D444B &&
+         (LoadLe<std::uint32_t>(header.data() + 8) & kZeroedGrains);
+}
 
 bool Known(const Difference& difference) {
   return GoesByTheDescriptor(difference) || (!difference.of_size() && Explained(difference, "vmdk", IsZeroedGrain));
